@@ -1,0 +1,104 @@
+# Switchboard. `make help` lists the targets; `make demo` and `make test` are where to start.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
+CRD_REF_DOCS   := go run github.com/elastic/crd-ref-docs@v0.3.0
+GOLANGCI_LINT  := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# Whoever has a cluster sets KUBECONFIG, and every target uses that one; otherwise the local cluster is brought up.
+STATE := $(or $(SWITCHBOARD_CLUSTER),/var/lib/switchboard/localcluster)
+ifeq ($(origin KUBECONFIG),undefined)
+CLUSTER := cluster-up
+export KUBECONFIG := $(STATE)/kubeconfig
+endif
+# KUBECONFIG is ours to ignore when the local cluster itself goes up or down.
+LOCALCLUSTER := cd hack/localcluster && env -u KUBECONFIG go run .
+
+INSTANCE_IMAGE ?= switchboard/instance:dev
+OPERATOR_IMAGE ?= switchboard/operator:dev
+STANDIN_IMAGE  ?= switchboard/twilio-standin:dev
+POSTGRES_IMAGE ?= docker.io/library/postgres:15-bookworm
+
+##@ Start here
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"} /^[a-zA-Z0-9_-]+:.*?##/ {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: tools $(CLUSTER) load ## Do the main job on a real cluster: two clients onboarded, messages, replies, STOP, deletion, evidence.
+	go run ./hack/demo
+
+.PHONY: test
+test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race detector.
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) build kube-apiserver etcd kubectl | tail -n 1)" \
+		go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
+	cd hack/localcluster && go test -race ./...
+
+##@ Cluster
+
+.PHONY: cluster-up
+cluster-up: tools ## Bring up the local two-region cluster (idempotent).
+	$(LOCALCLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: ## Take the local cluster down; nothing of it stays.
+	$(LOCALCLUSTER) down
+
+.PHONY: load
+load: ## Build the images without a container engine and load them into both nodes of the local cluster.
+ifdef CLUSTER
+	$(LOCALCLUSTER) load \
+		--go $(OPERATOR_IMAGE)=./cmd/operator --go $(INSTANCE_IMAGE)=./cmd/instance \
+		--go $(STANDIN_IMAGE)=./test/standin/twilio --postgres $(POSTGRES_IMAGE)
+else
+	@echo "KUBECONFIG is set: that cluster must be able to pull $(OPERATOR_IMAGE), $(INSTANCE_IMAGE), $(STANDIN_IMAGE) and $(POSTGRES_IMAGE) itself."
+endif
+
+.PHONY: install
+install: $(CLUSTER) load ## Install the operator into the cluster.
+	kubectl apply --server-side -k config/default
+	kubectl -n switchboard-system rollout status deployment/switchboard-operator --timeout=120s
+
+.PHONY: uninstall
+uninstall: ## Remove the operator; Tenants must be gone first (kubectl delete tenants --all).
+	kubectl delete --ignore-not-found -k config/default
+
+##@ Proof
+
+.PHONY: e2e
+e2e: tools $(CLUSTER) load ## The end-to-end suite on the real cluster.
+	go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v
+
+.PHONY: bench
+bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
+	go run ./test/bench
+
+##@ Development
+
+.PHONY: generate
+generate: ## Generate deepcopy code, CRDs, RBAC and the API reference from the types and markers.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=switchboard-operator paths=./controllers/... output:rbac:dir=config/rbac
+	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
+
+.PHONY: verify
+verify: generate ## Fail when generated files or go.mod are stale.
+	go mod tidy -diff
+	cd hack/localcluster && go mod tidy -diff
+	@git diff --exit-code -- api config docs/api.md charts || { echo "generated files are stale: run 'make generate' and commit"; exit 1; }
+	@test -z "$$(git status --porcelain -- api config docs/api.md charts)" || { git status --porcelain -- api config docs/api.md charts; echo "generated files are not checked in: run 'make generate' and commit"; exit 1; }
+
+.PHONY: lint
+lint: ## Static checks.
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
+	go vet ./...
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: tools
+tools: ## Install what the machine lacks (Debian packages; needs root), or say what is missing.
+	@hack/tools.sh
