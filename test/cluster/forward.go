@@ -1,0 +1,150 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Door leads from this process to one port of whichever Ready pod stands behind a
+// Service, by the API server's port-forward. It survives the pod's replacement.
+type Door struct {
+	cluster   *Cluster
+	namespace string
+	service   string
+	port      int // of the container
+
+	mu      sync.Mutex
+	address string        // on the loopback interface; "" when closed
+	stop    chan struct{} // closed to end the forwarding
+}
+
+// Door makes a Door; nothing is opened before the first Dial.
+func (c *Cluster) Door(namespace, service string, port int) *Door {
+	return &Door{cluster: c, namespace: namespace, service: service, port: port}
+}
+
+// Dial connects; it has the shape of net.Dialer.DialContext and ignores the address.
+func (d *Door) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	address, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+}
+
+// Close ends the forwarding and every connection through it.
+func (d *Door) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shut(d.stop)
+}
+
+func (d *Door) open(ctx context.Context) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.address != "" {
+		return d.address, nil
+	}
+	pod, err := d.cluster.ReadyPod(ctx, d.namespace, d.service)
+	if err != nil {
+		return "", err
+	}
+	url := d.cluster.Typed.CoreV1().RESTClient().Post().
+		Resource("pods").Namespace(d.namespace).Name(pod.Name).SubResource("portforward").URL()
+	transport, upgrader, err := spdy.RoundTripperFor(d.cluster.Config)
+	if err != nil {
+		return "", fmt.Errorf("preparing a port-forward: %w", err)
+	}
+	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	stop, ready := make(chan struct{}), make(chan struct{})
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", d.port)},
+		stop, ready, io.Discard, io.Discard)
+	if err != nil {
+		return "", fmt.Errorf("preparing a port-forward: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- forwarder.ForwardPorts()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.shut(stop)
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		return "", fmt.Errorf("forwarding port %d of pod %s/%s: %w", d.port, d.namespace, pod.Name, err)
+	case <-ctx.Done():
+		close(stop)
+		return "", ctx.Err()
+	}
+	ports, err := forwarder.GetPorts()
+	if err != nil {
+		close(stop)
+		return "", fmt.Errorf("forwarding port %d of pod %s/%s: %w", d.port, d.namespace, pod.Name, err)
+	}
+	d.stop = stop
+	d.address = fmt.Sprintf("127.0.0.1:%d", ports[0].Local)
+	return d.address, nil
+}
+
+// shut forgets the forwarding that stop ends, unless another has taken its place.
+func (d *Door) shut(stop chan struct{}) {
+	if stop == nil || d.stop != stop {
+		return
+	}
+	close(stop)
+	d.address, d.stop = "", nil
+}
+
+// ReadyPod gives one pod behind a Service that is Ready and not on its way out.
+func (c *Cluster) ReadyPod(ctx context.Context, namespace, service string) (*corev1.Pod, error) {
+	pods, err := c.PodsOf(ctx, namespace, service)
+	if err != nil {
+		return nil, err
+	}
+	for i := range pods {
+		if IsReady(&pods[i]) {
+			return &pods[i], nil
+		}
+	}
+	return nil, fmt.Errorf("no pod behind service %s/%s is ready (%d there)", namespace, service, len(pods))
+}
+
+// PodsOf gives the pods that a Service selects.
+func (c *Cluster) PodsOf(ctx context.Context, namespace, service string) ([]corev1.Pod, error) {
+	svc := &corev1.Service{}
+	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: service}, svc); err != nil {
+		return nil, fmt.Errorf("reading service %s/%s: %w", namespace, service, err)
+	}
+	if len(svc.Spec.Selector) == 0 {
+		return nil, errors.New("service " + namespace + "/" + service + " selects no pods")
+	}
+	pods := &corev1.PodList{}
+	if err := c.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels(svc.Spec.Selector)); err != nil {
+		return nil, fmt.Errorf("listing the pods of service %s/%s: %w", namespace, service, err)
+	}
+	return pods.Items, nil
+}
+
+// IsReady tells whether a pod is Ready and not being deleted.
+func IsReady(pod *corev1.Pod) bool {
+	if pod.DeletionTimestamp != nil {
+		return false
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
