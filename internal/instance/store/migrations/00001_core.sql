@@ -20,13 +20,15 @@ CREATE TABLE sb.retention_limit (
 );
 
 -- cutoff is the instant at or before which rows of a category are expired; -infinity when nothing bounds it.
+-- Content never outlives its metadata: a limit of MessageMetadata bounds Messages too.
 -- Expiry is computed here and nowhere else.
 -- +goose StatementBegin
 CREATE FUNCTION sb.cutoff(p_category text) RETURNS timestamptz
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
   SELECT COALESCE(now() - make_interval(secs => min(retain_days)::double precision * 86400), '-infinity')
-  FROM sb.retention_limit WHERE category = p_category
+  FROM sb.retention_limit
+  WHERE category = p_category OR (p_category = 'Messages' AND category = 'MessageMetadata')
 $$;
 -- +goose StatementEnd
 

@@ -1,0 +1,191 @@
+package migrate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
+
+// Other directories than the contract's, for tests and for running outside of a pod.
+const (
+	EnvRolesDir = "SWITCHBOARD_ROLES_DIR"
+	EnvStaffDir = "SWITCHBOARD_STAFF_DIR"
+)
+
+// Input is what a migration brings about.
+type Input struct {
+	Setup  contract.Setup
+	Logins []Login
+	Staff  *Staff // the first account, nil when none is mounted
+}
+
+// Login is a role that may log in, and its password.
+type Login struct {
+	Role, Password string
+}
+
+// Staff is the first staff account.
+type Staff struct {
+	Email, Password string
+}
+
+var (
+	channelName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	password    = regexp.MustCompile(`^[\x21-\x7e]{16,256}$`)
+	categories  = []string{
+		contract.CategoryMessages, contract.CategoryMessageMetadata,
+		contract.CategoryContacts, contract.CategoryAccessLogs,
+	}
+)
+
+// identifierLimit is the most bytes that PostgreSQL keeps of a name.
+const identifierLimit = 63
+
+// ReadInput reads what the operator mounted: contract.EnvSetup, contract.DirRoles
+// and contract.DirStaff.
+func ReadInput() (Input, error) {
+	var in Input
+	setup := os.Getenv(contract.EnvSetup)
+	if setup == "" {
+		return in, fmt.Errorf(`%s is not set; set it to a JSON document such as {"channels":[{"name":"front-desk","type":"TwilioSMS"}],"retention":[]}`, contract.EnvSetup)
+	}
+	d := json.NewDecoder(bytes.NewBufferString(setup))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in.Setup); err != nil {
+		return in, fmt.Errorf("reading %s: %w", contract.EnvSetup, err)
+	}
+	var err error
+	if in.Logins, err = readLogins(dirOr(EnvRolesDir, contract.DirRoles)); err != nil {
+		return in, err
+	}
+	if in.Staff, err = readStaff(dirOr(EnvStaffDir, contract.DirStaff)); err != nil {
+		return in, err
+	}
+	return in, in.validate()
+}
+
+func dirOr(env, dir string) string {
+	if d := os.Getenv(env); d != "" {
+		return d
+	}
+	return dir
+}
+
+func readLogins(dir string) ([]Login, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading the login roles: %w; mount a directory for each role with a file password in it", err)
+	}
+	var logins []Login
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") { // the kubelet's ..data
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, e.Name(), contract.FilePassword))
+		if err != nil {
+			return nil, fmt.Errorf("reading the password of login role %s: %w", e.Name(), err)
+		}
+		logins = append(logins, Login{Role: e.Name(), Password: strings.TrimRight(string(b), "\r\n")})
+	}
+	return logins, nil
+}
+
+func readStaff(dir string) (*Staff, error) {
+	email, err := os.ReadFile(filepath.Join(dir, contract.FileEmail))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the first staff account: %w", err)
+	}
+	word, err := os.ReadFile(filepath.Join(dir, contract.FilePassword))
+	if err != nil {
+		return nil, fmt.Errorf("reading the first staff account: %w", err)
+	}
+	return &Staff{
+		Email:    strings.ToLower(strings.TrimSpace(string(email))),
+		Password: strings.TrimRight(string(word), "\r\n"),
+	}, nil
+}
+
+// groups lists the components' group roles, by name.
+func (in Input) groups() []string {
+	groups := []string{contract.GroupRole(contract.ComponentServe), contract.GroupRole(contract.ComponentRetain)}
+	for _, c := range in.Setup.Channels {
+		groups = append(groups, contract.GroupRole(contract.ComponentConnector(c.Name)))
+	}
+	return groups
+}
+
+func (in Input) validate() error {
+	seen := map[string]bool{}
+	for _, c := range in.Setup.Channels {
+		switch longest := contract.LoginRole(contract.ComponentConnector(c.Name), 9999); {
+		case !channelName.MatchString(c.Name):
+			return fmt.Errorf("channel name %q: use lower-case letters, digits and dashes", c.Name)
+		case len(longest) > identifierLimit:
+			return fmt.Errorf("channel name %q is %d bytes too long for a database role; shorten it", c.Name, len(longest)-identifierLimit)
+		case c.Type != contract.ChannelTypeTwilioSMS:
+			return fmt.Errorf("channel %s: type %q is unknown; use %s", c.Name, c.Type, contract.ChannelTypeTwilioSMS)
+		case seen[c.Name]:
+			return fmt.Errorf("channel %s is listed twice in %s", c.Name, contract.EnvSetup)
+		}
+		seen[c.Name] = true
+	}
+	groups := in.groups()
+	for _, l := range in.Logins {
+		group, ok := contract.GroupOfLogin(l.Role)
+		switch {
+		case !ok || !slices.Contains(groups, group):
+			return fmt.Errorf("login role %q belongs to no component; expected one of %s followed by _v1, _v2 …", l.Role, strings.Join(groups, ", "))
+		case slices.Contains(groups, l.Role):
+			return fmt.Errorf("login role %s has the name of a channel's group; rename the channel whose name ends in -v and a number", l.Role)
+		case !password.MatchString(l.Password):
+			return fmt.Errorf("the password of login role %s must have 16 to 256 printable ASCII characters without spaces", l.Role)
+		}
+	}
+	if in.Staff != nil {
+		if a, err := mail.ParseAddress(in.Staff.Email); err != nil || a.Address != in.Staff.Email || len(in.Staff.Email) > 254 {
+			return errors.New("the first staff account's e-mail address is none; write it as name@host.example in the Secret staff-bootstrap")
+		}
+	}
+	return in.validateRetention()
+}
+
+func (in Input) validateRetention() error {
+	policies := map[string]bool{}
+	for _, r := range in.Setup.Retention {
+		if r.Policy == "" || policies[r.Policy] {
+			return fmt.Errorf("retention policy %q is listed twice or has no name in %s", r.Policy, contract.EnvSetup)
+		}
+		policies[r.Policy] = true
+		if r.Digest != contract.Digest(r.Rules) {
+			return fmt.Errorf("retention policy %s: its digest is not that of its rules; write the document anew", r.Policy)
+		}
+		bounded := map[string]bool{}
+		for _, rule := range r.Rules {
+			switch {
+			case !slices.Contains(categories, rule.Category):
+				return fmt.Errorf("retention policy %s: category %q is unknown; use one of %s", r.Policy, rule.Category, strings.Join(categories, ", "))
+			case bounded[rule.Category]:
+				return fmt.Errorf("retention policy %s bounds %s twice; keep one rule", r.Policy, rule.Category)
+			case rule.RetainDays < 1:
+				return fmt.Errorf("retention policy %s: retainDays of %s is %d; use 1 or more", r.Policy, rule.Category, rule.RetainDays)
+			case rule.Action != contract.ActionDelete:
+				return fmt.Errorf("retention policy %s: action %q of %s is unknown; use %s", r.Policy, rule.Action, rule.Category, contract.ActionDelete)
+			}
+			bounded[rule.Category] = true
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+// Package migrate brings a tenant's database to what its Tenant, Channels and
+// policies say: roles, schema, queues, limits, partitions and the first staff
+// account. It is idempotent, and safe when two run at once.
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/store"
+	"github.com/switchboard-operator/switchboard/internal/instance/termination"
+)
+
+// lockKey serialises migrations of one database: "switch" in ASCII.
+const lockKey = 0x737769746368
+
+// Command runs one migration from the environment, as the database's superuser,
+// and tells its outcome in the termination message.
+func Command(ctx context.Context, log *slog.Logger) error {
+	version, err := command(ctx, log)
+	result := contract.Result{Migration: &contract.MigrationResult{SchemaVersion: version}}
+	if err != nil {
+		result = contract.Result{Error: shorten(err.Error())}
+	}
+	if werr := termination.Write(result); err == nil {
+		err = werr
+	}
+	return err
+}
+
+func command(ctx context.Context, log *slog.Logger) (int64, error) {
+	in, err := ReadInput()
+	if err != nil {
+		return 0, fmt.Errorf("migrating: %w", err)
+	}
+	return Run(ctx, log, store.Config{}, in)
+}
+
+// shorten keeps an error well within a termination message.
+func shorten(message string) string {
+	const limit = 1024
+	if len(message) > limit {
+		return message[:limit] + " …"
+	}
+	return message
+}
+
+// Run migrates the database that config reaches as a superuser, and returns the
+// version of its schema.
+func Run(ctx context.Context, log *slog.Logger, config store.Config, in Input) (int64, error) {
+	if err := in.validate(); err != nil {
+		return 0, fmt.Errorf("migrating: %w", err)
+	}
+	config.MaxConns = 2 // one holds the lock
+	admin, err := store.OpenConfig(ctx, log, config)
+	if err != nil {
+		return 0, fmt.Errorf("migrating: %w", err)
+	}
+	defer admin.Close()
+	unlock, err := lock(ctx, admin)
+	if err != nil {
+		return 0, fmt.Errorf("migrating: %w", err)
+	}
+	defer unlock()
+
+	if err := ensureGroups(ctx, admin, in); err != nil {
+		return 0, fmt.Errorf("migrating: %w", err)
+	}
+	config.RuntimeParams = map[string]string{"role": contract.OwnerRole}
+	owner, err := store.OpenConfig(ctx, log, config)
+	if err != nil {
+		return 0, fmt.Errorf("migrating: %w", err)
+	}
+	defer owner.Close()
+	version, err := migrateSchema(ctx, log, owner)
+	if err != nil {
+		return 0, fmt.Errorf("migrating: %w", err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"queues", func(ctx context.Context) error { return ensureQueues(ctx, admin, owner, in.Setup.Channels) }},
+		{"channels", func(ctx context.Context) error { return replaceChannels(ctx, owner, in.Setup.Channels) }},
+		{"retention limits", func(ctx context.Context) error { return replaceLimits(ctx, owner, in.Setup.Retention) }},
+		{"partitions", func(ctx context.Context) error { return ensurePartitions(ctx, owner) }},
+		{"first staff account", func(ctx context.Context) error { return ensureStaff(ctx, owner, in.Staff) }},
+		// Last: who logs in finds everything in place.
+		{"login roles", func(ctx context.Context) error { return ensureLogins(ctx, log, admin, in) }},
+		{"removed channels", func(ctx context.Context) error { return dropChannels(ctx, log, admin, in) }},
+	} {
+		if err := step.do(ctx); err != nil {
+			return 0, fmt.Errorf("migrating: %s: %w", step.name, err)
+		}
+	}
+	log.Info("migrated", "schemaVersion", version, "channels", len(in.Setup.Channels), "policies", len(in.Setup.Retention), "logins", len(in.Logins))
+	return version, nil
+}
+
+// lock waits for other migrations of this database.
+func lock(ctx context.Context, admin *pgxpool.Pool) (func(), error) {
+	conn, err := admin.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the database as %s: %w", contract.AdminRole, err)
+	}
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(lockKey)); err != nil {
+		conn.Release()
+		return nil, fmt.Errorf("waiting for another migration: %w", err)
+	}
+	return func() {
+		// Closing the session gives the lock back even when ctx has ended.
+		_ = conn.Conn().Close(context.WithoutCancel(ctx))
+		conn.Release()
+	}, nil
+}

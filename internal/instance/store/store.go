@@ -1,0 +1,119 @@
+// Package store opens the tenant's database and holds its schema.
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
+
+// Migrations holds migrations/*.sql, run by goose in the order of their numbers.
+//
+//go:embed migrations/*.sql
+var Migrations embed.FS
+
+// EnvDatabaseDir names another directory than contract.DirDatabase: for tests and
+// for running the instance outside of a pod.
+const EnvDatabaseDir = "SWITCHBOARD_DATABASE_DIR"
+
+// defaultMaxConns bounds a pool: a tenant's PostgreSQL serves several small
+// components, each connection of which costs it some 10 MiB.
+const defaultMaxConns = 8
+
+// Config says how to reach the database. Zero fields mean what Open does.
+type Config struct {
+	Dir           string            // credentials; EnvDatabaseDir or contract.DirDatabase
+	Host          string            // PGHOST
+	Port          uint16            // PGPORT
+	Database      string            // PGDATABASE, or contract.DatabaseName
+	MaxConns      int32             // 8
+	RuntimeParams map[string]string // server settings of each session, beside TimeZone=UTC
+}
+
+// Open makes a pool for the database that PGHOST, PGPORT and PGDATABASE name,
+// over TLS with the server verified. It does not connect yet: a database that is
+// down makes the component unready, not crash. Credentials are read again for
+// every new connection, so that their rotation needs no restart.
+func Open(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, error) {
+	return OpenConfig(ctx, log, Config{})
+}
+
+// OpenConfig is Open with settings.
+func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool, error) {
+	if c.Dir == "" {
+		c.Dir = os.Getenv(EnvDatabaseDir)
+	}
+	if c.Dir == "" {
+		c.Dir = contract.DirDatabase
+	}
+	if c.MaxConns == 0 {
+		c.MaxConns = defaultMaxConns
+	}
+	host := c.Host
+	if host == "" {
+		host = os.Getenv("PGHOST")
+	}
+	if host == "" {
+		return nil, errors.New("opening the database: PGHOST is not set; set it to the database's host name, for example postgres.tenant-hotel-berlin.svc")
+	}
+	if mode := os.Getenv("PGSSLMODE"); mode != "" && mode != "verify-full" {
+		return nil, fmt.Errorf("opening the database: PGSSLMODE is %q; only verify-full is allowed, set that or leave it unset", mode)
+	}
+	// Read once now, so that a missing mount is told at the start and not at the first query.
+	if _, err := readCredentials(c.Dir, host); err != nil {
+		return nil, fmt.Errorf("opening the database: %w; mount the role's Secret there", err)
+	}
+	config, err := pgxpool.ParseConfig("sslmode=disable") // replaced by our own TLS below
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	config.MaxConns = c.MaxConns
+	config.MaxConnIdleTime = 5 * time.Minute
+	config.MaxConnLifetime = time.Hour
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.ConnConfig.Host = host
+	if c.Port != 0 {
+		config.ConnConfig.Port = c.Port
+	}
+	if c.Database != "" {
+		config.ConnConfig.Database = c.Database
+	}
+	if config.ConnConfig.Database == "" {
+		config.ConnConfig.Database = contract.DatabaseName
+	}
+	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	for name, value := range c.RuntimeParams {
+		config.ConnConfig.RuntimeParams[name] = value
+	}
+	config.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error {
+		now, err := readCredentials(c.Dir, host)
+		if err != nil {
+			return err
+		}
+		conn.User, conn.Password, conn.TLSConfig, conn.Fallbacks = now.username, now.password, now.tls, nil
+		log.Debug("connecting to the database", "role", now.username)
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	return pool, nil
+}
+
+// Ready says whether the database answers a query within ctx.
+func Ready(ctx context.Context, pool *pgxpool.Pool) error {
+	if _, err := pool.Exec(ctx, "SELECT 1"); err != nil {
+		return fmt.Errorf("asking the database: %w", err)
+	}
+	return nil
+}

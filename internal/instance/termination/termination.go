@@ -1,0 +1,31 @@
+// Package termination tells a Job's result to the operator: one JSON document in
+// the container's termination message.
+package termination
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
+
+// defaultPath is the kubelet's terminationMessagePath when a container sets none.
+const defaultPath = "/dev/termination-log"
+
+// Write replaces the termination message by r, at most contract.TerminationLimit
+// bytes, in the file that contract.EnvTerminationLog names.
+func Write(r contract.Result) error {
+	path := os.Getenv(contract.EnvTerminationLog)
+	if path == "" {
+		path = defaultPath
+	}
+	b, err := r.Encode()
+	if err != nil {
+		return fmt.Errorf("writing the termination message: %w", err)
+	}
+	// The file is the kubelet's: it is written to, never made anew by a rename.
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		return fmt.Errorf("writing the termination message: %w; outside of a pod set %s to a writable file", err, contract.EnvTerminationLog)
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package pgtest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/migrate"
+	"github.com/switchboard-operator/switchboard/internal/instance/store"
+)
+
+// What every migrated database has: two channels, and one staff account with Password.
+const (
+	Channel      = "front-desk"
+	OtherChannel = "spa"
+	StaffEmail   = "reception@hotel.example"
+)
+
+// Database is a database of a test's own.
+type Database struct {
+	Name   string
+	Server *Server
+}
+
+// Input is what a test database is migrated to: Channel and OtherChannel, version 1
+// of every login role, no limits.
+func Input() migrate.Input {
+	in := migrate.Input{Staff: &migrate.Staff{Email: StaffEmail, Password: Password}}
+	components := []string{contract.ComponentServe, contract.ComponentRetain}
+	for _, name := range []string{Channel, OtherChannel} {
+		in.Setup.Channels = append(in.Setup.Channels, contract.SetupChannel{Name: name, Type: contract.ChannelTypeTwilioSMS})
+		components = append(components, contract.ComponentConnector(name))
+	}
+	for _, c := range components {
+		in.Logins = append(in.Logins, migrate.Login{Role: contract.LoginRole(c, 1), Password: Password})
+	}
+	return in
+}
+
+// New makes a migrated database on the shared server; it is dropped with the test.
+func New(t testing.TB) *Database {
+	t.Helper()
+	s := Start(t)
+	s.template.Do(func() {
+		template := s.create(t, "template", "template0")
+		_, s.failed = migrate.Run(context.Background(), slog.New(slog.DiscardHandler), template.Config(t, contract.AdminRole), Input())
+	})
+	if s.failed != nil {
+		t.Fatalf("migrating the template: %v", s.failed)
+	}
+	d := s.create(t, s.nextName(), "template")
+	t.Cleanup(func() { s.exec(t, "DROP DATABASE "+pgx.Identifier{d.Name}.Sanitize()+" WITH (FORCE)") })
+	return d
+}
+
+// Empty makes a database without anything in it.
+func (s *Server) Empty(t testing.TB) *Database {
+	t.Helper()
+	return s.create(t, s.nextName(), "template0")
+}
+
+func (s *Server) nextName() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count++
+	return "test_" + strconv.Itoa(s.count)
+}
+
+func (s *Server) create(t testing.TB, name, template string) *Database {
+	t.Helper()
+	s.mu.Lock() // a template can be copied by one at a time
+	defer s.mu.Unlock()
+	s.exec(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", pgx.Identifier{name}.Sanitize(), pgx.Identifier{template}.Sanitize()))
+	return &Database{Name: name, Server: s}
+}
+
+func (s *Server) exec(t testing.TB, statement string) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := s.connectAdmin(ctx, "postgres")
+	if err != nil {
+		t.Fatalf("connecting to PostgreSQL: %v", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		t.Fatalf("executing %q: %v", statement, err)
+	}
+}
+
+func (s *Server) connectAdmin(ctx context.Context, database string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig("sslmode=disable") // replaced by our own TLS below
+	if err != nil {
+		return nil, err
+	}
+	certificate, key, err := s.ca.issue(contract.AdminRole, false)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(s.ca.cert)
+	config.Host, config.Port, config.Database = "localhost", uint16(s.Port), database
+	config.User, config.Password = contract.AdminRole, Password
+	config.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS13}
+	config.Fallbacks = nil
+	return pgx.ConnectConfig(ctx, config)
+}
+
+// Dir writes the credentials of a role as contract.DirDatabase holds them.
+func (d *Database) Dir(t testing.TB, role string) string {
+	t.Helper()
+	dir := t.TempDir()
+	d.WriteCredentials(t, dir, role, Password)
+	return dir
+}
+
+// WriteCredentials writes credentials into an existing directory, as a rotation does.
+func (d *Database) WriteCredentials(t testing.TB, dir, role, password string) {
+	t.Helper()
+	cert, key, err := d.Server.ca.issue(role, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		contract.FileUsername: []byte(role), contract.FilePassword: []byte(password),
+		contract.FileTLSCert: cert, contract.FileTLSKey: key, contract.FileCA: d.Server.ca.pem,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Config says how to reach the database as a login role, for example
+// contract.LoginRole(contract.ComponentServe, 1), or contract.AdminRole.
+func (d *Database) Config(t testing.TB, role string) store.Config {
+	t.Helper()
+	return store.Config{Dir: d.Dir(t, role), Host: "localhost", Port: uint16(d.Server.Port), Database: d.Name}
+}
+
+// Setenv sets the environment by which store.Open reaches the database as role.
+func (d *Database) Setenv(t testing.TB, role string) {
+	t.Helper()
+	t.Setenv("PGHOST", "localhost")
+	t.Setenv("PGPORT", strconv.Itoa(d.Server.Port))
+	t.Setenv("PGDATABASE", d.Name)
+	t.Setenv("PGSSLMODE", "verify-full")
+	t.Setenv(store.EnvDatabaseDir, d.Dir(t, role))
+}
+
+// Pool opens the database as a login role.
+func (d *Database) Pool(t testing.TB, role string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := store.OpenConfig(context.Background(), slog.New(slog.DiscardHandler), d.Config(t, role))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// Admin opens the database as its superuser, whom row security does not bind.
+func (d *Database) Admin(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return d.Pool(t, contract.AdminRole)
+}
+
+// Serve opens the database as `instance serve` does.
+func (d *Database) Serve(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return d.Pool(t, contract.LoginRole(contract.ComponentServe, 1))
+}
+
+// Connector opens the database as a channel's connector does.
+func (d *Database) Connector(t testing.TB, channel string) *pgxpool.Pool {
+	t.Helper()
+	return d.Pool(t, contract.LoginRole(contract.ComponentConnector(channel), 1))
+}
+
+// Retain opens the database as `instance retain` does.
+func (d *Database) Retain(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return d.Pool(t, contract.LoginRole(contract.ComponentRetain, 1))
+}
+
+// Limits puts a policy in force: days to retain by category.
+func (d *Database) Limits(t testing.TB, days map[string]int32) contract.Retention {
+	t.Helper()
+	policy := contract.Retention{Policy: "test", Generation: 1}
+	for _, c := range []string{contract.CategoryAccessLogs, contract.CategoryContacts, contract.CategoryMessageMetadata, contract.CategoryMessages} {
+		if n, ok := days[c]; ok {
+			policy.Rules = append(policy.Rules, contract.RetentionRule{Category: c, RetainDays: n, Action: contract.ActionDelete})
+		}
+	}
+	policy.Digest = contract.Digest(policy.Rules)
+	admin := d.Admin(t)
+	for _, r := range policy.Rules {
+		if _, err := admin.Exec(context.Background(), `INSERT INTO sb.retention_limit (policy, category, retain_days, generation, digest)
+			VALUES ($1, $2, $3, $4, $5)`, policy.Policy, r.Category, r.RetainDays, policy.Generation, policy.Digest); err != nil {
+			t.Fatalf("setting limits: %v", err)
+		}
+	}
+	return policy
+}
