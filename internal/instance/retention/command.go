@@ -1,0 +1,61 @@
+package retention
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/store"
+	"github.com/switchboard-operator/switchboard/internal/instance/termination"
+)
+
+// Command is `instance retain`: one run of the policy in contract.EnvRetention,
+// its result, or why there is none, in the termination message.
+func Command(ctx context.Context, log *slog.Logger) error {
+	result, err := command(ctx, log)
+	message := contract.Result{Retention: &result}
+	if err != nil {
+		message = contract.Result{Error: shorten(err.Error())}
+	}
+	if werr := termination.Write(message); err == nil {
+		err = werr
+	}
+	return err
+}
+
+func command(ctx context.Context, log *slog.Logger) (contract.RetentionResult, error) {
+	var policy contract.Retention
+	value := os.Getenv(contract.EnvRetention)
+	if value == "" {
+		return contract.RetentionResult{}, fmt.Errorf("reading the policy: %s is not set; it holds the policy as JSON", contract.EnvRetention)
+	}
+	if err := json.Unmarshal([]byte(value), &policy); err != nil {
+		return contract.RetentionResult{}, fmt.Errorf("reading the policy from %s: %w", contract.EnvRetention, err)
+	}
+	pool, err := store.Open(ctx, log)
+	if err != nil {
+		return contract.RetentionResult{}, err
+	}
+	defer pool.Close()
+	result, err := Run(ctx, pool, policy, os.Getenv(contract.EnvTenant), Options{Log: log})
+	if err != nil {
+		return contract.RetentionResult{}, fmt.Errorf("retention run of policy %s: %w", policy.Policy, err)
+	}
+	for _, c := range result.Categories {
+		log.Info("retention", "policy", result.Policy, "sequence", result.Sequence, "category", c.Category,
+			"cutoff", c.Cutoff, "deleted", c.Deleted, "overdue", c.Overdue)
+	}
+	return result, nil
+}
+
+// shorten keeps an error well within a termination message.
+func shorten(message string) string {
+	const limit = 1024
+	if len(message) > limit {
+		return message[:limit] + " …"
+	}
+	return message
+}

@@ -1,0 +1,160 @@
+// Package retention removes what is past its limit, and proves it.
+//
+// # Protocol
+//
+// One run at a time: a run holds an advisory lock on its only connection from
+// beginning to end, so that the lock is gone exactly when the server is done
+// with that connection, however the run ended.
+//
+//  1. Runs that were interrupted and whose rules are no longer in force are
+//     sealed as they are, by a receipt that says "interrupted".
+//  2. The run is opened: sb.retention_run gets its row, or the one that an
+//     interrupted run of the same rules left behind is taken up ("resumed"). The
+//     cutoffs are fixed by the database's clock and written down. If the rules are
+//     not those in force, nothing is changed.
+//  3. Months that are expired as a whole go by DROP, one transaction each.
+//  4. The rest goes in transactions of a bounded number of rows. The last of them
+//     finds nothing more to delete, reads back what is left, and seals: it
+//     appends the receipt and removes the run's row.
+//
+// Every deleting transaction raises the run's counters (sb.retention_progress)
+// by what it deleted. Therefore, at whatever instant a run is killed, what is
+// gone is what is counted: the next run of the policy goes on from those
+// counters, and the receipt that it seals tells of all of it, once. A run killed
+// after its last commit has sealed already; its digest is among Recent of the
+// next result.
+//
+// What may be deleted is decided by functions of the database
+// (migrations/00003_retention.sql); this package can't delete what has not
+// expired, nor read what it deletes.
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/evidence"
+)
+
+// Options of a run. The zero value is what production uses.
+type Options struct {
+	Log *slog.Logger // discarded when nil
+	// Batch bounds the rows deleted in one transaction; 5,000.
+	Batch int
+	// LockWait bounds the wait for another run to end; 5 minutes.
+	LockWait time.Duration
+	// PolicyWait bounds the wait for the rules to come into force: a changed policy
+	// reaches the CronJob and `instance migrate` at about the same time; 30 s.
+	PolicyWait time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Batch <= 0 {
+		o.Batch = 5000
+	}
+	if o.LockWait <= 0 {
+		o.LockWait = 5 * time.Minute
+	}
+	if o.PolicyWait <= 0 {
+		o.PolicyWait = 30 * time.Second
+	}
+	return o
+}
+
+// ErrNotInForce says that the database holds other rules of the policy than
+// those the run was given.
+var ErrNotInForce = errors.New("the rules are not in force in the database")
+
+// Run enforces one policy once. The pool's role is a member of sb_retain. The
+// result is that of the sealed receipt; on an error, what was deleted until then
+// is on record, and the next run tells of it.
+func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, tenant string, options Options) (contract.RetentionResult, error) {
+	if err := validate(policy, tenant); err != nil {
+		return contract.RetentionResult{}, err
+	}
+	r := run{policy: policy, tenant: tenant, Options: options.withDefaults()}
+	conn, err := lock(ctx, pool, r.Options)
+	if err != nil {
+		return contract.RetentionResult{}, err
+	}
+	defer unlock(ctx, conn)
+	r.conn = conn
+
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"making next year's partitions", r.ensurePartitions},
+		{"closing interrupted runs of older rules", r.closeStale},
+		{"beginning the run", r.begin},
+		{"dropping expired months", r.dropMonths},
+		{"deleting expired rows", r.deleteRows},
+	} {
+		if err := step.do(ctx); err != nil {
+			return contract.RetentionResult{}, fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return r.result, nil
+}
+
+// run is one run under way.
+type run struct {
+	Options
+	conn   *pgx.Conn
+	policy contract.Retention
+	tenant string
+	kinds  []string // what to delete, in order
+	sealed bool
+	result contract.RetentionResult
+}
+
+// validate refuses a policy that can't be what the operator meant.
+func validate(p contract.Retention, tenant string) error {
+	if tenant == "" || p.Policy == "" {
+		return fmt.Errorf("checking the policy: the names of tenant and policy are needed; set %s and %s", contract.EnvTenant, contract.EnvRetention)
+	}
+	if len(p.Rules) == 0 {
+		return fmt.Errorf("checking policy %s: it has no rules, so that nothing would ever be deleted; give it one rule at least", p.Policy)
+	}
+	before := ""
+	for _, rule := range p.Rules {
+		switch rule.Category {
+		case contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryContacts, contract.CategoryAccessLogs:
+		default:
+			return fmt.Errorf("checking policy %s: this program knows no category %q; upgrade the instance or correct the rule", p.Policy, rule.Category)
+		}
+		if rule.Category <= before {
+			return fmt.Errorf("checking policy %s: the rules must be sorted by category, each at most once; %s is not", p.Policy, rule.Category)
+		}
+		before = rule.Category
+		if rule.RetainDays < 1 {
+			return fmt.Errorf("checking policy %s: retainDays of %s is %d, it must be 1 at least", p.Policy, rule.Category, rule.RetainDays)
+		}
+		if rule.Action != contract.ActionDelete {
+			return fmt.Errorf("checking policy %s: action %q of %s is not known; write %s", p.Policy, rule.Action, rule.Category, contract.ActionDelete)
+		}
+	}
+	if p.Digest != contract.Digest(p.Rules) {
+		return fmt.Errorf("checking policy %s: the digest is not that of the rules; both come from the operator, who must write them together", p.Policy)
+	}
+	return nil
+}
+
+// toResult adds to a receipt what the operator needs beside it.
+func toResult(r evidence.Receipt, s evidence.Sealed, recent []contract.ChainLink) contract.RetentionResult {
+	return contract.RetentionResult{
+		Sequence: s.Sequence, Policy: r.Policy, Generation: r.Generation, PolicyDigest: r.PolicyDigest,
+		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Categories: r.Categories,
+		PreviousDigest: s.Previous, Digest: s.Digest, Recent: recent,
+	}
+}
