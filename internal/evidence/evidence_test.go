@@ -235,7 +235,7 @@ func TestAnExportReadsBackAsItWas(t *testing.T) {
 		}
 	}
 	var back []Sealed
-	if err := ReadLines(&file, func(s Sealed) { back = append(back, s) }); err != nil {
+	if err := ReadLines(&file, func(s Sealed) error { back = append(back, s); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(back, chain) {
@@ -253,7 +253,7 @@ func TestReadLinesNamesTheLineThatIsWrong(t *testing.T) {
 		"too long": strings.Repeat("x", maxLine+1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := ReadLines(strings.NewReader(file.String()+line+"\n"), func(Sealed) {})
+			err := ReadLines(strings.NewReader(file.String()+line+"\n"), func(Sealed) error { return nil })
 			if err == nil || !strings.Contains(err.Error(), "line 2") {
 				t.Errorf("got %v, want an error that names line 2", err)
 			}
@@ -322,7 +322,7 @@ func FuzzReadLines(f *testing.F) {
 	f.Add(fmt.Sprintf(`{"sequence":%d}`, int64(1)<<62))
 	f.Fuzz(func(t *testing.T, content string) {
 		v, n := NewVerifier(nil), int64(0)
-		err := ReadLines(strings.NewReader(content), func(s Sealed) { v.Add(s); n++ })
+		err := ReadLines(strings.NewReader(content), func(s Sealed) error { v.Add(s); n++; return nil })
 		report := v.Finish()
 		if report.Receipts != n || len(report.Findings) > MaxFindings+1 {
 			t.Fatalf("%d receipts of %d, %d findings, error %v", report.Receipts, n, len(report.Findings), err)

@@ -24,8 +24,8 @@ func WriteLine(w io.Writer, s Sealed) error {
 }
 
 // ReadLines hands the receipts of an export to add, in their order. It fails at
-// the first line that is none, naming it.
-func ReadLines(r io.Reader, add func(Sealed)) error {
+// the first line that is none, naming it, and with an error of add.
+func ReadLines(r io.Reader, add func(Sealed) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	n := 1
@@ -39,7 +39,9 @@ func ReadLines(r io.Reader, add func(Sealed)) error {
 		if _, err := d.Token(); !errors.Is(err, io.EOF) {
 			return fmt.Errorf("reading line %d: something follows the receipt; write one receipt a line", n)
 		}
-		add(s)
+		if err := add(s); err != nil {
+			return err
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("reading line %d: %w", n, err)
