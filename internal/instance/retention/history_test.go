@@ -169,3 +169,53 @@ func wantNothingOverdue(t testing.TB, db *pgxpool.Pool, result contract.Retentio
 		}
 	}
 }
+
+// shadow copies the age marks of every category into tables of the test's own,
+// which no run touches: the independent memory of what there was.
+func shadow(t testing.TB, db *pgxpool.Pool) {
+	t.Helper()
+	for category, q := range countQuery {
+		exec(t, db, `DROP TABLE IF EXISTS public."`+category+`"`)
+		exec(t, db, `CREATE TABLE public."`+category+`" AS SELECT id::text AS id, `+q.mark+` AS mark FROM `+q.table)
+	}
+}
+
+// wantExactly compares what is left with the shadow: of each category bounded,
+// every row after the cutoff and none at or before it; of others, every row. It
+// compares what was deleted with what the receipts say, too.
+func wantExactly(t testing.TB, db *pgxpool.Pool, result contract.RetentionResult, deleted map[string]int64) {
+	t.Helper()
+	for name, q := range countQuery {
+		cutoff := "-infinity"
+		for _, c := range result.Categories {
+			if c.Category == name {
+				cutoff = c.Cutoff.Format(time.RFC3339Nano)
+			}
+		}
+		wrong := ask[int64](t, db, `SELECT count(*) FROM (SELECT id, mark FROM public."`+name+`" WHERE mark > $1::timestamptz) s
+			FULL JOIN (SELECT id::text AS id, `+q.mark+` AS mark FROM `+q.table+`) l USING (id, mark) WHERE s.id IS NULL OR l.id IS NULL`, cutoff)
+		if wrong != 0 {
+			t.Errorf("%s: %d rows are there that should not be, or the other way round (cutoff %s)", name, wrong, cutoff)
+		}
+		gone := ask[int64](t, db, `SELECT count(*) FROM public."`+name+`" WHERE mark <= $1::timestamptz`, cutoff)
+		if deleted[name] != gone {
+			t.Errorf("%s: the receipts tell of %d rows, %d are gone", name, deleted[name], gone)
+		}
+	}
+}
+
+// until waits for a condition, at most a minute and a half.
+func until(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	give := time.NewTimer(90 * time.Second)
+	defer give.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-give.C:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}

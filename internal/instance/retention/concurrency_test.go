@@ -1,0 +1,213 @@
+package retention_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/retention"
+	"github.com/switchboard-operator/switchboard/internal/pgtest"
+)
+
+const expiredMonths = `SELECT count(*) FROM sb.retention_partitions('message_body') WHERE upper <= $1`
+
+func TestWholeExpiredMonthsAreDropped(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	policy := d.Limits(t, fourLimits)
+	fill(t, db, 1000, 700)
+	shadow(t, db)
+	before := ask[int64](t, db, expiredMonths, time.Now().AddDate(0, 0, -90))
+	result := run(t, d, policy)
+	if left := ask[int64](t, db, expiredMonths, category(t, result, contract.CategoryMessages).Cutoff); before < 15 || left != 0 {
+		t.Errorf("of %d expired months, %d are left", before, left)
+	}
+	if n := ask[int64](t, db, `SELECT count(*) FROM sb.retention_partitions('access_log') WHERE lower > now() + interval '11 months'`); n != 1 {
+		t.Error("the partitions are not made a year ahead")
+	}
+	wantExactly(t, db, result, wantValidChain(t, db, result))
+}
+
+// TestAReaderWithLocksDoesNotBlockARun: DROP would wait for it; the run deletes by batches instead.
+func TestAReaderWithLocksDoesNotBlockARun(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	ctx := context.Background()
+	policy := d.Limits(t, map[string]int32{contract.CategoryMessages: 90})
+	fill(t, db, 1000, 300)
+	shadow(t, db)
+	reader, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Rollback(ctx)
+	if _, err := reader.Exec(ctx, "SELECT count(*) FROM sb.message_body"); err != nil { // locks the parent and all partitions
+		t.Fatal(err)
+	}
+	result := run(t, d, policy)
+	wantExactly(t, db, result, wantValidChain(t, db, result))
+	wantNothingOverdue(t, db, result)
+	cutoff := category(t, result, contract.CategoryMessages).Cutoff
+	if n := ask[int64](t, db, expiredMonths, cutoff); n < 5 {
+		t.Fatalf("%d expired months are left: they were dropped under a reader", n)
+	}
+	if err := reader.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	result = run(t, d, policy)
+	if n := ask[int64](t, db, expiredMonths, cutoff); n != 0 {
+		t.Errorf("%d empty months are left after the reader has gone", n)
+	}
+	wantExactly(t, db, result, wantValidChain(t, db, result))
+}
+
+// TestWhatOthersHoldIsToldAsOverdue: a locked row stays, the receipt says so, the next run has it.
+func TestWhatOthersHoldIsToldAsOverdue(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	ctx := context.Background()
+	policy := d.Limits(t, map[string]int32{contract.CategoryContacts: 90})
+	fill(t, db, 200, 200)
+	shadow(t, db)
+	other, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Rollback(ctx)
+	var oldest time.Time
+	if err := other.QueryRow(ctx, "SELECT last_seen_at FROM sb.contact ORDER BY last_seen_at LIMIT 1 FOR UPDATE").Scan(&oldest); err != nil {
+		t.Fatal(err)
+	}
+	c := category(t, run(t, d, policy), contract.CategoryContacts)
+	if c.Overdue == nil || *c.Overdue != 1 || c.OldestLeft == nil || !c.OldestLeft.Equal(oldest) {
+		t.Errorf("overdue is %v, oldest left %v; want 1 and %v", c.Overdue, c.OldestLeft, oldest)
+	}
+	if err := other.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	result := run(t, d, policy)
+	if c := category(t, result, contract.CategoryContacts); c.Deleted != 1 {
+		t.Errorf("the next run deleted %d, want the 1 that was held", c.Deleted)
+	}
+	wantExactly(t, db, result, wantValidChain(t, db, result))
+}
+
+// TestAGuestWhoWritesMeanwhileStays: the deleting statement checks expiry again.
+func TestAGuestWhoWritesMeanwhileStays(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	ctx := context.Background()
+	policy := d.Limits(t, map[string]int32{contract.CategoryContacts: 90})
+	exec(t, db, "INSERT INTO sb.contact (id, last_seen_at) SELECT gen_random_uuid(), now() - interval '100 days' FROM generate_series(1, 2)")
+	writer, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Rollback(ctx)
+	if _, err := writer.Exec(ctx, "UPDATE sb.contact SET last_seen_at = now() WHERE id = (SELECT min(id::text)::uuid FROM sb.contact)"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan contract.RetentionResult, 1)
+	go func() {
+		result, _ := retention.Run(ctx, d.Retain(t), policy, tenant, retention.Options{})
+		done <- result
+	}()
+	until(t, "the run has deleted the other guest", func() bool { return ask[int64](t, db, "SELECT count(*) FROM sb.contact") == 1 })
+	if err := writer.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	c := category(t, <-done, contract.CategoryContacts)
+	if c.Deleted != 1 || c.Overdue == nil || *c.Overdue != 0 {
+		t.Errorf("the run says %+v, want 1 deleted and none overdue", c)
+	}
+	if n := ask[int64](t, db, "SELECT count(*) FROM sb.contact WHERE last_seen_at > now() - interval '1 hour'"); n != 1 {
+		t.Error("the guest who wrote is gone")
+	}
+}
+
+// TestNothingStoredMeanwhileIsLost inserts around the cutoff while runs go on.
+func TestNothingStoredMeanwhileIsLost(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	policy := d.Limits(t, map[string]int32{contract.CategoryAccessLogs: 30})
+	fill(t, db, 1000, 100)
+	shadow(t, db)
+	var writers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				// A second on either side of the cutoff; the row and its shadow are one transaction.
+				_, err := db.Exec(ctx, `WITH l AS (INSERT INTO sb.access_log (at, method, route, status)
+					VALUES (now() - interval '30 days' + make_interval(secs => $1::int % 2000 / 1000.0 - 1), 'GET', '/', 200) RETURNING id, at)
+					INSERT INTO public."AccessLogs" (id, mark) SELECT id::text, at FROM l`, i*7+w)
+				if err != nil && ctx.Err() == nil {
+					t.Errorf("a writer was disturbed: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range 10 {
+		run(t, d, policy)
+	}
+	cancel()
+	writers.Wait()
+	result := run(t, d, policy)
+	wantExactly(t, db, result, wantValidChain(t, db, result))
+}
+
+func TestRunsExcludeOneAnother(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	ctx := context.Background()
+	policy := d.Limits(t, fourLimits)
+	fill(t, db, 1000, 300)
+	shadow(t, db)
+
+	results := make([]contract.RetentionResult, 4)
+	var runs sync.WaitGroup
+	for i := range results {
+		pool := d.Retain(t)
+		runs.Go(func() {
+			var err error
+			if results[i], err = retention.Run(ctx, pool, policy, tenant, retention.Options{Batch: 20}); err != nil {
+				t.Errorf("run %d: %v", i, err)
+			}
+		})
+	}
+	runs.Wait()
+	newest, busy := results[0], 0
+	for _, r := range results {
+		if r.Sequence > newest.Sequence {
+			newest = r
+		}
+		if category(t, r, contract.CategoryMessages).Deleted > 0 {
+			busy++
+		}
+	}
+	if busy != 1 || newest.Sequence != 4 {
+		t.Errorf("%d of 4 runs deleted something, the newest receipt is %d", busy, newest.Sequence)
+	}
+	wantExactly(t, db, newest, wantValidChain(t, db, newest))
+
+	holder, err := d.Retain(t).Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Release()
+	if _, err := holder.Exec(ctx, "SELECT pg_advisory_lock(x'736272657461696e'::bigint)"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = retention.Run(ctx, d.Retain(t), policy, tenant, retention.Options{LockWait: 200 * time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), "still under way") {
+		t.Errorf("under another's lock the run ended with: %v", err)
+	}
+	if got := len(receipts(t, db)); got != 4 {
+		t.Errorf("%d receipts after a run that was locked out, want 4", got)
+	}
+}
