@@ -101,7 +101,7 @@ func TestAGuestWhoWritesMeanwhileStays(t *testing.T) {
 	db := d.Admin(t)
 	ctx := context.Background()
 	policy := d.Limits(t, map[string]int32{contract.CategoryContacts: 90})
-	exec(t, db, "INSERT INTO sb.contact (id, last_seen_at) SELECT gen_random_uuid(), now() - interval '100 days' FROM generate_series(1, 2)")
+	execSQL(t, db, "INSERT INTO sb.contact (id, last_seen_at) SELECT gen_random_uuid(), now() - interval '100 days' FROM generate_series(1, 2)")
 	writer, err := db.Begin(ctx)
 	if err != nil {
 		t.Fatal(err)

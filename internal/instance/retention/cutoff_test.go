@@ -72,12 +72,12 @@ func TestADenseHistoryIsCutAtTheMicrosecond(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
 	policy := d.Limits(t, fourLimits)
-	exec(t, db, "SELECT sb.ensure_partition(now() - make_interval(days => n)) FROM unnest($1::int[]) n", []int32{30, 90, 120, 180})
+	execSQL(t, db, "SELECT sb.ensure_partition(now() - make_interval(days => n)) FROM unnest($1::int[]) n", []int32{30, 90, 120, 180})
 	const series = `(SELECT now() - make_interval(days => $1) + i * interval '300 microseconds' AS at FROM generate_series(-2000, 18000) i) s`
-	exec(t, db, `INSERT INTO sb.access_log (at, method, route, status) SELECT at, 'GET', '/', 200 FROM `+series, 30)
-	exec(t, db, `INSERT INTO sb.message_body (id, at, channel, body) SELECT gen_random_uuid(), at, 'spa', '' FROM `+series, 90)
-	exec(t, db, `INSERT INTO sb.contact (id, last_seen_at) SELECT gen_random_uuid(), at FROM `+series, 120)
-	exec(t, db, `INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
+	execSQL(t, db, `INSERT INTO sb.access_log (at, method, route, status) SELECT at, 'GET', '/', 200 FROM `+series, 30)
+	execSQL(t, db, `INSERT INTO sb.message_body (id, at, channel, body) SELECT gen_random_uuid(), at, 'spa', '' FROM `+series, 90)
+	execSQL(t, db, `INSERT INTO sb.contact (id, last_seen_at) SELECT gen_random_uuid(), at FROM `+series, 120)
+	execSQL(t, db, `INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
 		SELECT gen_random_uuid(), at, gen_random_uuid(), 'spa', 'in', 'guest', 'received' FROM `+series, 180)
 	shadow(t, db)
 	result := run(t, d, policy)
@@ -130,7 +130,7 @@ func TestIdsSeenOutliveTheirMessages(t *testing.T) {
 			db := d.Admin(t)
 			policy := d.Limits(t, tc.days)
 			for _, into := range []string{"sb.seen (channel, id_hash, seen_at) SELECT 'spa',", "sb.reply_key (message_id, at, key_hash, created_at) SELECT gen_random_uuid(), now(),"} {
-				exec(t, db, `INSERT INTO `+into+` sha256(i::text::bytea), now() - make_interval(hours => i) + interval '10 minutes' FROM generate_series(1, 3000) i`)
+				execSQL(t, db, `INSERT INTO `+into+` sha256(i::text::bytea), now() - make_interval(hours => i) + interval '10 minutes' FROM generate_series(1, 3000) i`)
 			}
 			want := ask[int64](t, db, `SELECT count(*) FROM sb.seen WHERE seen_at > `+tc.left)
 			result := run(t, d, policy)
@@ -150,8 +150,8 @@ func TestOptOutsAndConsentStay(t *testing.T) {
 	db := d.Admin(t)
 	policy := d.Limits(t, map[string]int32{contract.CategoryMessages: 1, contract.CategoryMessageMetadata: 1, contract.CategoryContacts: 1, contract.CategoryAccessLogs: 1})
 	fill(t, db, 100, 400)
-	exec(t, db, `INSERT INTO sb.suppression (channel, address_hash, key_version, since) SELECT '*', address_hash, 1, now() - interval '10 years' FROM sb.contact_address`)
-	exec(t, db, `INSERT INTO sb.consent_log (at, channel, address_hash, key_version, change, source) SELECT now() - interval '10 years', '*', address_hash, 1, 'stop', 'guest' FROM sb.contact_address`)
+	execSQL(t, db, `INSERT INTO sb.suppression (channel, address_hash, key_version, since) SELECT '*', address_hash, 1, now() - interval '10 years' FROM sb.contact_address`)
+	execSQL(t, db, `INSERT INTO sb.consent_log (at, channel, address_hash, key_version, change, source) SELECT now() - interval '10 years', '*', address_hash, 1, 'stop', 'guest' FROM sb.contact_address`)
 	run(t, d, policy)
 	if n := ask[int64](t, db, "SELECT count(*) FROM sb.contact_address"); n > 1 {
 		t.Errorf("%d addresses are left", n)

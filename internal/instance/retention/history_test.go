@@ -22,7 +22,7 @@ var fourLimits = map[string]int32{
 }
 
 // exec runs a statement as the superuser.
-func exec(t testing.TB, db *pgxpool.Pool, statement string, args ...any) {
+func execSQL(t testing.TB, db *pgxpool.Pool, statement string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(context.Background(), statement, args...); err != nil {
 		t.Fatalf("executing %q: %v", statement, err)
@@ -60,7 +60,7 @@ func fill(t testing.TB, db *pgxpool.Pool, n, days int) {
 			SELECT now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'GET', '/api/v1/conversations/{id}', 200, '192.0.2.7' FROM generate_series(0, $1::int - 1) i`,
 		`INSERT INTO sb.seen (channel, id_hash, seen_at) SELECT channel, sha256(id::text::bytea), at FROM sb.message WHERE $1::int + $2::int > 0`,
 	} {
-		exec(t, db, statement, n, days)
+		execSQL(t, db, statement, n, days)
 	}
 }
 
@@ -175,8 +175,8 @@ func wantNothingOverdue(t testing.TB, db *pgxpool.Pool, result contract.Retentio
 func shadow(t testing.TB, db *pgxpool.Pool) {
 	t.Helper()
 	for category, q := range countQuery {
-		exec(t, db, `DROP TABLE IF EXISTS public."`+category+`"`)
-		exec(t, db, `CREATE TABLE public."`+category+`" AS SELECT id::text AS id, `+q.mark+` AS mark FROM `+q.table)
+		execSQL(t, db, `DROP TABLE IF EXISTS public."`+category+`"`)
+		execSQL(t, db, `CREATE TABLE public."`+category+`" AS SELECT id::text AS id, `+q.mark+` AS mark FROM `+q.table)
 	}
 }
 
