@@ -1,0 +1,64 @@
+// Package addresshash turns addresses of guests into keyed hashes, by which they
+// are recognised where the address itself must not stand.
+package addresshash
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
+
+// minKeyLength is the shortest key taken, in bytes: as long as the hash (RFC 2104, section 3).
+const minKeyLength = 32
+
+// Keys are the versions of a tenant's key. The highest is current.
+type Keys struct {
+	current int
+	keys    map[int][]byte
+}
+
+// Load reads the keys from a directory laid out as contract.DirKeys.
+func Load(dir string) (*Keys, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading the keys for hashes: %w", err)
+	}
+	k := &Keys{keys: map[int][]byte{}}
+	for _, e := range entries {
+		suffix, found := strings.CutPrefix(e.Name(), contract.FileHashKeyPrefix)
+		if !found {
+			continue
+		}
+		version, err := strconv.Atoi(suffix)
+		if err != nil || version < 1 {
+			return nil, fmt.Errorf("reading the keys for hashes: %s does not end in a version from 1", e.Name())
+		}
+		key, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("reading the keys for hashes: %w", err)
+		}
+		if len(key) < minKeyLength {
+			return nil, fmt.Errorf("reading the keys for hashes: %s has %d bytes, at least %d are needed", e.Name(), len(key), minKeyLength)
+		}
+		k.keys[version] = key
+		k.current = max(k.current, version)
+	}
+	if k.current == 0 {
+		return nil, fmt.Errorf("reading the keys for hashes: %s has no file %s1", dir, contract.FileHashKeyPrefix)
+	}
+	return k, nil
+}
+
+// Hash gives the HMAC-SHA-256 of an address under the current key, and the key's
+// version. address is normalised: E.164 for kind phone.
+func (k *Keys) Hash(kind, address string) (hash []byte, version int) {
+	mac := hmac.New(sha256.New, k.keys[k.current])
+	mac.Write([]byte(kind + "\x00" + address))
+	return mac.Sum(nil), k.current
+}

@@ -1,0 +1,54 @@
+// Package queue is the outbound queue of a channel: River's tables in a schema
+// of the channel's own, so that a connector sees its own queue alone. Jobs carry
+// ids, never words or addresses.
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
+
+// SendArgs asks a connector to send one message: the key of its row in sb.message.
+type SendArgs struct {
+	MessageID uuid.UUID `json:"message_id"`
+	At        time.Time `json:"at"`
+}
+
+// Kind names the job for River.
+func (SendArgs) Kind() string { return "send" }
+
+// InsertTx adds a job to a channel's queue in tx: the job exists when the
+// message does.
+func InsertTx(ctx context.Context, tx pgx.Tx, channel string, args SendArgs) error {
+	client, err := river.NewClient(riverpgxv5.New(nil), &river.Config{Schema: contract.QueueSchema(channel)})
+	if err != nil {
+		return fmt.Errorf("opening the queue of channel %s: %w", channel, err)
+	}
+	if _, err := client.InsertTx(ctx, tx, args, nil); err != nil {
+		return fmt.Errorf("queueing a message on channel %s: %w", channel, err)
+	}
+	return nil
+}
+
+// Migrate makes River's tables in schema, or brings them up to date. The schema
+// must exist, and the pool's role own it.
+func Migrate(ctx context.Context, pool *pgxpool.Pool, schema string) error {
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: schema})
+	if err != nil {
+		return fmt.Errorf("preparing queue schema %s: %w", schema, err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("migrating queue schema %s: %w", schema, err)
+	}
+	return nil
+}
