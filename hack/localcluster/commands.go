@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/binaries"
+	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/cluster"
+	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/layout"
+)
+
+const about = `A real Kubernetes cluster on this machine: two nodes in two regions, with DNS, volumes and the Gateway API.
+
+Everything is built from the Go module proxy and from Debian packages; there is no container engine and no registry.
+The nodes are eu-central-1 (this machine's own network, so that tests run here reach every pod and Service) and
+us-east-1 (a network namespace). Storage classes: local-eu-central and local-us-east.
+
+  localcluster up            bring it up, or mend it (needs root; minutes the first time, seconds later)
+  localcluster load ...      build images and hand them to both nodes
+  export KUBECONFIG=$(localcluster kubeconfig)
+  localcluster down          take it down; nothing of it stays
+
+SWITCHBOARD_CLUSTER is the folder of the cluster (default /var/lib/switchboard/localcluster),
+SWITCHBOARD_CACHE that of the programs built (default ~/.cache/switchboard).`
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "localcluster",
+		Short:         "A real Kubernetes cluster of two nodes in two regions on this machine",
+		Long:          about,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(buildCommand(), upCommand(), downCommand(), statusCommand(), kubeconfigCommand())
+	return root
+}
+
+func buildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "build [program...]",
+		Short: "Build the programs of the cluster into the cache; the last line printed is their folder",
+		Example: `  localcluster build
+  KUBEBUILDER_ASSETS=$(localcluster build kube-apiserver etcd kubectl | tail -n 1) go test ./...`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			programs, err := binaries.Named(names)
+			if err != nil {
+				return err
+			}
+			builder, err := newBuilder()
+			if err != nil {
+				return err
+			}
+			folder, err := builder.Build(cmd.Context(), programs)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), folder)
+			return nil
+		},
+	}
+}
+
+func upCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "up",
+		Short: "Bring the cluster up, or mend it: what runs as it should is left alone",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := newCluster()
+			if err != nil {
+				return err
+			}
+			return c.Up(cmd.Context())
+		},
+	}
+}
+
+func downCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Take the cluster down with all its data, and check that nothing of it is left",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := newCluster()
+			if err != nil {
+				return err
+			}
+			return c.Down(cmd.Context())
+		},
+	}
+}
+
+func statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Tell what runs and what answers; fails when the cluster is not whole",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := newCluster()
+			if err != nil {
+				return err
+			}
+			whole, err := c.Status(cmd.Context(), cmd.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			if !whole {
+				return errors.New("the cluster is not whole; `localcluster up` mends it")
+			}
+			return nil
+		},
+	}
+}
+
+func kubeconfigCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Print the path of the administrator's kubeconfig",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintln(cmd.OutOrStdout(), layout.DefaultState().Kubeconfig())
+		},
+	}
+}
+
+func newCluster() (cluster.Cluster, error) {
+	builder, err := newBuilder()
+	if err != nil {
+		return cluster.Cluster{}, err
+	}
+	return cluster.Cluster{State: layout.DefaultState(), Builder: builder, Progress: os.Stderr}, nil
+}
+
+func newBuilder() (binaries.Builder, error) {
+	root, err := layout.ProjectRoot(".")
+	if err != nil {
+		return binaries.Builder{}, err
+	}
+	cache, err := layout.Cache()
+	if err != nil {
+		return binaries.Builder{}, err
+	}
+	return binaries.Builder{Source: layout.Source(root), Cache: cache, Progress: os.Stderr}, nil
+}
