@@ -34,7 +34,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(buildCommand(), upCommand(), downCommand(), statusCommand(), kubeconfigCommand())
+	root.AddCommand(buildCommand(), upCommand(), downCommand(), loadCommand(), statusCommand(), kubeconfigCommand())
 	return root
 }
 
@@ -76,6 +76,43 @@ func upCommand() *cobra.Command {
 			return c.Up(cmd.Context())
 		},
 	}
+}
+
+func loadCommand() *cobra.Command {
+	var programs []string
+	var postgres string
+	cmd := &cobra.Command{
+		Use:   "load",
+		Short: "Build images without a container engine and hand them to both nodes",
+		Long: `Build images without a container engine and hand them to both nodes. Pods use them with imagePullPolicy: IfNotPresent.
+
+--go builds a program of the project (static) into an image that holds it alone: entrypoint /NAME, user 65532.
+--postgres makes an image that keeps the contract of the official postgres image from Debian's PostgreSQL 15.`,
+		Example: `  localcluster load --go switchboard/operator:dev=./cmd/operator --postgres docker.io/library/postgres:15-bookworm`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var images []cluster.GoImage
+			for _, arg := range programs {
+				img, err := cluster.ParseGoImage(arg)
+				if err != nil {
+					return err
+				}
+				images = append(images, img)
+			}
+			root, err := layout.ProjectRoot(".")
+			if err != nil {
+				return err
+			}
+			c, err := newCluster()
+			if err != nil {
+				return err
+			}
+			return c.Load(cmd.Context(), root, c.Builder.Cache, images, postgres)
+		},
+	}
+	cmd.Flags().StringArrayVar(&programs, "go", nil, "make the image of a program of the project: `IMAGE=PACKAGE_DIR` (may be given many times)")
+	cmd.Flags().StringVar(&postgres, "postgres", "", "make a PostgreSQL image under this `NAME`")
+	return cmd
 }
 
 func downCommand() *cobra.Command {

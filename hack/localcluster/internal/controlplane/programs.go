@@ -5,9 +5,9 @@ import (
 	_ "embed"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 
+	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/file"
 	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/layout"
 	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/pki"
 	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/process"
@@ -63,7 +63,7 @@ func (p Plane) Configure(ca *pki.Authority) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(p.auditPolicy(), auditPolicy, 0o644); err != nil {
+	if err := file.Put(p.auditPolicy(), auditPolicy, 0o644); err != nil {
 		return fmt.Errorf("writing the audit policy: %w", err)
 	}
 	return nil

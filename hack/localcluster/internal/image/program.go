@@ -25,11 +25,15 @@ type Image struct {
 
 // FullName completes a short name the way the kubelet does: switchboard/operator:dev becomes docker.io/switchboard/operator:dev.
 func FullName(short string) (string, error) {
-	tag, err := name.NewTag(short, name.WithDefaultRegistry("docker.io"))
+	tag, err := name.NewTag(short)
 	if err != nil {
 		return "", fmt.Errorf("reading the image name %q (want NAME:TAG): %w", short, err)
 	}
-	return tag.Name(), nil
+	registry := tag.RegistryStr()
+	if registry == name.DefaultRegistry { // the library's name for Docker Hub is not the one that containerd uses
+		registry = "docker.io"
+	}
+	return registry + "/" + tag.RepositoryStr() + ":" + tag.TagStr(), nil
 }
 
 // Program makes the image of one static program: the program as /BASE, run by a user without rights.

@@ -5,11 +5,11 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"os"
 	"path/filepath"
 	"text/template"
 
 	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/cgroup"
+	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/file"
 	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/hostnet"
 	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/layout"
 	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/pki"
@@ -38,9 +38,6 @@ func (n Node) Configure(ca *pki.Authority) error {
 		{"node-" + n.Name, "system:node:" + n.Name, "system:nodes", n.file("kubelet.kubeconfig")},
 		{"kube-proxy", "system:kube-proxy", "system:node-proxier", n.file("kube-proxy.kubeconfig")},
 	}
-	if err := os.MkdirAll(n.file("cni"), 0o755); err != nil {
-		return fmt.Errorf("making the folder of node %s: %w", n.Name, err)
-	}
 	for _, u := range users {
 		if err := ca.Client(u.name, u.user, u.group); err != nil {
 			return err
@@ -57,12 +54,12 @@ func (n Node) Configure(ca *pki.Authority) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(n.file(target), content, 0o644); err != nil {
+		if err := file.Put(n.file(target), content, 0o644); err != nil {
 			return fmt.Errorf("configuring node %s: %w", n.Name, err)
 		}
 	}
 	// Pods with the host's DNS policy find no server: nothing in this cluster asks the world outside.
-	if err := os.WriteFile(n.file("resolv.conf"), nil, 0o644); err != nil {
+	if err := file.Put(n.file("resolv.conf"), nil, 0o644); err != nil {
 		return fmt.Errorf("configuring node %s: %w", n.Name, err)
 	}
 	return nil

@@ -23,6 +23,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/keyutil"
+
+	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/file"
 )
 
 // lifetime is that of every certificate: longer than any cluster of this kind lives.
@@ -121,25 +123,25 @@ func (a *Authority) KeyPair(name string) error {
 }
 
 // Kubeconfig writes a kubeconfig with the client certificate of this name.
-func (a *Authority) Kubeconfig(file, server, name string) error {
-	read := func(base string) []byte {
-		content, _ := os.ReadFile(filepath.Join(a.dir, base)) // an empty entry fails below, when it is loaded again
-		return content
+func (a *Authority) Kubeconfig(target, server, name string) error {
+	var parts [3][]byte
+	for i, base := range []string{CACert, name + ".crt", name + ".key"} {
+		content, err := os.ReadFile(filepath.Join(a.dir, base))
+		if err != nil {
+			return fmt.Errorf("reading what the kubeconfig %s is made of: %w", target, err)
+		}
+		parts[i] = content
 	}
 	config := clientcmdapi.NewConfig()
-	config.Clusters["localcluster"] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: read(CACert)}
-	config.AuthInfos[name] = &clientcmdapi.AuthInfo{
-		ClientCertificateData: read(name + ".crt"), ClientKeyData: read(name + ".key"),
-	}
+	config.Clusters["localcluster"] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: parts[0]}
+	config.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: parts[1], ClientKeyData: parts[2]}
 	config.Contexts["localcluster"] = &clientcmdapi.Context{Cluster: "localcluster", AuthInfo: name}
 	config.CurrentContext = "localcluster"
-	if err := clientcmd.WriteToFile(*config, file); err != nil {
-		return fmt.Errorf("writing the kubeconfig %s: %w", file, err)
+	content, err := clientcmd.Write(*config)
+	if err != nil {
+		return fmt.Errorf("writing the kubeconfig %s: %w", target, err)
 	}
-	if _, err := clientcmd.BuildConfigFromFlags("", file); err != nil {
-		return fmt.Errorf("the kubeconfig %s is not usable: %w", file, err)
-	}
-	return nil
+	return file.Put(target, content, 0o600)
 }
 
 // issue signs a certificate into NAME.crt with a new key NAME.key, unless it is there.
@@ -184,9 +186,5 @@ func (a *Authority) has(base string) bool {
 }
 
 func (a *Authority) write(base, kind string, raw []byte, mode fs.FileMode) error {
-	file := filepath.Join(a.dir, base)
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), mode); err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
-	}
-	return nil
+	return file.Put(filepath.Join(a.dir, base), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), mode)
 }
