@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -59,8 +60,34 @@ func New(t testing.TB) *Database {
 		t.Fatalf("migrating the template: %v", s.failed)
 	}
 	d := s.create(t, s.nextName(), "template")
-	t.Cleanup(func() { s.exec(t, "DROP DATABASE "+pgx.Identifier{d.Name}.Sanitize()+" WITH (FORCE)") })
+	// What is granted on a database itself is not copied with a template.
+	s.exec(t, "REVOKE ALL ON DATABASE "+d.Name+" FROM PUBLIC")
+	s.exec(t, "GRANT CONNECT ON DATABASE "+d.Name+" TO sb_connector, "+strings.Join(groups(), ", "))
+	t.Cleanup(func() { s.exec(t, "DROP DATABASE "+d.Name+" WITH (FORCE)") })
 	return d
+}
+
+// groups lists the roles that may connect, besides the connectors' common one.
+func groups() []string {
+	var names []string
+	for _, l := range Input().Logins {
+		group, _ := contract.GroupOfLogin(l.Role)
+		names = append(names, group)
+	}
+	return names
+}
+
+// Refuse ends all sessions of the database and lets none in, as when it is down.
+func (d *Database) Refuse(t testing.TB) {
+	t.Helper()
+	d.Server.exec(t, "ALTER DATABASE "+d.Name+" ALLOW_CONNECTIONS false")
+	d.Server.exec(t, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '"+d.Name+"'")
+}
+
+// Accept takes Refuse back.
+func (d *Database) Accept(t testing.TB) {
+	t.Helper()
+	d.Server.exec(t, "ALTER DATABASE "+d.Name+" ALLOW_CONNECTIONS true")
 }
 
 // Empty makes a database without anything in it.
@@ -80,7 +107,7 @@ func (s *Server) create(t testing.TB, name, template string) *Database {
 	t.Helper()
 	s.mu.Lock() // a template can be copied by one at a time
 	defer s.mu.Unlock()
-	s.exec(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", pgx.Identifier{name}.Sanitize(), pgx.Identifier{template}.Sanitize()))
+	s.exec(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, template))
 	return &Database{Name: name, Server: s}
 }
 

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
+	"github.com/switchboard-operator/switchboard/internal/instance/store"
+)
+
+//go:embed openapi.yaml
+var description []byte
+
+func serveDescription(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(description) // a client that went away can't be told
+}
+
+// Command serves the API until ctx ends.
+func Command(ctx context.Context, log *slog.Logger) error {
+	tenant := os.Getenv(contract.EnvTenant)
+	if tenant == "" {
+		return fmt.Errorf("serving: %s is not set; set it to the tenant's name, for example hotel-berlin", contract.EnvTenant)
+	}
+	log = log.With("tenant", tenant)
+	pool, err := store.Open(ctx, log)
+	if err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	defer pool.Close()
+	keeping, stop := context.WithCancel(ctx)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		keepPartitions(keeping, pool, log)
+	}()
+	defer func() {
+		stop()
+		<-kept
+	}()
+	return httpserve.Run(ctx, httpserve.Config{
+		Handler: New(pool, log),
+		Ready:   func(ctx context.Context) error { return store.Ready(ctx, pool) },
+		Log:     log,
+	})
+}
+
+// keepPartitions makes the partitions of this month and the next, once a day: a
+// tenant that nothing migrates for more than a year goes on.
+func keepPartitions(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) {
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-daily.C:
+		}
+		if _, err := pool.Exec(ctx, "SELECT sb.ensure_partition(now()), sb.ensure_partition(now() + interval '1 month')"); err != nil {
+			log.Error("making the partitions failed; trying again tomorrow", "error", err.Error())
+		}
+	}
+}

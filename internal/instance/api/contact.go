@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const maxName = 200
+
+type contact struct {
+	ID         uuid.UUID `json:"id"`
+	Name       string    `json:"name"`
+	CreatedAt  time.Time `json:"createdAt"`
+	LastSeenAt time.Time `json:"lastSeenAt"`
+	Addresses  []address `json:"addresses"`
+}
+
+type address struct {
+	Kind    string `json:"kind"`
+	Address string `json:"address"`
+}
+
+type contactList struct {
+	Contacts   []contact `json:"contacts"`
+	NextCursor *string   `json:"nextCursor"`
+}
+
+type patchContactRequest struct {
+	Name *string `json:"name"`
+}
+
+const selectContact = `SELECT g.id, g.name, g.created_at, g.last_seen_at,
+		COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address) ORDER BY a.kind, a.address)
+			FROM sb.contact_address a WHERE a.contact_id = g.id), '[]')
+	FROM sb.contact g `
+
+func scanContact(row pgx.CollectableRow) (placed[contact], error) {
+	var g contact
+	if err := row.Scan(&g.ID, &g.Name, &g.CreatedAt, &g.LastSeenAt, &g.Addresses); err != nil {
+		return placed[contact]{}, err
+	}
+	g.CreatedAt, g.LastSeenAt = g.CreatedAt.UTC(), g.LastSeenAt.UTC()
+	return placed[contact]{g, g.LastSeenAt, g.ID}, nil
+}
+
+func listContacts(ctx context.Context, c *call) (reply, error) {
+	p, err := readPage(c.http)
+	if err != nil {
+		return reply{}, err
+	}
+	rows, err := c.tx.Query(ctx, selectContact+`WHERE (g.last_seen_at, g.id) < ($1, $2)
+		ORDER BY g.last_seen_at DESC, g.id DESC LIMIT $3`, p.at, p.id, p.limit+1)
+	found, next, err := collect(rows, err, p, scanContact)
+	if err != nil {
+		return reply{}, fmt.Errorf("listing contacts: %w", err)
+	}
+	return reply{http.StatusOK, contactList{found, next}}, nil
+}
+
+func getContact(ctx context.Context, c *call) (reply, error) {
+	id, err := pathID(c.http, "contact")
+	if err != nil {
+		return reply{}, err
+	}
+	c.object = &id
+	g, err := findContact(ctx, c.tx, id)
+	return reply{http.StatusOK, g}, err
+}
+
+func findContact(ctx context.Context, tx pgx.Tx, id uuid.UUID) (contact, error) {
+	rows, err := tx.Query(ctx, selectContact+"WHERE g.id = $1", id)
+	if err != nil {
+		return contact{}, fmt.Errorf("reading a contact: %w", err)
+	}
+	g, err := pgx.CollectExactlyOneRow(rows, scanContact)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return contact{}, notFound("contact")
+	}
+	if err != nil {
+		return contact{}, fmt.Errorf("reading a contact: %w", err)
+	}
+	return g.row, nil
+}
+
+// patchContact changes what it is told to and leaves the rest.
+func patchContact(ctx context.Context, c *call) (reply, error) {
+	id, err := pathID(c.http, "contact")
+	if err != nil {
+		return reply{}, err
+	}
+	c.object = &id
+	var in patchContactRequest
+	if err := decode(c.w, c.http, &in); err != nil {
+		return reply{}, err
+	}
+	if in.Name == nil {
+		return reply{}, badRequest("Nothing to change: send the field name.")
+	}
+	if err := checkText("name", *in.Name, 0, maxName); err != nil {
+		return reply{}, err
+	}
+	if _, err := c.tx.Exec(ctx, "UPDATE sb.contact SET name = $2 WHERE id = $1", id, *in.Name); err != nil {
+		return reply{}, fmt.Errorf("renaming a contact: %w", err)
+	}
+	g, err := findContact(ctx, c.tx, id)
+	return reply{http.StatusOK, g}, err
+}

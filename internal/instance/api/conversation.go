@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// maxPreview is how many characters of its last message a list shows.
+const maxPreview = 160
+
+type conversation struct {
+	ID      uuid.UUID    `json:"id"`
+	Channel string       `json:"channel"`
+	Contact *contactName `json:"contact"` // null once the guest has expired
+	// LastMessageAt and LastMessage are null once all messages have expired.
+	LastMessageAt *time.Time   `json:"lastMessageAt"`
+	LastMessage   *lastMessage `json:"lastMessage"`
+	OptedOut      bool         `json:"optedOut"`
+}
+
+type contactName struct {
+	ID   uuid.UUID `json:"id"`
+	Name string    `json:"name"`
+}
+
+type lastMessage struct {
+	Direction string  `json:"direction"`
+	Status    string  `json:"status"`
+	Preview   *string `json:"preview"` // null once the content has expired
+}
+
+type conversationList struct {
+	Conversations []conversation `json:"conversations"`
+	NextCursor    *string        `json:"nextCursor"`
+}
+
+// selectConversation reads conversations of which something is still live. A thread
+// has no limit of its own: it shows while its guest or one of its messages does.
+const selectConversation = `SELECT v.id, v.channel, v.last_message_at, g.id, g.name, m.at, m.direction, m.status,
+		left(b.body, $1), sb.suppressed(v.id)
+	FROM sb.conversation v
+	LEFT JOIN sb.contact g ON g.id = v.contact_id
+	LEFT JOIN LATERAL (
+		SELECT id, at, direction, status FROM sb.message
+		WHERE conversation_id = v.id ORDER BY at DESC, id DESC LIMIT 1
+	) m ON true
+	LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id
+	WHERE (g.id IS NOT NULL OR m.id IS NOT NULL) `
+
+// scanConversation also returns the thread's place in the list.
+func scanConversation(row pgx.CollectableRow) (placed[conversation], error) {
+	var v conversation
+	var placedAt time.Time
+	var contactID *uuid.UUID
+	var name, direction, status, preview *string
+	err := row.Scan(&v.ID, &v.Channel, &placedAt, &contactID, &name, &v.LastMessageAt, &direction, &status, &preview, &v.OptedOut)
+	if err != nil {
+		return placed[conversation]{}, err
+	}
+	if contactID != nil {
+		v.Contact = &contactName{*contactID, *name}
+	}
+	if v.LastMessageAt != nil {
+		*v.LastMessageAt = v.LastMessageAt.UTC()
+		v.LastMessage = &lastMessage{*direction, *status, preview}
+	}
+	return placed[conversation]{v, placedAt, v.ID}, nil
+}
+
+func listConversations(ctx context.Context, c *call) (reply, error) {
+	p, err := readPage(c.http, "channel")
+	if err != nil {
+		return reply{}, err
+	}
+	var channel *string
+	if query := c.http.URL.Query(); query.Has("channel") {
+		name := query.Get("channel")
+		if err := checkText("channel", name, 1, 63); err != nil {
+			return reply{}, err
+		}
+		channel = &name
+	}
+	rows, err := c.tx.Query(ctx, selectConversation+`AND ($2::text IS NULL OR v.channel = $2)
+		AND (v.last_message_at, v.id) < ($3, $4) ORDER BY v.last_message_at DESC, v.id DESC LIMIT $5`,
+		maxPreview, channel, p.at, p.id, p.limit+1)
+	found, next, err := collect(rows, err, p, scanConversation)
+	if err != nil {
+		return reply{}, fmt.Errorf("listing conversations: %w", err)
+	}
+	return reply{http.StatusOK, conversationList{found, next}}, nil
+}
+
+func getConversation(ctx context.Context, c *call) (reply, error) {
+	id, err := pathID(c.http, "conversation")
+	if err != nil {
+		return reply{}, err
+	}
+	c.object = &id
+	v, err := findConversation(ctx, c.tx, id)
+	return reply{http.StatusOK, v}, err
+}
+
+// findConversation reads one thread, or returns a problem of status 404.
+func findConversation(ctx context.Context, tx pgx.Tx, id uuid.UUID) (conversation, error) {
+	rows, err := tx.Query(ctx, selectConversation+"AND v.id = $2", maxPreview, id)
+	if err != nil {
+		return conversation{}, fmt.Errorf("reading a conversation: %w", err)
+	}
+	v, err := pgx.CollectExactlyOneRow(rows, scanConversation)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return conversation{}, notFound("conversation")
+	}
+	if err != nil {
+		return conversation{}, fmt.Errorf("reading a conversation: %w", err)
+	}
+	return v.row, nil
+}
+
+// placed is a row with the key by which its list is sorted.
+type placed[T any] struct {
+	row T
+	at  time.Time
+	id  uuid.UUID
+}
+
+// collect reads the rows of a page, and the cursor of the next one when there is
+// one: queries ask for one row more than the page shows.
+func collect[T any](rows pgx.Rows, err error, p page, scan pgx.RowToFunc[placed[T]]) ([]T, *string, error) {
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, nil, err
+	}
+	var next *string
+	if len(found) > p.limit {
+		found = found[:p.limit]
+		last := found[p.limit-1]
+		next = writeCursor(last.at, last.id)
+	}
+	list := make([]T, 0, len(found))
+	for _, f := range found {
+		list = append(list, f.row)
+	}
+	return list, next, nil
+}

@@ -1,0 +1,198 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/queue"
+)
+
+// maxReply is how many characters Twilio takes in one message (its error 21617).
+const maxReply = 1600
+
+type message struct {
+	ID        uuid.UUID `json:"id"`
+	At        time.Time `json:"at"`
+	Direction string    `json:"direction"`
+	Origin    string    `json:"origin"`
+	Status    string    `json:"status"`
+	ErrorCode *string   `json:"errorCode"`
+	Body      *string   `json:"body"` // null once the content has expired
+}
+
+type messageList struct {
+	Messages   []message `json:"messages"`
+	NextCursor *string   `json:"nextCursor"`
+}
+
+type postMessageRequest struct {
+	Body string `json:"body"`
+}
+
+const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body
+	FROM sb.message m LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id `
+
+func scanMessage(row pgx.CollectableRow) (placed[message], error) {
+	var m message
+	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body); err != nil {
+		return placed[message]{}, err
+	}
+	m.At = m.At.UTC()
+	return placed[message]{m, m.At, m.ID}, nil
+}
+
+func listMessages(ctx context.Context, c *call) (reply, error) {
+	id, err := pathID(c.http, "conversation")
+	if err != nil {
+		return reply{}, err
+	}
+	c.object = &id
+	p, err := readPage(c.http)
+	if err != nil {
+		return reply{}, err
+	}
+	if _, err := findConversation(ctx, c.tx, id); err != nil {
+		return reply{}, err
+	}
+	rows, err := c.tx.Query(ctx, selectMessage+`WHERE m.conversation_id = $1 AND (m.at, m.id) < ($2, $3)
+		ORDER BY m.at DESC, m.id DESC LIMIT $4`, id, p.at, p.id, p.limit+1)
+	found, next, err := collect(rows, err, p, scanMessage)
+	if err != nil {
+		return reply{}, fmt.Errorf("listing messages: %w", err)
+	}
+	return reply{http.StatusOK, messageList{found, next}}, nil
+}
+
+// postMessage stores a reply and queues it for the channel's connector, both or
+// neither. The same Idempotency-Key answers with the same message.
+func postMessage(ctx context.Context, c *call) (reply, error) {
+	id, err := pathID(c.http, "conversation")
+	if err != nil {
+		return reply{}, err
+	}
+	c.object = &id
+	key, err := idempotencyKey(c, id)
+	if err != nil {
+		return reply{}, err
+	}
+	var in postMessageRequest
+	if err := decode(c.w, c.http, &in); err != nil {
+		return reply{}, err
+	}
+	if err := checkText("body", in.Body, 1, maxReply); err != nil {
+		return reply{}, err
+	}
+	v, err := findConversation(ctx, c.tx, id)
+	if err != nil {
+		return reply{}, err
+	}
+	var now time.Time
+	if err := c.tx.QueryRow(ctx, "SELECT now()").Scan(&now); err != nil {
+		return reply{}, fmt.Errorf("asking for the time: %w", err)
+	}
+	messageID, err := uuid.NewV7()
+	if err != nil {
+		return reply{}, fmt.Errorf("making an id: %w", err)
+	}
+	if key != nil {
+		earlier, err := claimKey(ctx, c.tx, key, messageID, now, in.Body)
+		if earlier != nil || err != nil {
+			return reply{http.StatusAccepted, earlier}, err
+		}
+	}
+	if err := checkReachable(ctx, c.tx, v); err != nil {
+		return reply{}, err
+	}
+	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body}
+	return reply{http.StatusAccepted, m}, storeReply(ctx, c, v, m)
+}
+
+// checkReachable says why a guest can't be written to.
+func checkReachable(ctx context.Context, tx pgx.Tx, v conversation) error {
+	if v.OptedOut {
+		return fail(http.StatusConflict, typeOptedOut,
+			"The guest opted out of messages and must not be written to. Reach the guest in another way, or wait until the guest sends START.")
+	}
+	if v.Contact == nil {
+		return fail(http.StatusConflict, typeUnreachable,
+			"The guest's address has expired. Wait until the guest writes again.")
+	}
+	var channel, address bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sb.channel WHERE name = $1),
+		EXISTS (SELECT FROM sb.contact_address WHERE contact_id = $2)`, v.Channel, v.Contact.ID).Scan(&channel, &address)
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking for the guest's address: %w", err)
+	case !channel:
+		return fail(http.StatusConflict, typeUnreachable,
+			"The channel of this conversation was removed. Write to the guest on another channel.")
+	case !address:
+		return fail(http.StatusConflict, typeUnreachable,
+			"The guest has no address any more. Wait until the guest writes again.")
+	}
+	return nil
+}
+
+func storeReply(ctx context.Context, c *call, v conversation, m message) error {
+	batch := &pgx.Batch{}
+	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.staff.ID, m.Status)
+	batch.Queue("INSERT INTO sb.message_body (id, at, channel, body) VALUES ($1, $2, $3, $4)", m.ID, m.At, v.Channel, *m.Body)
+	batch.Queue("UPDATE sb.conversation SET last_message_at = GREATEST(last_message_at, $2) WHERE id = $1", v.ID, m.At)
+	if err := c.tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("storing a reply: %w", err)
+	}
+	if err := queue.InsertTx(ctx, c.tx, v.Channel, queue.SendArgs{MessageID: m.ID, At: m.At}); err != nil {
+		return fmt.Errorf("queueing a reply: %w", err)
+	}
+	return nil
+}
+
+// idempotencyKey hashes the header Idempotency-Key, nil when there is none. A key
+// counts for one member of staff and one conversation.
+func idempotencyKey(c *call, conversation uuid.UUID) ([]byte, error) {
+	values := c.http.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return nil, nil
+	}
+	const most = 255
+	if len(values) > 1 || values[0] == "" || len(values[0]) > most {
+		return nil, badRequest(fmt.Sprintf("Send one header Idempotency-Key of 1 to %d characters, or none.", most))
+	}
+	sum := sha256.Sum256(bytes.Join([][]byte{c.staff.ID[:], conversation[:], []byte(values[0])}, nil))
+	return sum[:], nil
+}
+
+// claimKey binds a key to a new message; or it gives the message that the key is
+// bound to already, waiting for a request under way with the same key.
+func claimKey(ctx context.Context, tx pgx.Tx, key []byte, id uuid.UUID, at time.Time, body string) (*message, error) {
+	claimed, err := tx.Exec(ctx, "INSERT INTO sb.reply_key (key_hash, message_id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", key, id, at)
+	if err != nil {
+		return nil, fmt.Errorf("claiming an idempotency key: %w", err)
+	}
+	if claimed.RowsAffected() == 1 {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, selectMessage+`WHERE (m.at, m.id) = (SELECT at, message_id FROM sb.reply_key WHERE key_hash = $1)`, key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the message of an idempotency key: %w", err)
+	}
+	earlier, err := pgx.CollectExactlyOneRow(rows, scanMessage)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, fail(http.StatusConflict, typeKeyReused, "This Idempotency-Key was used for a message that has expired; use a new key.")
+	case err != nil:
+		return nil, fmt.Errorf("reading the message of an idempotency key: %w", err)
+	case earlier.row.Body != nil && *earlier.row.Body != body:
+		return nil, fail(http.StatusUnprocessableEntity, typeKeyReused, "This Idempotency-Key was used for another text; use a new key for a new message.")
+	}
+	return &earlier.row, nil
+}

@@ -1,0 +1,212 @@
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+const (
+	maxBody      = 64 << 10 // bytes of a request's body
+	maxLogged    = 512      // bytes of a header kept in the access log
+	defaultLimit = 50
+	maxLimit     = 200
+)
+
+// decode reads a JSON object into the struct that into points to, and refuses
+// whatever is not exactly that.
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if charset := params["charset"]; err != nil || media != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
+		return fail(http.StatusUnsupportedMediaType, typeUnspecific, "Send the body as JSON in UTF-8, with the header Content-Type: application/json.")
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return fail(http.StatusRequestEntityTooLarge, typeUnspecific, fmt.Sprintf("The body is larger than %d bytes; send less.", maxBody))
+	}
+	if err != nil {
+		return badRequest("The body ended before its length; send it again.")
+	}
+	if !utf8.Valid(b) {
+		return badRequest("The body is not UTF-8; encode it so.")
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return badRequest(explain(err, into))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("The body has something after its JSON object; send one object alone.")
+	}
+	return nil
+}
+
+// explain says what is wrong with a body, without repeating its values.
+func explain(err error, into any) string {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field == "":
+		return "The body must be a JSON object with the fields " + fields(into) + "."
+	case errors.As(err, &wrong):
+		return fmt.Sprintf("The field %q must be a %s, not a %s.", wrong.Field, wrong.Type, wrong.Value)
+	case strings.HasPrefix(err.Error(), "json: unknown field "):
+		return fmt.Sprintf("There is no field %s here; the fields are %s.", shorten(strings.TrimPrefix(err.Error(), "json: unknown field "), 80), fields(into))
+	}
+	return "The body is not valid JSON; send an object with the fields " + fields(into) + "."
+}
+
+func fields(into any) string {
+	t := reflect.TypeOf(into).Elem()
+	names := make([]string, 0, t.NumField())
+	for i := range t.NumField() {
+		names = append(names, strings.Split(t.Field(i).Tag.Get("json"), ",")[0])
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkText refuses text that can't be stored or is out of bounds, in characters.
+func checkText(field, text string, least, most int) error {
+	switch n := utf8.RuneCountInString(text); {
+	case n < least || strings.TrimSpace(text) == "" && least > 0:
+		return badRequest(fmt.Sprintf("The field %q is empty; give it 1 to %d characters.", field, most))
+	case n > most:
+		return badRequest(fmt.Sprintf("The field %q has %d characters; at most %d are allowed.", field, n, most))
+	case strings.ContainsRune(text, 0):
+		return badRequest(fmt.Sprintf("The field %q has a NUL character; leave it out.", field))
+	}
+	return nil
+}
+
+// pathID reads the {id} of the route.
+func pathID(r *http.Request, what string) (uuid.UUID, error) {
+	text := r.PathValue("id")
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 {
+		return uuid.Nil, notFound(what)
+	}
+	return id, nil
+}
+
+// page is where a list goes on, newest first: after the row of cursor.
+type page struct {
+	limit int
+	at    time.Time // of the last row seen; far ahead at the start
+	id    uuid.UUID
+}
+
+// start sorts after everything that can be stored.
+var start = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// readPage reads limit and cursor, and refuses parameters other than these and also.
+func readPage(r *http.Request, also ...string) (page, error) {
+	p := page{limit: defaultLimit, at: start, id: uuid.Max}
+	query := r.URL.Query()
+	for name, values := range query {
+		known := name == "limit" || name == "cursor"
+		for _, a := range also {
+			known = known || name == a
+		}
+		if !known || len(values) != 1 {
+			return p, badRequest("A query parameter is unknown or given twice; the parameters are " + strings.Join(append([]string{"limit", "cursor"}, also...), ", ") + ".")
+		}
+	}
+	if text := query.Get("limit"); query.Has("limit") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxLimit {
+			return p, badRequest(fmt.Sprintf("The parameter limit must be a number from 1 to %d.", maxLimit))
+		}
+		p.limit = n
+	}
+	if query.Has("cursor") {
+		at, id, ok := readCursor(query.Get("cursor"))
+		if !ok {
+			return p, badRequest("The parameter cursor is none that this list gave; leave it out to start anew.")
+		}
+		p.at, p.id = at, id
+	}
+	return p, nil
+}
+
+// A cursor is 8 bytes of microseconds since 1970 and 16 bytes of an id.
+func writeCursor(at time.Time, id uuid.UUID) *string {
+	b := make([]byte, 0, 24)
+	micros := uint64(at.UnixMicro())
+	for shift := 56; shift >= 0; shift -= 8 {
+		b = append(b, byte(micros>>shift))
+	}
+	text := base64.RawURLEncoding.EncodeToString(append(b, id[:]...))
+	return &text
+}
+
+func readCursor(text string) (time.Time, uuid.UUID, bool) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) != 24 {
+		return time.Time{}, uuid.Nil, false
+	}
+	var micros uint64
+	for _, x := range b[:8] {
+		micros = micros<<8 | uint64(x)
+	}
+	at := time.UnixMicro(int64(micros)).UTC()
+	if at.Year() < 1900 || at.After(start) {
+		return time.Time{}, uuid.Nil, false
+	}
+	return at, uuid.UUID(b[8:]), true
+}
+
+// clientIP is the peer's address; or, when the peer is in a private network, as a
+// gateway is, the one that it says it answered: the last of X-Forwarded-For.
+func clientIP(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	ip := peer.Addr().Unmap().WithZone("")
+	if !ip.IsPrivate() && !ip.IsLoopback() {
+		return ip
+	}
+	forwarded := r.Header.Values("X-Forwarded-For")
+	if len(forwarded) == 0 {
+		return ip
+	}
+	hops := strings.Split(forwarded[len(forwarded)-1], ",")
+	if told, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
+		return told.Unmap().WithZone("")
+	}
+	return ip
+}
+
+// logged is a header's value as the access log keeps it.
+func logged(r *http.Request, header string) *string {
+	value := r.Header.Get(header)
+	if value == "" {
+		return nil
+	}
+	value = shorten(strings.ToValidUTF8(strings.ReplaceAll(value, "\x00", ""), "\uFFFD"), maxLogged)
+	return &value
+}
+
+// shorten cuts text to at most limit bytes, between characters.
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}

@@ -1,0 +1,126 @@
+package staff
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// SessionLife is how long a session lasts: a working day.
+const SessionLife = 12 * time.Hour
+
+// tokenPrefix lets secret scanners recognise a token that leaked.
+const tokenPrefix = "sbs_"
+
+var (
+	// ErrWrong says that e-mail and password do not belong together, or that the
+	// account is disabled; which of these is told to nobody.
+	ErrWrong = errors.New("the e-mail address or the password is wrong")
+	// ErrNoSession says that a token is unknown, expired or revoked.
+	ErrNoSession = errors.New("the session is unknown, expired or signed out")
+)
+
+// Querier is a pool or a transaction.
+type Querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// Member is one of the tenant's staff.
+type Member struct {
+	ID    uuid.UUID `json:"id"`
+	Email string    `json:"email"`
+	Name  string    `json:"name"`
+}
+
+// Session is a sign-in. Token is known to its bearer alone: the database holds
+// its SHA-256.
+type Session struct {
+	Token     string    `json:"token"`
+	ExpiresAt time.Time `json:"expiresAt"`
+	Staff     Member    `json:"staff"`
+}
+
+// SignIn makes a session for whoever knows the password, else it returns ErrWrong,
+// after the same time whether the account exists or not.
+func SignIn(ctx context.Context, db Querier, email, password string) (Session, error) {
+	var s Session
+	var hash string
+	email = strings.ToLower(strings.TrimSpace(email))
+	err := db.QueryRow(ctx, `SELECT id, email, name, password_hash FROM sb.staff WHERE email = $1 AND disabled_at IS NULL`, email).
+		Scan(&s.Staff.ID, &s.Staff.Email, &s.Staff.Name, &hash)
+	known := err == nil
+	if errors.Is(err, pgx.ErrNoRows) {
+		hash = unknown
+	} else if err != nil {
+		return Session{}, fmt.Errorf("looking for an account: %w", err)
+	}
+	if len(password) > MaxPassword {
+		password, known = password[:MaxPassword], false
+	}
+	right, err := verifyPassword(ctx, hash, password)
+	if err != nil {
+		return Session{}, err
+	}
+	if !right || !known {
+		return Session{}, ErrWrong
+	}
+	random := make([]byte, 32)
+	rand.Read(random) // never fails: crypto/rand ends the program instead
+	s.Token = tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
+	// Sessions that ended are of no more use: they go on the way.
+	err = db.QueryRow(ctx, `WITH gone AS (
+			DELETE FROM sb.staff_session WHERE staff_id = $2 AND (expires_at <= now() OR revoked_at IS NOT NULL)
+		), active AS (
+			UPDATE sb.staff SET last_active_at = now() WHERE id = $2
+		)
+		INSERT INTO sb.staff_session (token_hash, staff_id, expires_at)
+		VALUES ($1, $2, now() + $3::interval) RETURNING expires_at`,
+		tokenHash(s.Token), s.Staff.ID, SessionLife).Scan(&s.ExpiresAt)
+	if err != nil {
+		return Session{}, fmt.Errorf("storing a session: %w", err)
+	}
+	s.ExpiresAt = s.ExpiresAt.UTC()
+	return s, nil
+}
+
+// OfToken gives the member whose session a token is, or ErrNoSession.
+func OfToken(ctx context.Context, db Querier, token string) (Member, error) {
+	var m Member
+	if !strings.HasPrefix(token, tokenPrefix) {
+		return m, ErrNoSession
+	}
+	err := db.QueryRow(ctx, `SELECT s.id, s.email, s.name
+		FROM sb.staff_session x JOIN sb.staff s ON s.id = x.staff_id
+		WHERE x.token_hash = $1 AND x.expires_at > now() AND x.revoked_at IS NULL AND s.disabled_at IS NULL`,
+		tokenHash(token)).Scan(&m.ID, &m.Email, &m.Name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return m, ErrNoSession
+	}
+	if err != nil {
+		return m, fmt.Errorf("looking for a session: %w", err)
+	}
+	return m, nil
+}
+
+// SignOut revokes the session of a token.
+func SignOut(ctx context.Context, db Querier, token string) error {
+	if _, err := db.Exec(ctx, "UPDATE sb.staff_session SET revoked_at = now() WHERE token_hash = $1 AND revoked_at IS NULL", tokenHash(token)); err != nil {
+		return fmt.Errorf("revoking a session: %w", err)
+	}
+	return nil
+}
+
+func tokenHash(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
