@@ -174,11 +174,12 @@ DECLARE
   v_part   regclass;
   v_count  bigint := 0;
 BEGIN
+  -- In each statement the inner query locks rows that are expired, and the outer deletes those very rows if they are
+  -- expired still. A row that changed in between has moved: it is left to a later call, or to live.
   PERFORM sb.retention_hold(p_policy);
   SELECT cutoff INTO STRICT v_cutoff FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind;
   CASE p_kind
   WHEN 'Messages', 'MessageMetadata', 'AccessLogs' THEN
-    -- The inner query locks rows that are expired, the outer deletes those very rows if they still are.
     FOR v_part IN SELECT part FROM sb.retention_partitions(sb.retention_table(p_kind)) WHERE lower <= v_cutoff LOOP
       EXECUTE format('DELETE FROM %1$s WHERE at <= $1 AND ctid = ANY (ARRAY('
         'SELECT ctid FROM %1$s WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))', v_part)
@@ -193,9 +194,8 @@ BEGIN
       END IF;
     END LOOP;
   WHEN 'Contacts' THEN
-    WITH doomed AS (SELECT id FROM sb.contact WHERE last_seen_at <= v_cutoff
-                    ORDER BY last_seen_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
-    DELETE FROM sb.contact c USING doomed d WHERE c.id = d.id AND c.last_seen_at <= v_cutoff;
+    DELETE FROM sb.contact WHERE last_seen_at <= v_cutoff AND ctid = ANY (ARRAY(
+      SELECT ctid FROM sb.contact WHERE last_seen_at <= v_cutoff ORDER BY last_seen_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
   WHEN 'Conversations' THEN
     -- A thread without guest and without metadata says nothing about anyone. The day keeps off a message that is being
@@ -207,14 +207,12 @@ BEGIN
     DELETE FROM sb.conversation c USING doomed d WHERE c.id = d.id;
     GET DIAGNOSTICS v_count = ROW_COUNT;
   WHEN 'ProviderIDs' THEN
-    WITH doomed AS (SELECT channel, id_hash FROM sb.seen WHERE seen_at <= v_cutoff
-                    ORDER BY seen_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
-    DELETE FROM sb.seen s USING doomed d WHERE (s.channel, s.id_hash) = (d.channel, d.id_hash) AND s.seen_at <= v_cutoff;
+    DELETE FROM sb.seen WHERE seen_at <= v_cutoff AND ctid = ANY (ARRAY(
+      SELECT ctid FROM sb.seen WHERE seen_at <= v_cutoff ORDER BY seen_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
   WHEN 'ReplyKeys' THEN
-    WITH doomed AS (SELECT key_hash FROM sb.reply_key WHERE created_at <= v_cutoff
-                    ORDER BY created_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
-    DELETE FROM sb.reply_key k USING doomed d WHERE k.key_hash = d.key_hash AND k.created_at <= v_cutoff;
+    DELETE FROM sb.reply_key WHERE created_at <= v_cutoff AND ctid = ANY (ARRAY(
+      SELECT ctid FROM sb.reply_key WHERE created_at <= v_cutoff ORDER BY created_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
   END CASE;
   RETURN sb.retention_count(p_policy, p_kind, v_count);
