@@ -108,7 +108,7 @@ func build(ctx context.Context, name, work string) (v1.Image, error) {
 }
 
 func arguments(script, rootfs string) []string {
-	args := []string{"--variant=essential", "--quiet", "--include=" + strings.Join(packages, ",")}
+	args := []string{"--variant=essential", "--quiet", "--skip=cleanup/run", "--include=" + strings.Join(packages, ",")}
 	for _, path := range dropped {
 		args = append(args, "--dpkgopt=path-exclude="+path)
 	}
