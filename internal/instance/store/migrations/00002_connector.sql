@@ -1,198 +1,319 @@
 -- +goose Up
--- What a connector may do, and nothing beside it. Its role has no right on any table: it calls the functions below,
--- which belong to sb_owner and take the channel from the role that logged in, never from an argument. The owner is
--- exempt from row security, so every function that reads compares with sb.cutoff itself.
+-- What `instance connect` may do. Its role has no right on any table of sb: it calls the functions below, which belong
+-- to sb_owner and scope everything to the channel whose connector the session's login is. Whoever steals the role of
+-- one channel can write to that channel's guests; they can read no thread, and nothing of another channel.
 
--- current_channel is the channel of the connector that logged in: sb_connector_front_desk_v2 is front-desk.
+-- current_channel names the channel of the session's login role, sb_connector_front_desk_v1 being that of front-desk.
+-- session_user does not change in SECURITY DEFINER functions, and only a superuser can set it. NULL for other roles.
 CREATE FUNCTION sb.current_channel() RETURNS text
   LANGUAGE sql STABLE SET search_path = pg_catalog
-  RETURN replace(substring(session_user FROM '^sb_connector_([a-z0-9_]+)_v[1-9][0-9]*$'), '_', '-');
+  RETURN replace(substring(session_user::text FROM '^sb_connector_([a-z0-9_]+)_v[1-9][0-9]*$'), '_', '-');
 
--- is_suppressed says whether an address must not be written to on a channel.
-CREATE FUNCTION sb.is_suppressed(p_channel text, p_hash bytea) RETURNS boolean
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
-AS $$ SELECT EXISTS (SELECT FROM sb.suppression WHERE channel IN ('*', p_channel) AND address_hash = p_hash) $$;
-
--- suppressed says whether the guest of a conversation must not be written to, by any of their addresses.
+-- suppressed says whether the guest of a conversation must not be written to: on its channel, or tenant-wide.
+-- +goose StatementBegin
 CREATE FUNCTION sb.suppressed(p_conversation uuid) RETURNS boolean
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
   SELECT EXISTS (
-    SELECT FROM sb.conversation c
+    SELECT FROM sb.conversation v
     JOIN sb.contact_address a USING (contact_id)
-    JOIN sb.suppression s ON s.address_hash = a.address_hash AND s.channel IN ('*', c.channel)
-    WHERE c.id = p_conversation)
+    JOIN sb.suppression s ON s.address_hash = a.address_hash AND s.channel IN ('*', v.channel)
+    WHERE v.id = p_conversation)
 $$;
+-- +goose StatementEnd
 
--- guest finds the live contact of an address, or makes one, and marks it as seen now. A contact past its limit does
--- not come back to life: a new one takes its address over.
+-- rehash brings a guest's rows from hashes under older keys to the one under the current key, p_hashes[1].
 -- +goose StatementBegin
-CREATE FUNCTION sb.guest(p_kind text, p_address text, p_hash bytea, p_key_version integer) RETURNS uuid
+CREATE FUNCTION sb.rehash(p_kind text, p_hashes bytea[], p_key_version integer) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+BEGIN
+  UPDATE sb.contact_address SET address_hash = p_hashes[1], key_version = p_key_version
+    WHERE kind = p_kind AND address_hash = (
+      SELECT o.address_hash FROM sb.contact_address o WHERE o.kind = p_kind AND o.address_hash = ANY (p_hashes[2:]) LIMIT 1)
+    AND NOT EXISTS (SELECT FROM sb.contact_address c WHERE c.kind = p_kind AND c.address_hash = p_hashes[1]);
+  WITH old AS (DELETE FROM sb.suppression WHERE address_hash = ANY (p_hashes[2:]) RETURNING channel, since)
+  INSERT INTO sb.suppression (channel, address_hash, key_version, since)
+    SELECT channel, p_hashes[1], p_key_version, min(since) FROM old GROUP BY channel
+    ON CONFLICT DO NOTHING;
+END
+$$;
+-- +goose StatementEnd
+
+-- contact_of gives the live contact of a phone number, seen now. One that has expired must not come back to life: a
+-- new one is made and takes the address over.
+-- +goose StatementBegin
+CREATE FUNCTION sb.contact_of(p_address text, p_hashes bytea[], p_key_version integer, p_new uuid) RETURNS uuid
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
   v_contact uuid;
+  v_live    boolean;
 BEGIN
+  IF cardinality(p_hashes) > 1 THEN
+    PERFORM sb.rehash('phone', p_hashes, p_key_version);
+  END IF;
   LOOP
-    UPDATE sb.contact c SET last_seen_at = now() FROM sb.contact_address a
-      WHERE a.kind = p_kind AND a.address_hash = p_hash AND c.id = a.contact_id
-        AND c.last_seen_at > sb.cutoff('Contacts')
-      RETURNING c.id INTO v_contact;
-    IF FOUND THEN
+    -- The lock waits for a retention run that is deleting the contact; the row is then not found.
+    SELECT c.id, c.last_seen_at > sb.cutoff('Contacts') INTO v_contact, v_live
+      FROM sb.contact_address a JOIN sb.contact c ON c.id = a.contact_id
+      WHERE a.kind = 'phone' AND a.address_hash = p_hashes[1] FOR UPDATE OF c;
+    IF FOUND AND v_live THEN
+      UPDATE sb.contact SET last_seen_at = clock_timestamp() WHERE id = v_contact;
       RETURN v_contact;
     END IF;
-    v_contact := gen_random_uuid();
-    INSERT INTO sb.contact (id) VALUES (v_contact);
-    INSERT INTO sb.contact_address AS a (kind, address_hash, key_version, address, contact_id)
-      VALUES (p_kind, p_hash, p_key_version, p_address, v_contact)
-      ON CONFLICT (kind, address_hash) DO UPDATE SET contact_id = excluded.contact_id, address = excluded.address
-      WHERE (SELECT last_seen_at <= sb.cutoff('Contacts') FROM sb.contact WHERE id = a.contact_id);
     IF FOUND THEN
-      RETURN v_contact;
+      INSERT INTO sb.contact (id) VALUES (p_new);
+      UPDATE sb.contact_address SET contact_id = p_new, address = p_address
+        WHERE kind = 'phone' AND address_hash = p_hashes[1];
+      RETURN p_new;
     END IF;
-    DELETE FROM sb.contact WHERE id = v_contact; -- another connector was faster: take the contact that it made
+    INSERT INTO sb.contact (id) VALUES (p_new);
+    INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id)
+      VALUES ('phone', p_hashes[1], p_key_version, p_address, p_new) ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+      RETURN p_new;
+    END IF;
+    -- Another channel met the same guest at the same moment.
+    DELETE FROM sb.contact WHERE id = p_new;
   END LOOP;
 END
 $$;
 -- +goose StatementEnd
 
--- receive stores one inbound message with all that follows from it, once: stored is false for a message whose
--- provider id was seen before. p_word is stop, start, help or NULL. Where an answer is due, a confirmation is queued as
--- message p_answer_id and answered_at is its time; nothing is due when nothing changed, or when the provider has
--- answered already. All of it is the caller's transaction, which adds the job that sends the answer.
+-- store_message writes a message's metadata and content.
 -- +goose StatementBegin
-CREATE FUNCTION sb.receive(
-  p_id uuid, p_seen bytea, p_provider_id text, p_address text, p_hash bytea, p_key_version integer, p_body text,
-  p_word text, p_provider_answered boolean, p_answer_id uuid, p_answer text,
-  OUT stored boolean, OUT answered_at timestamptz)
+CREATE FUNCTION sb.store_message(p_id uuid, p_at timestamptz, p_conversation uuid, p_channel text, p_direction text,
+  p_origin text, p_status text, p_provider_id text, p_body text) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+BEGIN
+  INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status, provider_id)
+    VALUES (p_id, p_at, p_conversation, p_channel, p_direction, p_origin, p_status, p_provider_id);
+  INSERT INTO sb.message_body (id, at, channel, body) VALUES (p_id, p_at, p_channel, p_body);
+END
+$$;
+-- +goose StatementEnd
+
+-- receive stores one inbound message and applies its STOP, START or HELP, all in the caller's transaction.
+--   p_seen     keyed hashes of the provider's id, under the current key first; p_hashes likewise of the address
+--   p_command  stop, start, help, or '' for a message like any other
+--   p_answer   what confirms the command; NULL when the provider has answered already
+-- stored is false for a message seen before, which changes nothing. confirmation_at is set when the message
+-- p_confirmation was stored beside it: the caller queues it in the same transaction.
+-- A confirmation follows a change only: a second STOP has none. HELP is silent while the guest is opted out.
+-- Fails with SB101 when the session is no connector's, or its channel is not there any more.
+-- +goose StatementBegin
+CREATE FUNCTION sb.receive(p_provider_id text, p_seen bytea[], p_address text, p_hashes bytea[], p_key_version integer,
+  p_body text, p_command text, p_answer text, p_message uuid, p_contact uuid, p_conversation uuid, p_confirmation uuid,
+  OUT stored boolean, OUT confirmation_at timestamptz)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
   v_channel      text := sb.current_channel();
+  v_contact      uuid;
   v_conversation uuid;
-  v_due          boolean := false;
+  v_confirm      boolean := false;
 BEGIN
-  INSERT INTO sb.seen (channel, id_hash) VALUES (v_channel, p_seen) ON CONFLICT DO NOTHING;
-  stored := FOUND;
-  IF NOT stored THEN
+  PERFORM FROM sb.channel WHERE name = v_channel;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'role % is not the connector of a channel', session_user USING ERRCODE = 'SB101';
+  END IF;
+  stored := false;
+  IF cardinality(p_seen) > 1 THEN
+    PERFORM FROM sb.seen WHERE channel = v_channel AND id_hash = ANY (p_seen[2:]);
+    IF FOUND THEN
+      RETURN;
+    END IF;
+  END IF;
+  -- A replay that comes while the first is being stored waits here until that is durable.
+  INSERT INTO sb.seen (channel, id_hash) VALUES (v_channel, p_seen[1]) ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
     RETURN;
   END IF;
-  INSERT INTO sb.conversation AS c (id, channel, contact_id)
-    VALUES (gen_random_uuid(), v_channel, sb.guest('phone', p_address, p_hash, p_key_version))
-    ON CONFLICT (channel, contact_id) DO UPDATE SET last_message_at = now()
-    RETURNING c.id INTO v_conversation;
-  INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status, provider_id)
-    VALUES (p_id, now(), v_conversation, v_channel, 'in', 'guest', 'received', p_provider_id);
-  INSERT INTO sb.message_body (id, at, channel, body) VALUES (p_id, now(), v_channel, p_body);
-  CASE p_word
+  v_contact := sb.contact_of(p_address, p_hashes, p_key_version, p_contact);
+  INSERT INTO sb.conversation AS v (id, channel, contact_id) VALUES (p_conversation, v_channel, v_contact)
+    ON CONFLICT (channel, contact_id) DO UPDATE SET last_message_at = greatest(v.last_message_at, clock_timestamp())
+    RETURNING id INTO v_conversation;
+  PERFORM sb.store_message(p_message, clock_timestamp(), v_conversation, v_channel, 'in', 'guest', 'received', p_provider_id, p_body);
+  stored := true;
+
+  CASE p_command
   WHEN 'stop' THEN
-    INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', p_hash, p_key_version) ON CONFLICT DO NOTHING;
-    v_due := FOUND;
+    INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', p_hashes[1], p_key_version)
+      ON CONFLICT DO NOTHING;
+    v_confirm := FOUND;
   WHEN 'start' THEN
-    DELETE FROM sb.suppression WHERE address_hash = p_hash AND channel IN ('*', v_channel);
-    v_due := FOUND;
+    DELETE FROM sb.suppression WHERE channel IN ('*', v_channel) AND address_hash = ANY (p_hashes);
+    v_confirm := FOUND;
   WHEN 'help' THEN
-    v_due := NOT sb.is_suppressed(v_channel, p_hash);
-  ELSE
+    v_confirm := NOT sb.suppressed(v_conversation);
+  WHEN '' THEN
+    NULL;
   END CASE;
-  IF v_due AND p_word IN ('stop', 'start') THEN
+  IF v_confirm AND p_command <> 'help' THEN
     INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
-      VALUES (v_channel, p_hash, p_key_version, p_word, CASE WHEN p_provider_answered THEN 'provider' ELSE 'guest' END);
+      VALUES (v_channel, p_hashes[1], p_key_version, p_command, 'guest');
   END IF;
-  IF v_due AND NOT p_provider_answered THEN
-    answered_at := now();
-    INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
-      VALUES (p_answer_id, answered_at, v_conversation, v_channel, 'out', 'confirmation', 'queued');
-    INSERT INTO sb.message_body (id, at, channel, body) VALUES (p_answer_id, answered_at, v_channel, p_answer);
+  IF v_confirm AND p_answer IS NOT NULL THEN
+    confirmation_at := clock_timestamp();
+    PERFORM sb.store_message(p_confirmation, confirmation_at, v_conversation, v_channel, 'out', 'confirmation', 'queued', NULL, p_answer);
   END IF;
 END
 $$;
 -- +goose StatementEnd
 
--- outbound gives what is to be sent; no row when the message is not this channel's or has expired. address is NULL
--- when the guest is gone, body when the content is.
+-- ensure_this_month makes the partitions of this month and the next, when nothing has migrated the tenant for a year.
 -- +goose StatementBegin
-CREATE FUNCTION sb.outbound(p_id uuid, p_at timestamptz)
-  RETURNS TABLE (status text, address text, body text, suppressed boolean, attempted_at timestamptz)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+CREATE FUNCTION sb.ensure_this_month() RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET timezone = 'UTC'
 AS $$
-  SELECT m.status, g.address, b.body,
-         m.origin <> 'confirmation' AND sb.suppressed(m.conversation_id), m.attempted_at
-  FROM sb.message m
-  LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id AND b.at > sb.cutoff('Messages')
-  LEFT JOIN LATERAL (
-    SELECT a.address FROM sb.conversation c JOIN sb.contact k ON k.id = c.contact_id
-    JOIN sb.contact_address a ON a.contact_id = k.id
-    WHERE c.id = m.conversation_id AND a.kind = 'phone' AND k.last_seen_at > sb.cutoff('Contacts')
-    ORDER BY a.address_hash LIMIT 1) g ON true
-  WHERE m.at = p_at AND m.id = p_id AND m.channel = sb.current_channel() AND m.direction = 'out'
-    AND m.at > sb.cutoff('MessageMetadata')
+BEGIN
+  PERFORM sb.ensure_partition(now());
+  PERFORM sb.ensure_partition(date_trunc('month', now()) + interval '1 month');
+END
 $$;
 -- +goose StatementEnd
 
--- status_rank orders the statuses of an outbound message: one never goes back. failed stands below delivered, since a
--- carrier that delivered after all knows better.
-CREATE FUNCTION sb.status_rank(p_status text) RETURNS integer
-  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
-  RETURN array_position(ARRAY['queued', 'sending', 'unknown', 'accepted', 'sent', 'suppressed', 'failed', 'delivered', 'read'], p_status);
-
--- attempt notes, before anything goes out, that a send begins whose outcome may stay unknown. false: there is nothing
--- to send any more.
-CREATE FUNCTION sb.attempt(p_id uuid, p_at timestamptz) RETURNS boolean
-  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-AS $$
-  WITH begun AS (
-    UPDATE sb.message SET status = 'sending', status_at = now(), attempted_at = clock_timestamp()
-    WHERE at = p_at AND id = p_id AND channel = sb.current_channel() AND direction = 'out' AND provider_id IS NULL
-      AND sb.status_rank(status) <= sb.status_rank('unknown')
-    RETURNING 1)
-  SELECT EXISTS (SELECT FROM begun)
-$$;
-
--- release takes an attempt back that certainly sent nothing.
-CREATE FUNCTION sb.release(p_id uuid, p_at timestamptz) RETURNS void
-  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-AS $$
-  UPDATE sb.message SET status = 'queued', status_at = now(), attempted_at = NULL
-  WHERE at = p_at AND id = p_id AND channel = sb.current_channel() AND status = 'sending' AND provider_id IS NULL
-$$;
-
--- settle moves a message's status forward, and binds the provider's id to it. Whatever would move it back, or belongs
--- to another id, changes nothing and gives false.
-CREATE FUNCTION sb.settle(p_id uuid, p_at timestamptz, p_status text, p_provider_id text, p_error_code text) RETURNS boolean
-  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
-AS $$
-  WITH moved AS (
-    UPDATE sb.message SET status = p_status, status_at = now(),
-      provider_id = COALESCE(provider_id, p_provider_id), error_code = COALESCE(p_error_code, error_code)
-    WHERE at = p_at AND id = p_id AND channel = sb.current_channel() AND direction = 'out'
-      AND (provider_id IS NULL OR p_provider_id IS NULL OR provider_id = p_provider_id)
-      AND sb.status_rank(p_status) > sb.status_rank(status)
-      AND at > sb.cutoff('MessageMetadata')
-    RETURNING 1)
-  SELECT EXISTS (SELECT FROM moved)
-$$;
-
--- claimed gives those of the provider's ids that messages of this channel bear already.
-CREATE FUNCTION sb.claimed(p_provider_ids text[]) RETURNS SETOF text
+-- outbound gives a message of this channel that is to be sent. No row: it is another channel's, or the message, its
+-- content or its guest has expired.
+-- +goose StatementBegin
+CREATE FUNCTION sb.outbound(p_id uuid, p_at timestamptz) RETURNS TABLE (status text, provider_id text,
+  attempted_at timestamptz, last_attempt interval, age interval, address text, body text)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
-  SELECT provider_id FROM sb.message
-  WHERE channel = sb.current_channel() AND provider_id = ANY (p_provider_ids)
+  SELECT m.status, m.provider_id, m.attempted_at, clock_timestamp() - m.status_at, clock_timestamp() - m.at, a.address, b.body
+  FROM sb.message m
+  JOIN sb.message_body b ON b.at = p_at AND b.id = p_id
+  JOIN sb.conversation v ON v.id = m.conversation_id
+  JOIN sb.contact c ON c.id = v.contact_id
+  JOIN sb.contact_address a ON a.contact_id = c.id AND a.kind = 'phone'
+  WHERE m.at = p_at AND m.id = p_id AND m.channel = sb.current_channel() AND m.direction = 'out'
+    AND m.at > sb.cutoff('Messages') AND c.last_seen_at > sb.cutoff('Contacts')
+  ORDER BY a.address_hash LIMIT 1
 $$;
+-- +goose StatementEnd
 
-REVOKE ALL ON FUNCTION sb.is_suppressed(text, bytea), sb.suppressed(uuid), sb.guest(text, text, bytea, integer),
-  sb.receive(uuid, bytea, text, text, bytea, integer, text, text, boolean, uuid, text), sb.outbound(uuid, timestamptz),
-  sb.attempt(uuid, timestamptz), sb.release(uuid, timestamptz), sb.settle(uuid, timestamptz, text, text, text),
-  sb.claimed(text[]) FROM PUBLIC;
+-- begin_attempt is called right before every send, and durable before it. It answers send; or suppressed, when the
+-- guest has opted out (a confirmation is sent all the same); or settled, when the message has an outcome already.
+-- attempted_at keeps the first attempt whose outcome is unknown, for that is how far back the provider must be asked.
+-- +goose StatementBegin
+CREATE FUNCTION sb.begin_attempt(p_id uuid, p_at timestamptz, p_hashes bytea[]) RETURNS text
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+DECLARE
+  v_message sb.message;
+BEGIN
+  SELECT * INTO v_message FROM sb.message
+    WHERE at = p_at AND id = p_id AND channel = sb.current_channel() AND direction = 'out' FOR UPDATE;
+  IF NOT FOUND OR v_message.provider_id IS NOT NULL OR v_message.status NOT IN ('queued', 'sending') THEN
+    RETURN 'settled';
+  END IF;
+  IF v_message.origin <> 'confirmation' AND EXISTS (
+    SELECT FROM sb.suppression s WHERE s.channel IN ('*', v_message.channel) AND s.address_hash = ANY (p_hashes)
+  ) THEN
+    UPDATE sb.message SET status = 'suppressed', status_at = clock_timestamp() WHERE at = p_at AND id = p_id;
+    RETURN 'suppressed';
+  END IF;
+  UPDATE sb.message SET status = 'sending', status_at = clock_timestamp(), attempted_at = COALESCE(attempted_at, clock_timestamp())
+    WHERE at = p_at AND id = p_id;
+  RETURN 'send';
+END
+$$;
+-- +goose StatementEnd
+
+-- record_not_sent takes an attempt back that the provider has refused to take for now: nothing is unknown.
+-- +goose StatementBegin
+CREATE FUNCTION sb.record_not_sent(p_id uuid, p_at timestamptz) RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+  UPDATE sb.message SET status = 'queued', status_at = clock_timestamp(), attempted_at = NULL
+  WHERE at = p_at AND id = p_id AND channel = sb.current_channel() AND status = 'sending' AND provider_id IS NULL
+$$;
+-- +goose StatementEnd
+
+-- status_rank orders the statuses of a message on its way; those that end it elsewhere have none.
+CREATE FUNCTION sb.status_rank(p_status text) RETURNS integer
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+  RETURN CASE p_status WHEN 'queued' THEN 0 WHEN 'sending' THEN 1 WHEN 'unknown' THEN 2 WHEN 'accepted' THEN 3
+                       WHEN 'sent' THEN 4 WHEN 'delivered' THEN 5 WHEN 'read' THEN 6 END;
+
+-- record_status binds a message to its provider's id and moves its status, forward only: a status that is not ahead of
+-- the present one changes nothing, failed and suppressed are final, and failed does not replace delivered or read.
+-- p_id may be NULL: the message is then found by p_provider_id. False: there is no such message on this channel, or it
+-- is bound to another id. p_blocked: the provider refuses this guest, who has opted out there; that is kept.
+-- +goose StatementBegin
+CREATE FUNCTION sb.record_status(p_id uuid, p_at timestamptz, p_provider_id text, p_status text, p_error_code text,
+  p_blocked boolean DEFAULT false) RETURNS boolean
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+DECLARE
+  v_message sb.message;
+BEGIN
+  IF p_id IS NULL THEN
+    SELECT * INTO v_message FROM sb.message
+      WHERE channel = sb.current_channel() AND provider_id = p_provider_id AND direction = 'out' LIMIT 1 FOR UPDATE;
+  ELSE
+    SELECT * INTO v_message FROM sb.message
+      WHERE at = p_at AND id = p_id AND channel = sb.current_channel() AND direction = 'out' FOR UPDATE;
+  END IF;
+  IF NOT FOUND OR v_message.provider_id <> p_provider_id THEN
+    RETURN false;
+  END IF;
+  IF v_message.provider_id IS NULL AND p_provider_id IS NOT NULL THEN
+    UPDATE sb.message SET provider_id = p_provider_id WHERE at = v_message.at AND id = v_message.id;
+  END IF;
+  IF v_message.status NOT IN ('failed', 'suppressed')
+     AND (CASE p_status WHEN 'failed' THEN v_message.status NOT IN ('delivered', 'read')
+                        ELSE sb.status_rank(p_status) > sb.status_rank(v_message.status) END) THEN
+    UPDATE sb.message SET status = p_status, status_at = clock_timestamp(), error_code = p_error_code
+      WHERE at = v_message.at AND id = v_message.id;
+  END IF;
+  IF p_blocked THEN
+    WITH guest AS (
+      SELECT a.address_hash, a.key_version FROM sb.conversation v JOIN sb.contact_address a USING (contact_id)
+      WHERE v.id = v_message.conversation_id AND a.kind = 'phone'
+        AND NOT EXISTS (SELECT FROM sb.suppression s WHERE s.channel = '*' AND s.address_hash = a.address_hash)
+    ), added AS (
+      INSERT INTO sb.suppression (channel, address_hash, key_version)
+        SELECT v_message.channel, address_hash, key_version FROM guest ON CONFLICT DO NOTHING
+        RETURNING address_hash, key_version
+    )
+    INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
+      SELECT v_message.channel, address_hash, key_version, 'stop', 'provider' FROM added;
+  END IF;
+  RETURN true;
+END
+$$;
+-- +goose StatementEnd
+
+-- bound gives those of the provider's ids that belong to a message of this channel already.
+-- +goose StatementBegin
+CREATE FUNCTION sb.bound(p_provider_ids text[]) RETURNS SETOF text
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+  SELECT provider_id FROM sb.message WHERE channel = sb.current_channel() AND provider_id = ANY (p_provider_ids)
+$$;
+-- +goose StatementEnd
+
+-- Functions are anyone's to call unless that is taken away.
+REVOKE ALL ON FUNCTION sb.current_channel(), sb.suppressed(uuid), sb.rehash(text, bytea[], integer),
+  sb.contact_of(text, bytea[], integer, uuid),
+  sb.store_message(uuid, timestamptz, uuid, text, text, text, text, text, text),
+  sb.receive(text, bytea[], text, bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
+  sb.ensure_this_month(), sb.outbound(uuid, timestamptz), sb.begin_attempt(uuid, timestamptz, bytea[]),
+  sb.record_not_sent(uuid, timestamptz), sb.status_rank(text),
+  sb.record_status(uuid, timestamptz, text, text, text, boolean), sb.bound(text[]) FROM PUBLIC;
+
 GRANT USAGE ON SCHEMA sb TO sb_connector;
-GRANT EXECUTE ON FUNCTION sb.current_channel(), sb.ensure_partition(timestamptz),
-  sb.receive(uuid, bytea, text, text, bytea, integer, text, text, boolean, uuid, text), sb.outbound(uuid, timestamptz),
-  sb.attempt(uuid, timestamptz), sb.release(uuid, timestamptz), sb.settle(uuid, timestamptz, text, text, text),
-  sb.claimed(text[]) TO sb_connector;
-GRANT USAGE ON SCHEMA sb TO sb_serve;
+GRANT EXECUTE ON FUNCTION
+  sb.receive(text, bytea[], text, bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
+  sb.ensure_this_month(), sb.outbound(uuid, timestamptz), sb.begin_attempt(uuid, timestamptz, bytea[]),
+  sb.record_not_sent(uuid, timestamptz), sb.record_status(uuid, timestamptz, text, text, text, boolean),
+  sb.bound(text[]) TO sb_connector;
 GRANT EXECUTE ON FUNCTION sb.suppressed(uuid) TO sb_serve;
 
 -- +goose Down
-DROP FUNCTION sb.claimed, sb.settle, sb.release, sb.attempt, sb.status_rank, sb.outbound, sb.receive, sb.guest,
-  sb.suppressed, sb.is_suppressed, sb.current_channel;
+DROP FUNCTION sb.bound, sb.record_status, sb.status_rank, sb.record_not_sent, sb.begin_attempt, sb.outbound,
+  sb.ensure_this_month, sb.receive, sb.store_message, sb.contact_of, sb.rehash, sb.suppressed, sb.current_channel;
+REVOKE USAGE ON SCHEMA sb FROM sb_connector;
