@@ -99,26 +99,6 @@ func (c Cluster) removeShimSockets(context.Context) error {
 	return nil
 }
 
-// removeTraces removes what containerd and kubelet write to places that no setting moves.
-func (c Cluster) removeTraces(context.Context) error {
-	for _, trace := range c.traces() {
-		if err := os.Remove(trace); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-	}
-	return nil
-}
-
-// traces are links to the pods' logs, and the CNI library's notes about the pods' networks.
-func (c Cluster) traces() []string {
-	notes, _ := filepath.Glob("/var/lib/cni/results/switchboard-*") // the pattern is well-formed
-	links, _ := filepath.Glob("/var/log/containers/*.log")
-	return append(notes, slices.DeleteFunc(links, func(link string) bool {
-		target, err := os.Readlink(link)
-		return err != nil || !strings.HasPrefix(target, string(c.State)+"/")
-	})...)
-}
-
 // left lists everything that is still there of the cluster.
 func (c Cluster) left(ctx context.Context) []string {
 	var left []string

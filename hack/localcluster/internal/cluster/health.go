@@ -45,7 +45,7 @@ func (h health) checks() []check {
 	for _, n := range layout.Nodes() {
 		checks = append(checks, check{"kube-proxy of " + n.Name, func(ctx context.Context) error { return h.proxy(ctx, n) }})
 	}
-	return append(checks, check{"the cluster's DNS", h.dnsReady}, check{"names and ClusterIPs", h.resolves})
+	return append(checks, check{"the cluster's DNS", h.dnsReady}, check{"names, ClusterIPs and logs", h.resolves})
 }
 
 // all waits for everything, in order.
@@ -124,7 +124,7 @@ func rolledOut(d *appsv1.Deployment) bool {
 		d.Status.UpdatedReplicas == *d.Spec.Replicas
 }
 
-// resolves asks each DNS pod, across the nodes, and then the Service.
+// resolves asks the DNS Service and each DNS pod, across the nodes.
 func (h health) resolves(ctx context.Context) error {
 	pods, err := h.client.CoreV1().Pods(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
 	if err != nil {
@@ -132,8 +132,14 @@ func (h health) resolves(ctx context.Context) error {
 	}
 	servers := []string{net.JoinHostPort(layout.DNSServiceIP, "53")}
 	for _, pod := range pods.Items {
-		if pod.DeletionTimestamp.IsZero() {
-			servers = append(servers, net.JoinHostPort(pod.Status.PodIP, "5353"))
+		if !pod.DeletionTimestamp.IsZero() {
+			continue
+		}
+		servers = append(servers, net.JoinHostPort(pod.Status.PodIP, "5353"))
+		// A kubelet that was just started again takes a moment to know its pods, and till then shows no logs.
+		line := int64(1)
+		if _, err := h.client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{TailLines: &line}).DoRaw(ctx); err != nil {
+			return fmt.Errorf("reading the log of %s on %s: %w", pod.Name, pod.Spec.NodeName, err)
 		}
 	}
 	for _, server := range servers {

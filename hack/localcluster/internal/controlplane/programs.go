@@ -142,6 +142,7 @@ func (p Plane) ControllerManager() process.Program {
 		"--service-account-private-key-file=" + p.State.PKI("service-accounts.key"),
 		"--cluster-signing-cert-file=" + p.State.PKI(pki.CACert),
 		"--cluster-signing-key-file=" + p.State.PKI(pki.CAKey),
+		"--flex-volume-plugin-dir=" + p.State.Path("volume-plugins"),
 		"--profiling=false",
 	}}
 }
