@@ -27,6 +27,12 @@ type SendArgs struct {
 // Kind names the job for River.
 func (SendArgs) Kind() string { return "send" }
 
+// maxAttempts bounds the tries of one message; with the connector's delays they span about an hour.
+const maxAttempts = 60
+
+// InsertOpts are River's settings of the job.
+func (SendArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: maxAttempts} }
+
 // InsertTx adds a job to a channel's queue in tx: the job exists when the
 // message does.
 func InsertTx(ctx context.Context, tx pgx.Tx, channel string, args SendArgs) error {
