@@ -47,7 +47,24 @@ func TestAReaderWithLocksDoesNotBlockARun(t *testing.T) {
 	if _, err := reader.Exec(ctx, "SELECT count(*) FROM sb.message_body"); err != nil { // locks the parent and all partitions
 		t.Fatal(err)
 	}
+	// Others queue up behind a DROP that waits: never for long.
+	slowest := make(chan time.Duration)
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		var longest time.Duration
+		for watch.Err() == nil {
+			began := time.Now()
+			_, _ = db.Exec(ctx, "SELECT FROM sb.message_body LIMIT 1")
+			longest = max(longest, time.Since(began))
+		}
+		slowest <- longest
+	}()
 	result := run(t, d, policy)
+	stop()
+	if longest := <-slowest; longest > 1500*time.Millisecond {
+		t.Errorf("a reader waited %s for a DROP", longest)
+	}
 	wantExactly(t, db, result, wantValidChain(t, db, result))
 	wantNothingOverdue(t, db, result)
 	cutoff := category(t, result, contract.CategoryMessages).Cutoff

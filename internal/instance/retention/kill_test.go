@@ -124,6 +124,9 @@ func TestARunKilledAtAnyInstantIsEndedByTheNext(t *testing.T) {
 	wantRecorded(t, db, before)
 	wantValidChain(t, db, newest)
 	wantNothingOverdue(t, db, newest)
+	if n := ask[int64](t, db, "SELECT COALESCE(sum((body::jsonb -> 'resumed' ->> 'attempts')::int), 0)::bigint FROM sb.receipt"); n < 5 {
+		t.Errorf("the receipts tell of %d interrupted attempts, at least 5 were taken up again", n)
+	}
 	if n := ask[int64](t, db, "SELECT count(*) FROM sb.retention_run"); n != 0 {
 		t.Errorf("%d runs are still open", n)
 	}

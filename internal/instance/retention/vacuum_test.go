@@ -2,6 +2,7 @@ package retention_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
@@ -12,8 +13,16 @@ import (
 func TestAutovacuumRemovesWhatARunLeavesDead(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
-	policy := d.Limits(t, fourLimits)
-	fill(t, db, 2000, 400)
+	// Cutoffs in the middle of months, one row a day: some 15 rows die in each month
+	// of a cutoff and a few guests at the far end, too few for the default threshold of 50.
+	middle := func(months int) int32 {
+		now := time.Now().UTC()
+		return int32(now.Sub(time.Date(now.Year(), now.Month()-time.Month(months), 15, 0, 0, 0, 0, time.UTC)).Hours() / 24)
+	}
+	policy := d.Limits(t, map[string]int32{
+		contract.CategoryMessages: middle(3), contract.CategoryMessageMetadata: middle(5), contract.CategoryAccessLogs: middle(2), contract.CategoryContacts: 380,
+	})
+	fill(t, db, 400, 400)
 	execSQL(t, db, "ALTER SYSTEM SET autovacuum_naptime = '1s'")
 	execSQL(t, db, "SELECT pg_reload_conf()")
 	defer func() {
@@ -21,8 +30,6 @@ func TestAutovacuumRemovesWhatARunLeavesDead(t *testing.T) {
 		execSQL(t, db, "SELECT pg_reload_conf()")
 	}()
 	result := run(t, d, policy)
-	// The month of the cutoff, where rows went by DELETE, and the guests: far fewer
-	// than the default threshold of a fifth of the table, or none left but a few.
 	for _, name := range []string{contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryAccessLogs, contract.CategoryContacts} {
 		c := category(t, result, name)
 		tables := []string{"contact", "contact_address"}
