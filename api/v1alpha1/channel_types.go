@@ -1,0 +1,189 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Channel is one way in which guests write to a tenant, in the tenant's namespace.
+// Each gets a connector of its own, with its own credentials, database role and egress.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=chan
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Sub-Processor",type=string,JSONPath=`.spec.subProcessor`
+// +kubebuilder:printcolumn:name="Webhook",type=string,priority=1,JSONPath=`.status.webhookURL`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40",message="metadata.name: use at most 40 lower-case letters, digits and hyphens, as in front-desk"
+type Channel struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the client wants.
+	// +required
+	Spec ChannelSpec `json:"spec"`
+	// status is what the operator saw.
+	// +optional
+	Status ChannelStatus `json:"status,omitempty"`
+}
+
+// ChannelList is a list of Channels.
+//
+// +kubebuilder:object:root=true
+type ChannelList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Channel `json:"items"`
+}
+
+// ChannelType is a provider and its protocol.
+//
+// +kubebuilder:validation:Enum=TwilioSMS
+type ChannelType string
+
+// TypeTwilioSMS is text messages by Twilio's API.
+const TypeTwilioSMS ChannelType = "TwilioSMS"
+
+// ChannelSpec is what a client wants of a channel.
+//
+// +kubebuilder:validation:XValidation:rule="(self.type == 'TwilioSMS') == has(self.twilioSMS)",message="set the field that type names: type TwilioSMS goes with twilioSMS"
+// +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type can't change: make a new Channel"
+type ChannelSpec struct {
+	// type of the channel; the field of the same name holds its settings. It can't change. Example: TwilioSMS.
+	// +required
+	Type ChannelType `json:"type"`
+
+	// twilioSMS holds the settings of type TwilioSMS.
+	// +optional
+	TwilioSMS *TwilioSMS `json:"twilioSMS,omitempty"`
+
+	// subProcessor is the name, in the Region's register, of the company that carries the messages. Example: twilio.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	SubProcessor string `json:"subProcessor"`
+
+	// keywords add opt-out, opt-in and help words of a locale to the mandatory ones; none of those can be removed.
+	// Default: the mandatory words alone.
+	// +optional
+	// +listType=map
+	// +listMapKey=locale
+	// +kubebuilder:validation:MaxItems=32
+	Keywords []Keywords `json:"keywords,omitempty"`
+}
+
+// TwilioSMS is the client's side of a Twilio account.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.from) != has(self.messagingServiceSID)",message="set one of from and messagingServiceSID"
+type TwilioSMS struct {
+	// accountSID of the Twilio account. Example: AC0123456789abcdef0123456789abcdef.
+	// +required
+	// +kubebuilder:validation:MinLength=34
+	// +kubebuilder:validation:MaxLength=34
+	// +kubebuilder:validation:XValidation:rule="self.matches('^AC[0-9a-f]{32}$')",message="use the Account SID that the Twilio Console shows: AC and 32 hexadecimal digits"
+	AccountSID string `json:"accountSID"`
+
+	// credentialsSecretRef names a Secret in this namespace whose key authToken is the account's auth token.
+	// +required
+	CredentialsSecretRef SecretReference `json:"credentialsSecretRef"`
+
+	// from is the sending number in E.164 form; or messagingServiceSID. Example: "+493012345678".
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[+][1-9][0-9]{1,14}$')",message="use E.164: a plus sign, the country code and the number, without spaces, as in +493012345678"
+	From string `json:"from,omitempty"`
+
+	// messagingServiceSID is the Messaging Service that sends; or from. Example: MG0123456789abcdef0123456789abcdef.
+	// +optional
+	// +kubebuilder:validation:MinLength=34
+	// +kubebuilder:validation:MaxLength=34
+	// +kubebuilder:validation:XValidation:rule="self.matches('^MG[0-9a-f]{32}$')",message="use the SID that the Twilio Console shows: MG and 32 hexadecimal digits"
+	MessagingServiceSID string `json:"messagingServiceSID,omitempty"`
+
+	// apiBaseURL is the origin of Twilio's API, by https. Default: https://api.twilio.com.
+	// Example: https://api.dublin.ie1.twilio.com.
+	// +optional
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?$')",message="use an https origin without a path, as in https://api.twilio.com"
+	APIBaseURL string `json:"apiBaseURL,omitempty"`
+
+	// caBundle is PEM: the authorities that may have signed the API's certificate, instead of the public ones.
+	// Default: the public authorities. For gateways with a certificate of your own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=65536
+	// +kubebuilder:validation:XValidation:rule="self.contains('-----BEGIN CERTIFICATE-----')",message="use certificates in PEM: text that begins with -----BEGIN CERTIFICATE-----"
+	CABundle string `json:"caBundle,omitempty"`
+}
+
+// SecretReference names a Secret in the same namespace.
+type SecretReference struct {
+	// name of the Secret. Example: twilio.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// Keywords are words of one locale.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.stop) || has(self.start) || has(self.help)",message="give words in at least one of stop, start and help"
+type Keywords struct {
+	// locale of the words as a BCP 47 tag. Example: de-DE.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$')",message="use a BCP 47 tag, as in de or pt-BR"
+	Locale string `json:"locale"`
+	// stop are words that end messages. Example: ["ABBESTELLEN"].
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Stop []Keyword `json:"stop,omitempty"`
+	// start are words that let messages come again. Example: ["ANMELDEN"].
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Start []Keyword `json:"start,omitempty"`
+	// help are words that ask what this is. Example: ["HILFE"].
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Help []Keyword `json:"help,omitempty"`
+}
+
+// Keyword is a word, compared without regard to case and surrounding white space.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="self.matches('[^[:space:]]')",message="a keyword can't be blank"
+type Keyword string
+
+// ChannelStatus is what the operator saw of a channel.
+type ChannelStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions are listed in conditions.go.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// webhookURL is the prefix of the addresses to give to the provider.
+	// Example: https://messages.hotel-berlin.example/webhooks/front-desk/twilio/ with inbound and status after it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	WebhookURL string `json:"webhookURL,omitempty"`
+	// credentialsVersion is the version of the database credentials that the connector uses.
+	// +optional
+	CredentialsVersion int32 `json:"credentialsVersion,omitempty"`
+}

@@ -1,0 +1,104 @@
+package v1alpha1
+
+// Types of conditions. Ready sums up the others. All are good when True, but
+// for Reconciling, Stalled and Terminating, which are there only while they
+// are True (the convention of sigs.k8s.io/cli-utils' kstatus).
+const (
+	// ConditionReady (all kinds): everything asked for is there and works.
+	ConditionReady = "Ready"
+	// ConditionReconciling (all kinds): the operator is at work or waits for something that is on its way.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled (all kinds): nothing will change until somebody does what the message says.
+	ConditionStalled = "Stalled"
+
+	// ConditionNamespaceReady (Tenant): the namespace is made or adopted.
+	ConditionNamespaceReady = "NamespaceReady"
+	// ConditionIsolated (Tenant): quota, limits and network policies are applied.
+	ConditionIsolated = "Isolated"
+	// ConditionCredentialsReady (Tenant, Channel): certificates and credentials are there.
+	ConditionCredentialsReady = "CredentialsReady"
+	// ConditionDatabaseReady (Tenant): the database accepts connections.
+	ConditionDatabaseReady = "DatabaseReady"
+	// ConditionMigrated (Tenant): schema, roles, channels and limits in the database are as asked for.
+	ConditionMigrated = "Migrated"
+	// ConditionInstanceAvailable (Tenant): the staff API answers.
+	ConditionInstanceAvailable = "InstanceAvailable"
+	// ConditionResidencyCompliant (Tenant): every pod and volume seen is in the tenant's region.
+	ConditionResidencyCompliant = "ResidencyCompliant"
+	// ConditionTerminating (Tenant): deletion is under way; the message names what it waits for.
+	ConditionTerminating = "Terminating"
+
+	// ConditionAccepted (Channel, RetentionPolicy): the spec agrees with the Region's rules.
+	ConditionAccepted = "Accepted"
+	// ConditionConnectorAvailable (Channel): the connector takes webhooks.
+	ConditionConnectorAvailable = "ConnectorAvailable"
+
+	// ConditionScheduled (RetentionPolicy): the CronJob stands as asked for.
+	ConditionScheduled = "Scheduled"
+	// ConditionEnforced (RetentionPolicy): the last run succeeded and left nothing overdue.
+	ConditionEnforced = "Enforced"
+
+	// ConditionNodesAvailable (Region): there is a node that its tenants may run on.
+	ConditionNodesAvailable = "NodesAvailable"
+)
+
+// Reasons of conditions.
+const (
+	// ReasonReady: all is well.
+	ReasonReady = "Ready"
+	// ReasonProgressing: work is under way.
+	ReasonProgressing = "Progressing"
+	// ReasonWaiting: something else must be done first; the message names it.
+	ReasonWaiting = "Waiting"
+	// ReasonFailed: an attempt failed and will be made again; the message has the error.
+	ReasonFailed = "Failed"
+	// ReasonSuspended: spec.suspended is true.
+	ReasonSuspended = "Suspended"
+	// ReasonDeleting: the object is being deleted.
+	ReasonDeleting = "Deleting"
+
+	// ReasonRegionNotFound: spec.region names no Region.
+	ReasonRegionNotFound = "RegionNotFound"
+	// ReasonNamespaceNotAdoptable: the namespace exists and doesn't bear the tenant's label.
+	ReasonNamespaceNotAdoptable = "NamespaceNotAdoptable"
+	// ReasonNamespaceOfOtherTenant: the namespace belongs to another tenant.
+	ReasonNamespaceOfOtherTenant = "NamespaceOfOtherTenant"
+	// ReasonNamespaceTerminating: the namespace is being deleted.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+	// ReasonNoTenant: the namespace belongs to no Tenant.
+	ReasonNoTenant = "NoTenant"
+
+	// ReasonSecretMissing: a Secret that the spec names isn't there.
+	ReasonSecretMissing = "SecretMissing"
+	// ReasonKeyMissing: a Secret lacks a key that is needed.
+	ReasonKeyMissing = "KeyMissing"
+	// ReasonSubProcessorNotRegistered: the Region's register lacks the channel's sub-processor.
+	ReasonSubProcessorNotRegistered = "SubProcessorNotRegistered"
+
+	// ReasonMigrationFailed: the migrate Job failed; the message has its error.
+	ReasonMigrationFailed = "MigrationFailed"
+	// ReasonOutsideRegion: a pod or volume was seen outside of the region.
+	ReasonOutsideRegion = "OutsideRegion"
+	// ReasonNothingObserved: no pod or volume has been seen yet.
+	ReasonNothingObserved = "NothingObserved"
+	// ReasonNoNodes: no node matches the Region's node selector.
+	ReasonNoNodes = "NoNodes"
+
+	// ReasonOutOfBounds: a rule is outside of what the Region allows.
+	ReasonOutOfBounds = "OutOfBounds"
+	// ReasonInvalidSchedule: the schedule or time zone can't be understood.
+	ReasonInvalidSchedule = "InvalidSchedule"
+	// ReasonNeverRun: no run has finished yet.
+	ReasonNeverRun = "NeverRun"
+	// ReasonRunFailed: the last run failed.
+	ReasonRunFailed = "RunFailed"
+	// ReasonOverdue: expired data is still there, or a run is missing.
+	ReasonOverdue = "Overdue"
+	// ReasonNotChecked: the last run couldn't count what is overdue.
+	ReasonNotChecked = "NotChecked"
+
+	// ReasonObjectsRemain: objects in the namespace have not gone yet.
+	ReasonObjectsRemain = "ObjectsRemain"
+	// ReasonVolumesRemain: volumes of the namespace have not been removed yet.
+	ReasonVolumesRemain = "VolumesRemain"
+)

@@ -1,0 +1,29 @@
+package v1alpha1
+
+// Labels and annotations that people may see or set.
+const (
+	// LabelTenant is the name of the tenant that an object belongs to. On a
+	// Namespace it is the consent to be adopted by that Tenant.
+	LabelTenant = "messaging.switchboard.dev/tenant"
+	// LabelRegion is the name of the tenant's region.
+	LabelRegion = "messaging.switchboard.dev/region"
+	// LabelChannel is the name of the channel that an object serves.
+	LabelChannel = "messaging.switchboard.dev/channel"
+	// LabelPolicy is the name of the RetentionPolicy that an object serves.
+	LabelPolicy = "messaging.switchboard.dev/retention-policy"
+	// LabelRetained is "true" on a namespace whose Tenant was deleted with deletionPolicy Retain.
+	LabelRetained = "messaging.switchboard.dev/retained"
+
+	// AnnotationRotateCredentials on a Tenant asks for new database credentials
+	// whenever its value changes, for example to the current date.
+	AnnotationRotateCredentials = "messaging.switchboard.dev/rotate-credentials"
+	// AnnotationRotatedFor on a credentials Secret is the value that asked for it.
+	AnnotationRotatedFor = "messaging.switchboard.dev/rotated-for"
+	// AnnotationApplied is the hash of the object as the operator last applied it.
+	AnnotationApplied = "messaging.switchboard.dev/applied"
+	// AnnotationRoles on a migrate Job lists the login roles that it brings about, separated by commas.
+	AnnotationRoles = "messaging.switchboard.dev/roles"
+)
+
+// FinalizerTenant lets the operator obey a Tenant's deletionPolicy.
+const FinalizerTenant = "messaging.switchboard.dev/deletion-policy"

@@ -1,0 +1,270 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Region is what the platform means by "eu-central": where its tenants' pods
+// and volumes live, who may process data for them, and how long data may be kept.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=rgn
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Jurisdiction",type=string,JSONPath=`.spec.jurisdiction`
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodes`
+// +kubebuilder:printcolumn:name="Tenants",type=integer,JSONPath=`.status.tenants`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40",message="metadata.name: use at most 40 lower-case letters, digits and hyphens, as in eu-central"
+type Region struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the platform wants.
+	// +required
+	Spec RegionSpec `json:"spec"`
+	// status is what the operator saw.
+	// +optional
+	Status RegionStatus `json:"status,omitempty"`
+}
+
+// RegionList is a list of Regions.
+//
+// +kubebuilder:object:root=true
+type RegionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Region `json:"items"`
+}
+
+// RegionSpec is what the platform wants of a region.
+type RegionSpec struct {
+	// jurisdiction is the law that data in this region is under, as an ISO 3166 code of
+	// a country, optionally of a subdivision, or EU. No default. Example: DE, EU, US-MA.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=6
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z]{2}(-[A-Z0-9]{1,3})?$')",message="use an ISO 3166 code such as DE or US-MA, or EU"
+	Jurisdiction string `json:"jurisdiction"`
+
+	// nodeSelector names the labels that a node must bear to run anything of the
+	// region's tenants. Default: topology.kubernetes.io/region with the Region's name.
+	// Example: {"topology.kubernetes.io/region": "eu-central-1"}.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=8
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && self[k].size() <= 63)",message="label keys have at most 317 characters and values at most 63"
+	NodeSelector map[string]LabelValue `json:"nodeSelector,omitempty"`
+
+	// tolerations let the region's tenants onto tainted nodes. Default: none.
+	// Example: [{"key": "tenants", "operator": "Exists", "effect": "NoSchedule"}].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// storageClassName is the StorageClass of the tenants' volumes; its topology should be
+	// the region's. Default: the cluster's default class. Example: local-eu-central.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	StorageClassName string `json:"storageClassName,omitempty"`
+
+	// database sets defaults for the tenants' databases. Default: an embedded PostgreSQL.
+	// +optional
+	Database *RegionDatabase `json:"database,omitempty"`
+
+	// routes says how requests from outside reach tenants. Default: no routes are made;
+	// the Services serve and connector-CHANNEL stand ready for your own.
+	// +optional
+	Routes *Routes `json:"routes,omitempty"`
+
+	// subProcessors is the register of companies that may process data of the region's
+	// tenants. A Channel may use these alone. Default: none, so that no Channel is accepted.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	SubProcessors []SubProcessor `json:"subProcessors,omitempty"`
+
+	// retentionBounds says how short and how long data of a category may be kept here.
+	// Default: no bounds but those of RetentionPolicy itself (1 to 36500 days).
+	// +optional
+	// +listType=map
+	// +listMapKey=category
+	// +kubebuilder:validation:MaxItems=4
+	RetentionBounds []RetentionBound `json:"retentionBounds,omitempty"`
+}
+
+// LabelValue is the value of a label.
+//
+// +kubebuilder:validation:MaxLength=63
+type LabelValue string
+
+// DatabaseEngine is a way to run a tenant's database.
+//
+// +kubebuilder:validation:Enum=Embedded
+type DatabaseEngine string
+
+// EngineEmbedded is a PostgreSQL of one pod in the tenant's namespace.
+const EngineEmbedded DatabaseEngine = "Embedded"
+
+// RegionDatabase sets defaults for databases.
+type RegionDatabase struct {
+	// engine runs the database. Default: Embedded, one PostgreSQL pod per tenant.
+	// +optional
+	Engine DatabaseEngine `json:"engine,omitempty"`
+	// image is a container image that holds to the contract of the official postgres
+	// image. Default: the operator's flag --postgres-image. Example: docker.io/library/postgres:15-bookworm.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+	// storage is the size in bytes of the volume of a tenant whose plan names none. Default: 10Gi.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('100Mi')) >= 0",message="a database needs a volume of 100Mi or more"
+	Storage *resource.Quantity `json:"storage,omitempty"`
+}
+
+// Routes is one way for requests to come in.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:MaxProperties=1
+// +kubebuilder:validation:XValidation:rule="has(self.gateway) != has(self.ingress)",message="set one of gateway and ingress"
+type Routes struct {
+	// gateway makes HTTPRoutes on this Gateway. The Gateway API must be installed.
+	// +optional
+	Gateway *GatewayReference `json:"gateway,omitempty"`
+	// ingress makes Ingresses of this class.
+	// +optional
+	Ingress *IngressReference `json:"ingress,omitempty"`
+}
+
+// GatewayReference names a listener of a Gateway.
+type GatewayReference struct {
+	// name of the Gateway. Example: public.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// namespace of the Gateway. Example: gateways.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace"`
+	// sectionName is the listener. Default: all listeners that fit. Example: https.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SectionName string `json:"sectionName,omitempty"`
+}
+
+// IngressReference names a class of Ingresses.
+type IngressReference struct {
+	// className is the IngressClass. It must speak HTTPS to its backends. Example: nginx.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClassName string `json:"className"`
+}
+
+// SubProcessor is a company that processes data of tenants under contract.
+type SubProcessor struct {
+	// name by which Channels refer to it. Example: twilio.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="use lower-case letters, digits and hyphens, as in twilio"
+	Name string `json:"name"`
+	// purpose of the processing, for the record. Example: delivery of text messages.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Purpose string `json:"purpose"`
+	// location where it processes data, as a jurisdiction. Example: US.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=6
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z]{2}(-[A-Z0-9]{1,3})?$')",message="use an ISO 3166 code such as DE or US-MA, or EU"
+	Location string `json:"location"`
+	// transferMechanism under which data leaves the region's jurisdiction. Default: none, for a
+	// sub-processor inside of it. Example: EU-US Data Privacy Framework.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	TransferMechanism string `json:"transferMechanism,omitempty"`
+	// egress is where connectors of this sub-processor may connect to. Default: nowhere.
+	// +optional
+	Egress *Egress `json:"egress,omitempty"`
+}
+
+// Egress is a set of addresses and ports.
+type Egress struct {
+	// cidrs are IP networks. Example: ["168.86.128.0/18"].
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	CIDRs []CIDR `json:"cidrs"`
+	// ports are TCP ports. Default: [443].
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	Ports []Port `json:"ports,omitempty"`
+}
+
+// CIDR is an IP network.
+//
+// +kubebuilder:validation:MinLength=9
+// +kubebuilder:validation:MaxLength=43
+// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="use an IP network such as 168.86.128.0/18"
+type CIDR string
+
+// Port is a TCP port.
+//
+// +kubebuilder:validation:Minimum=1
+// +kubebuilder:validation:Maximum=65535
+type Port int32
+
+// RetentionBound bounds retention of one category.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.minDays) || !has(self.maxDays) || self.minDays <= self.maxDays",message="minDays must not be above maxDays"
+type RetentionBound struct {
+	// category of data. Example: Messages.
+	// +required
+	Category Category `json:"category"`
+	// minDays is the shortest retention allowed, in days of 24 hours. Default: 1.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=36500
+	MinDays *int32 `json:"minDays,omitempty"`
+	// maxDays is the longest retention allowed, in days of 24 hours. Default: 36500.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=36500
+	MaxDays *int32 `json:"maxDays,omitempty"`
+}
+
+// RegionStatus is what the operator saw of a region.
+type RegionStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions are listed in conditions.go.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// nodes counts the nodes that match the node selector.
+	// +optional
+	Nodes int32 `json:"nodes"`
+	// tenants counts the Tenants that name this region.
+	// +optional
+	Tenants int32 `json:"tenants"`
+}

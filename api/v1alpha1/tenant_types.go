@@ -1,0 +1,228 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Tenant is a client with a messaging instance of its own: namespace, database,
+// staff API, and whatever Channels and RetentionPolicies stand in that namespace.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=tn
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`
+// +kubebuilder:printcolumn:name="Namespace",type=string,JSONPath=`.status.namespace`
+// +kubebuilder:printcolumn:name="Hostname",type=string,JSONPath=`.spec.hostname`
+// +kubebuilder:printcolumn:name="Resident",type=string,JSONPath=`.status.conditions[?(@.type=="ResidencyCompliant")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40",message="metadata.name: use at most 40 lower-case letters, digits and hyphens, as in hotel-berlin"
+type Tenant struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the client bought.
+	// +required
+	Spec TenantSpec `json:"spec"`
+	// status is what the operator saw.
+	// +optional
+	Status TenantStatus `json:"status,omitempty"`
+}
+
+// TenantList is a list of Tenants.
+//
+// +kubebuilder:object:root=true
+type TenantList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Tenant `json:"items"`
+}
+
+// DeletionPolicy says what becomes of a tenant's data when its Tenant is deleted.
+//
+// +kubebuilder:validation:Enum=Retain;Erase
+type DeletionPolicy string
+
+const (
+	// DeletionRetain stops the workloads and keeps namespace, volume, credentials and keys.
+	// Applying the Tenant again takes them up again.
+	DeletionRetain DeletionPolicy = "Retain"
+	// DeletionErase deletes the namespace with all data in it, made or adopted.
+	DeletionErase DeletionPolicy = "Erase"
+)
+
+// TenantSpec is what a client bought.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.__namespace__) == has(oldSelf.__namespace__) && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)",message="namespace can't change: the data is there. Make a new Tenant and import the data"
+type TenantSpec struct {
+	// displayName for people. Default: the Tenant's name. Example: Hotel Berlin.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	DisplayName string `json:"displayName,omitempty"`
+
+	// region is the name of the Region that the tenant's data lives in. It can't change. Example: eu-central.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="region can't change: the data is there. Make a new Tenant in the other region and import the data"
+	Region string `json:"region"`
+
+	// hostname is the DNS name under which staff, guests and providers reach the tenant.
+	// No default. Example: messages.hotel-berlin.example.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="use a DNS name of lower-case letters, digits, hyphens and at least one dot, as in messages.hotel-berlin.example"
+	Hostname string `json:"hostname"`
+
+	// namespace of the tenant. It can't change. A namespace that exists is adopted only if it
+	// bears the label messaging.switchboard.dev/tenant with the Tenant's name. Default: tenant-NAME.
+	// Example: hotel-berlin.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="use a namespace name of lower-case letters, digits and hyphens"
+	// +kubebuilder:validation:XValidation:rule="self != 'default' && !self.startsWith('kube-')",message="a tenant can't live in default or in a namespace of Kubernetes; leave the field out to get tenant-NAME"
+	Namespace string `json:"namespace,omitempty"`
+
+	// plan is the size of the instance. Default: the smallest.
+	// +optional
+	Plan *Plan `json:"plan,omitempty"`
+
+	// suspended stops the staff API and the connectors. Deletion of expired data goes on. Default: false.
+	// +optional
+	Suspended bool `json:"suspended,omitempty"`
+
+	// deletionPolicy says what becomes of the data when this Tenant is deleted. Default: Retain.
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// Plan is the size of an instance.
+type Plan struct {
+	// replicas of the staff API. Default: 1.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	Replicas *int32 `json:"replicas,omitempty"`
+	// storage is the size in bytes of the database's volume. It counts when the database is made.
+	// Default: the Region's, else 10Gi. Example: 50Gi.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('100Mi')) >= 0",message="a database needs a volume of 100Mi or more"
+	Storage *resource.Quantity `json:"storage,omitempty"`
+	// resources of the database's pod. Default: 100m of CPU and 256Mi of memory.
+	// +optional
+	Resources *PlanResources `json:"resources,omitempty"`
+}
+
+// PlanResources is what a pod may count on. Memory is also its limit; CPU is not limited, so that an idle node is of use.
+type PlanResources struct {
+	// cpu in cores. Default: 100m. Example: 500m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('10m')) >= 0",message="use 10m or more"
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+	// memory in bytes. Default: 256Mi. Example: 1Gi.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('128Mi')) >= 0",message="the database needs 128Mi or more"
+	Memory *resource.Quantity `json:"memory,omitempty"`
+}
+
+// TenantStatus is what the operator saw of a tenant.
+type TenantStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions are listed in conditions.go.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// namespace in which the tenant lives.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+	// schemaVersion of the database, as the last migrate Job said.
+	// +optional
+	SchemaVersion int64 `json:"schemaVersion,omitempty"`
+	// credentialsVersion is the newest version of the database credentials.
+	// +optional
+	CredentialsVersion int32 `json:"credentialsVersion,omitempty"`
+	// endpoints under which the tenant is reached, if routes lead to them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+	// residency is where pods and volumes of the tenant were really seen.
+	// +optional
+	Residency *Residency `json:"residency,omitempty"`
+}
+
+// Endpoint is an address of a tenant.
+type Endpoint struct {
+	// name is api, or channel- and the name of a channel.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// url of it. Example: https://messages.hotel-berlin.example/api/v1/.
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	URL string `json:"url"`
+}
+
+// Residency is where things were seen, read from nodes and volumes and not from any spec.
+type Residency struct {
+	// nodes that run pods of the tenant.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Nodes []ObservedNode `json:"nodes,omitempty"`
+	// volumes bound to the tenant's claims.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Volumes []ObservedVolume `json:"volumes,omitempty"`
+}
+
+// ObservedNode is a node that runs a pod of the tenant.
+type ObservedNode struct {
+	// name of the node.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// region is the node's label topology.kubernetes.io/region.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Region string `json:"region,omitempty"`
+	// inRegion: the node bears the labels that the Region asks for.
+	// +required
+	InRegion bool `json:"inRegion"`
+}
+
+// ObservedVolume is a volume of the tenant.
+type ObservedVolume struct {
+	// name of the PersistentVolume.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// claim that it is bound to.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Claim string `json:"claim"`
+	// region that the volume's own node affinity names, or the nodes it is tied to; empty when it names none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Region string `json:"region,omitempty"`
+	// inRegion: every node that the volume can be reached from is in the region.
+	// +required
+	InRegion bool `json:"inRegion"`
+}
