@@ -1,5 +1,5 @@
-// Package optout recognises what a guest says about being written to: STOP, START
-// and HELP. It is pure: words in, a verdict out.
+// Package optout recognises the words by which guests stop, resume or ask about
+// messages, and knows what they are answered.
 package optout
 
 import (
@@ -8,97 +8,107 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/runes"
-	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
-	"golang.org/x/text/width"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 )
 
-// Word is what a message says about consent.
-type Word string
+// Command is what a message asks for.
+type Command string
 
-// The words, as sb.receive takes them.
+// Commands, as sb.receive takes them.
 const (
-	None  Word = ""
-	Stop  Word = "stop"
-	Start Word = "start"
-	Help  Word = "help"
+	None  Command = ""
+	Stop  Command = "stop"
+	Start Command = "start"
+	Help  Command = "help"
 )
 
-// mandatory words, whatever a Channel lists. Sources: FCC 47 CFR 64.1200(a)(10) (stop, quit, end, revoke, opt out,
-// cancel, unsubscribe); Twilio's default keywords (STOPALL, OPTOUT; START, YES, UNSTOP; HELP, INFO); Telnyx (STOP ALL);
-// AWS (ARRET, OPT-OUT, REMOVE, TD); Twilio Proxy (ARRETE, ARRETT); Bronto (STOPP).
-var mandatory = map[Word][]string{
-	Stop: {
-		"stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "stopall", "stop all", "optout", "opt-out",
-		"remove", "td", "arret", "arrete", "arrett", "stopp",
-	},
-	Start: {"start", "yes", "unstop"},
-	Help:  {"help", "info"},
+// The mandatory words, in the form that fold gives. Stop words are the union of
+// what the law names and what the providers act upon, so that the same word
+// works on every channel:
+//   - 47 CFR 64.1200(a)(10): stop, quit, end, revoke, opt out, cancel, unsubscribe
+//   - Twilio's default: STOP, STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT, REVOKE, OPTOUT
+//   - Telnyx: STOP ALL; AWS: ARRET, OPT-OUT, REMOVE, TD; Twilio Proxy: ARRETE,
+//     ARRETT; Bronto, for Norway: STOPP
+//
+// Start and help words are Twilio's and the CTIA's.
+var (
+	stopWords = []string{
+		"stop", "stopall", "stop all", "quit", "end", "revoke", "opt out", "optout", "opt-out", "cancel",
+		"unsubscribe", "remove", "td", "arret", "arrete", "arrett", "stopp",
+	}
+	startWords = []string{"start", "yes", "unstop"}
+	helpWords  = []string{"help", "info"}
+)
+
+// maxWord is the longest message, in bytes, that can be a word on its own. It
+// spares the folding of long texts.
+const maxWord = 256
+
+// Words are the words of a channel.
+type Words struct {
+	commands map[string]Command
 }
 
-// Vocabulary is the words of one channel.
-type Vocabulary map[string]Word
-
-// NewVocabulary adds a channel's words to the mandatory ones. A mandatory word
-// keeps its meaning whatever the channel says of it.
-func NewVocabulary(additions []contract.Keywords) Vocabulary {
-	v := Vocabulary{}
-	for _, k := range additions {
-		// A word listed twice means the one that protects the guest more.
-		v.add(Help, k.Help)
-		v.add(Start, k.Start)
-		v.add(Stop, k.Stop)
+// New gives the mandatory words and those that a channel adds by locale. An
+// added word can't take a mandatory one away or change what it does.
+func New(added []contract.Keywords) *Words {
+	w := &Words{commands: map[string]Command{}}
+	w.add(Stop, stopWords)
+	w.add(Start, startWords)
+	w.add(Help, helpWords)
+	// Where locales disagree about a word, stopping wins.
+	for _, k := range added {
+		w.add(Stop, k.Stop)
 	}
-	for word, spellings := range mandatory {
-		v.add(word, spellings)
+	for _, k := range added {
+		w.add(Start, k.Start)
+		w.add(Help, k.Help)
 	}
-	return v
+	return w
 }
 
-func (v Vocabulary) add(word Word, spellings []string) {
-	for _, s := range spellings {
-		if folded := fold(s); folded != "" {
-			v[folded] = word
+func (w *Words) add(c Command, words []string) {
+	for _, word := range words {
+		key := fold(word)
+		if _, taken := w.commands[key]; !taken && key != "" {
+			w.commands[key] = c
 		}
 	}
 }
 
-// Recognise gives the word that a message consists of, or None: "STOP" and
-// " Arrêt! " are words, "stop by at noon" is not.
-func (v Vocabulary) Recognise(body string) Word { return v[fold(body)] }
-
-// maxWord bounds what is looked at: no word is longer, in bytes.
-const maxWord = 256
-
-// fold makes spellings of a word equal: case, accents, width, white space,
-// invisible characters and punctuation around it don't count.
-func fold(s string) string {
-	if len(s) > maxWord {
-		return ""
+// Command says what a message asks for. The word must be all of the message,
+// but for case, accents, width, white space, characters that can't be seen, and
+// punctuation around it: "¡Stop!" stops, "Does the bus stop here?" does not.
+func (w *Words) Command(body string) Command {
+	body = strings.TrimFunc(body, isAround)
+	if body == "" || len(body) > maxWord {
+		return None
 	}
-	// transform.Chain and its parts keep state: one for each call.
-	bare := transform.Chain(width.Fold, norm.NFKD, runes.Remove(runes.In(unicode.Mn)), runes.Remove(runes.In(unicode.Cf)), norm.NFC)
-	folded, _, err := transform.String(bare, s)
-	if err != nil {
-		return ""
-	}
-	folded = cases.Fold().String(folded)
-	folded = strings.TrimFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
-	return strings.Join(strings.Fields(folded), " ")
+	return w.commands[fold(body)]
 }
 
-// Answer is the one confirmation of a word, as Twilio words it; empty for None.
-func Answer(word Word) string {
-	switch word {
-	case Stop:
-		return "You have successfully been unsubscribed. You will not receive any more messages from this number. Reply START to resubscribe."
-	case Start:
-		return "You have successfully been re-subscribed to messages from this number. Reply HELP for help. Reply STOP to unsubscribe. Msg&Data Rates May Apply."
-	case Help:
-		return "Reply STOP to unsubscribe. Msg&Data Rates May Apply."
-	default:
-		return ""
+// fold brings a word to the form in which words are compared.
+func fold(s string) string {
+	s = norm.NFKD.String(s) // takes accents and widths apart
+	s = runes.Remove(runes.Predicate(isIgnored)).String(s)
+	s = cases.Fold().String(s)
+	s = strings.TrimFunc(s, isAround)
+	return norm.NFKC.String(strings.Join(strings.Fields(s), " "))
+}
+
+// isAround is true for what may stand before or after a word.
+func isAround(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.IsPunct(r) || isIgnored(r)
+}
+
+// isIgnored is true for accents once they are apart, and for characters that
+// can't be seen: format characters and the fillers of Hangul and Braille.
+func isIgnored(r rune) bool {
+	switch r {
+	case '\u115F', '\u1160', '\u2800', '\u3164', '\uFFA0':
+		return true
 	}
+	return unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Cf, r)
 }
