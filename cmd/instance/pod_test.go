@@ -22,7 +22,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
-// maxServeRSS is what serve may need at most when idle, in KiB.
+// maxServeRSS is what serve may need at most with next to nothing to do, in KiB.
 const maxServeRSS = 30 << 10
 
 func build(t *testing.T) string {
@@ -75,10 +75,21 @@ func TestAServingPod(t *testing.T) {
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a client certificate serves here
 	waitForStatus(t, client, fmt.Sprintf("https://127.0.0.1:%d/api/v1/openapi.yaml", contract.PortHTTPS), http.StatusOK)
+	for range 10 { // the dearest thing that it does
+		response, err := client.Post(fmt.Sprintf("https://127.0.0.1:%d/api/v1/sessions", contract.PortHTTPS), "application/json",
+			strings.NewReader(fmt.Sprintf(`{"email":%q,"password":%q}`, pgtest.StaffEmail, pgtest.Password)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusCreated {
+			t.Fatalf("signing in: %s", response.Status)
+		}
+	}
 	if peak := peakRSS(t, serve.Process.Pid); peak > maxServeRSS {
-		t.Errorf("peak RSS when idle is %d KiB, more than %d", peak, maxServeRSS)
+		t.Errorf("peak RSS is %d KiB, more than %d", peak, maxServeRSS)
 	} else {
-		t.Logf("peak RSS when idle: %.1f MiB", float64(peak)/1024)
+		t.Logf("peak RSS, ten sign-ins included: %.1f MiB", float64(peak)/1024)
 	}
 
 	d.Refuse(t)
