@@ -1,0 +1,110 @@
+package staff_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/staff"
+	"github.com/switchboard-operator/switchboard/internal/pgtest"
+)
+
+func TestHashesAreArgon2idAndSalted(t *testing.T) {
+	first, err := staff.HashPassword(t.Context(), "correct horse battery")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := staff.HashPassword(t.Context(), "correct horse battery")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(first, "$argon2id$v=19$m=7168,t=5,p=1$") || first == second {
+		t.Errorf("hashes %s and %s", first, second)
+	}
+	for _, password := range []string{"", "elevenchars", strings.Repeat("x", staff.MaxPassword+1)} {
+		if _, err := staff.HashPassword(t.Context(), password); err == nil || !strings.Contains(err.Error(), "choose one of") {
+			t.Errorf("a password of %d bytes: %v", len(password), err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for { // either way of the select may win; one is an error that says what was waited for
+		if _, err := staff.HashPassword(ended, "correct horse battery"); err != nil {
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			break
+		}
+	}
+}
+
+func TestSigningIn(t *testing.T) {
+	db := pgtest.New(t).Serve(t)
+	tests := map[string]struct {
+		email, password string
+		want            error
+	}{
+		"right":                  {pgtest.StaffEmail, pgtest.Password, nil},
+		"wrong password":         {pgtest.StaffEmail, pgtest.Password + "x", staff.ErrWrong},
+		"part of the password":   {pgtest.StaffEmail, pgtest.Password[:len(pgtest.Password)-1], staff.ErrWrong},
+		"no password":            {pgtest.StaffEmail, "", staff.ErrWrong},
+		"endless password":       {pgtest.StaffEmail, strings.Repeat("x", 1<<20), staff.ErrWrong},
+		"unknown account":        {"nobody@hotel.example", pgtest.Password, staff.ErrWrong},
+		"SQL for an account":     {"' OR true; --", pgtest.Password, staff.ErrWrong},
+		"pattern for an account": {"%", pgtest.Password, staff.ErrWrong},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			session, err := staff.SignIn(t.Context(), db, test.email, test.password)
+			if !errors.Is(err, test.want) {
+				t.Fatalf("got %v, want %v", err, test.want)
+			}
+			if err != nil {
+				if session.Token != "" {
+					t.Error("a token in spite of the error")
+				}
+				return
+			}
+			member, err := staff.OfToken(t.Context(), db, session.Token)
+			if err != nil || member.Email != pgtest.StaffEmail {
+				t.Errorf("the token is of %+v, %v", member, err)
+			}
+		})
+	}
+}
+
+// TestAnUnknownAccountTakesAsLong compares the fastest of several, generously: without a hash an
+// unknown account would be told within a hundredth of the time.
+func TestAnUnknownAccountTakesAsLong(t *testing.T) {
+	db := pgtest.New(t).Serve(t)
+	fastest := func(email string) time.Duration {
+		least := time.Hour
+		for range 5 {
+			begin := time.Now()
+			if _, err := staff.SignIn(t.Context(), db, email, "a wrong password"); !errors.Is(err, staff.ErrWrong) {
+				t.Fatal(err)
+			}
+			least = min(least, time.Since(begin))
+		}
+		return least
+	}
+	known, unknown := fastest(pgtest.StaffEmail), fastest("nobody@hotel.example")
+	if unknown < known/2 || known < unknown/2 {
+		t.Errorf("a wrong password takes %s, an unknown account %s", known, unknown)
+	}
+}
+
+func TestADamagedHashIsAnErrorAndNotASignIn(t *testing.T) {
+	d := pgtest.New(t)
+	for _, hash := range []string{"", "plain", "$2a$10$abc", "$argon2id$v=19$m=7168,t=5,p=1$AAAA$AAAA", "$argon2id$v=1$m=1,t=1,p=1$AAAA$AAAA"} {
+		if _, err := d.Admin(t).Exec(t.Context(), "UPDATE sb.staff SET password_hash = $1", hash); err != nil {
+			t.Fatal(err)
+		}
+		_, err := staff.SignIn(t.Context(), d.Serve(t), pgtest.StaffEmail, pgtest.Password)
+		if err == nil || errors.Is(err, staff.ErrWrong) || !strings.Contains(err.Error(), "set the password again") {
+			t.Errorf("hash %q: %v", hash, err)
+		}
+	}
+}
