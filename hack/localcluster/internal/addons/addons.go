@@ -19,8 +19,6 @@ import (
 )
 
 const (
-	// DNSImage is the image of the cluster's DNS.
-	DNSImage = "switchboard.localhost/coredns:1"
 	// Provisioner is the name that storage classes know the provisioner by.
 	Provisioner = "switchboard.localhost/folder"
 	// ProvisionerUser is who the provisioner is to the API server.
@@ -36,13 +34,15 @@ var templates = template.Must(template.New("").Option("missingkey=error").ParseF
 type Applier struct {
 	// Kubectl and Kubeconfig are files.
 	Kubectl, Kubeconfig string
+	// DNSImage is the image of the cluster's DNS.
+	DNSImage string
 }
 
 // Apply applies the cluster's own manifests.
 func (a Applier) Apply(ctx context.Context) error {
 	var all bytes.Buffer
 	for _, name := range []string{"coredns.yaml", "storage.yaml"} {
-		content, err := render(name)
+		content, err := render(name, a.DNSImage)
 		if err != nil {
 			return err
 		}
@@ -92,14 +92,14 @@ func (a Applier) apply(ctx context.Context, manifests io.Reader) error {
 	return nil
 }
 
-func render(name string) ([]byte, error) {
+func render(name, dnsImage string) ([]byte, error) {
 	var regions []string
 	for _, n := range layout.Nodes() {
 		regions = append(regions, n.Region)
 	}
 	var out bytes.Buffer
 	err := templates.ExecuteTemplate(&out, name, map[string]any{
-		"DNS": layout.DNSServiceIP, "Domain": layout.ClusterDomain, "Image": DNSImage,
+		"DNS": layout.DNSServiceIP, "Domain": layout.ClusterDomain, "Image": dnsImage,
 		"Provisioner": Provisioner, "ProvisionerUser": ProvisionerUser, "Regions": regions,
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ type Builder struct {
 // Folder is where the programs are, or will be. Its name follows from all that decides what they are.
 func (b Builder) Folder() (string, error) {
 	sum := sha256.New()
+	fmt.Fprintln(sum, ldflags())
 	for _, name := range []string{
 		"modules/kubernetes/go.mod", "modules/kubernetes/go.sum",
 		"modules/coredns/go.mod", "modules/coredns/go.sum", "modules/coredns/main.go",
@@ -81,7 +82,7 @@ func (b Builder) buildBatch(ctx context.Context, folder string, batch []Program,
 	}
 	defer os.RemoveAll(work)
 
-	args := []string{"build", "-trimpath", "-ldflags", ldflags(), "-o", work + "/"}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(), "-o", work + "/"}
 	for _, p := range batch {
 		args = append(args, p.Package)
 	}
@@ -138,15 +139,16 @@ func (p Program) output() string {
 }
 
 // Own builds one of this module's own small programs; Go's cache makes that quick when nothing changed.
+// The flags are those of `go run`, so that this program's packages are not compiled a second time.
 func (b Builder) Own(ctx context.Context, name string) (string, error) {
 	folder, err := b.Folder()
 	if err != nil {
 		return "", err
 	}
 	file := filepath.Join(folder, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, "./"+name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", file, "./"+name)
 	cmd.Dir = b.Source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s in %s: %w\n%s", name, b.Source, err, out)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -46,6 +47,9 @@ func (c Cluster) Up(ctx context.Context) error {
 		if err := c.remove(ctx); err != nil { // what a run that was killed before it got far has left
 			return fmt.Errorf("clearing the remains of an earlier cluster: %w", err)
 		}
+	}
+	if err := c.table().EndUnrecorded(ctx, string(c.State)); err != nil {
+		return err
 	}
 	if err := c.configure(ctx, bin); err != nil {
 		return err
@@ -125,7 +129,7 @@ func (c Cluster) start(ctx context.Context, bin string) error {
 	if err := c.ensure(ctx, rest...); err != nil {
 		return err
 	}
-	applier := addons.Applier{Kubectl: bin + "/kubectl", Kubeconfig: c.State.Kubeconfig()}
+	applier := addons.Applier{Kubectl: bin + "/kubectl", Kubeconfig: c.State.Kubeconfig(), DNSImage: dnsImage(bin)}
 	apply, stop := errgroup.WithContext(ctx)
 	apply.Go(func() error { return applier.Apply(stop) })
 	apply.Go(func() error { return applier.ApplyGatewayAPI(stop, c.Builder.Source) })
@@ -166,12 +170,15 @@ func (c Cluster) loadOwnImages(ctx context.Context, bin string, nodes []node.Nod
 	if err != nil {
 		return err
 	}
-	coredns, err := image.Program(addons.DNSImage, "coredns", bin+"/coredns", v1.Config{User: "65532:65532"})
+	coredns, err := image.Program(dnsImage(bin), "coredns", bin+"/coredns", v1.Config{User: "65532:65532"})
 	if err != nil {
 		return err
 	}
 	return c.load(ctx, []image.Image{pause, coredns})
 }
+
+// dnsImage is tagged with what it was built from, so that its pods are replaced when that changes.
+func dnsImage(bin string) string { return "switchboard.localhost/coredns:" + filepath.Base(bin) }
 
 // load hands images to all nodes at once.
 func (c Cluster) load(ctx context.Context, images []image.Image) error {

@@ -2,6 +2,8 @@ package process
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,10 +37,36 @@ func Strays(state string) []Process {
 	return found
 }
 
+// EndUnrecorded ends the cluster's programs that no record tells of: those that a run had just started when it was killed.
+// Shims have no records at all, and stay: containerd finds them again.
+func (t Table) EndUnrecorded(ctx context.Context, state string) error {
+	recorded := map[int]bool{}
+	files, err := filepath.Glob(t.file("*"))
+	if err != nil {
+		return fmt.Errorf("listing the records: %w", err)
+	}
+	for _, file := range files {
+		if r, ok := t.running(strings.TrimSuffix(filepath.Base(file), ".json")); ok {
+			recorded[r.PID] = true
+		}
+	}
+	for _, p := range Strays(state) {
+		if recorded[p.PID] || filepath.Base(p.Argv[0]) == shim {
+			continue
+		}
+		if err := End(ctx, p.PID, patience); err != nil {
+			return fmt.Errorf("ending a program of an earlier run: %w", err)
+		}
+	}
+	return nil
+}
+
+const shim = "containerd-shim-runc-v2"
+
 // ours are the programs that the cluster runs on the host.
 var ours = []string{
 	"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "provisioner",
-	"containerd", "containerd-shim-runc-v2",
+	"containerd", shim,
 }
 
 // belongs tells whether a command line is that of one of the cluster's programs: the program is one of ours,
