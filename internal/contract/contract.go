@@ -29,7 +29,8 @@ const (
 	// DirTLS holds tls.crt, tls.key and ca.crt: the serving certificate.
 	DirTLS = "/var/run/switchboard/tls"
 	// DirKeys holds one file address-hash-N (32 random bytes) for each version N of
-	// the tenant's key for keyed hashes; the highest N is current.
+	// the tenant's key for keyed hashes; the highest N is current. Connect needs it, and
+	// serve too, in whose pod `instance import` runs.
 	DirKeys = "/var/run/switchboard/keys"
 	// DirChannel holds the keys of the Secret that the Channel names (connect only).
 	DirChannel = "/var/run/switchboard/channel"

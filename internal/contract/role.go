@@ -13,7 +13,7 @@ const (
 )
 
 // AdminRole is the superuser that the database's image creates. Only `instance
-// migrate` and `instance import` use it.
+// migrate` uses it.
 const AdminRole = "postgres"
 
 // OwnerRole owns all tables and functions; it can't log in.
