@@ -7,32 +7,19 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 )
 
-// findKubectl prefers $KUBECTL, then the one that the local cluster built, then $PATH.
+// findKubectl takes $KUBECTL, which the Makefile sets to the one that it built, else the one of $PATH.
 func findKubectl() (string, error) {
 	if path := os.Getenv("KUBECTL"); path != "" {
 		return path, nil
 	}
-	state := os.Getenv("SWITCHBOARD_CLUSTER")
-	if state == "" {
-		state = "/var/lib/switchboard/localcluster"
-	}
-	if path := filepath.Join(state, "bin", "kubectl"); isFile(path) {
-		return path, nil
-	}
 	path, err := exec.LookPath("kubectl")
 	if err != nil {
-		return "", errors.New("kubectl is missing: `make cluster-up` builds it, or set KUBECTL to where it is")
+		return "", errors.New("kubectl is missing: run this by make, which builds it, or set KUBECTL to where it is")
 	}
 	return path, nil
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // Run runs kubectl and gives its standard output; the error carries what it said.
