@@ -6,8 +6,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,7 +60,22 @@ func Load(dir string) (*Keys, error) {
 // Hash gives the HMAC-SHA-256 of an address under the current key, and the key's
 // version. address is normalised: E.164 for kind phone.
 func (k *Keys) Hash(kind, address string) (hash []byte, version int) {
-	mac := hmac.New(sha256.New, k.keys[k.current])
+	return keyed(k.keys[k.current], kind, address), k.current
+}
+
+// Hashes gives the hashes of an address under every key, the current one first,
+// and the current key's version: what was hashed before a rotation is still found.
+func (k *Keys) Hashes(kind, address string) (hashes [][]byte, version int) {
+	versions := slices.Sorted(maps.Keys(k.keys))
+	slices.Reverse(versions)
+	for _, v := range versions {
+		hashes = append(hashes, keyed(k.keys[v], kind, address))
+	}
+	return hashes, k.current
+}
+
+func keyed(key []byte, kind, address string) []byte {
+	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(kind + "\x00" + address))
-	return mac.Sum(nil), k.current
+	return mac.Sum(nil)
 }

@@ -232,6 +232,17 @@ AS $$
 $$;
 -- +goose StatementEnd
 
+-- record_expired ends a message that can't be sent any more because its text or its guest has expired.
+-- +goose StatementBegin
+CREATE FUNCTION sb.record_expired(p_id uuid, p_at timestamptz) RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+  UPDATE sb.message SET status = CASE WHEN attempted_at IS NULL THEN 'failed' ELSE 'unknown' END, error_code = 'expired',
+    status_at = clock_timestamp()
+  WHERE at = p_at AND id = p_id AND channel = sb.current_channel() AND direction = 'out' AND status IN ('queued', 'sending')
+$$;
+-- +goose StatementEnd
+
 -- status_rank orders the statuses of a message on its way; those that end it elsewhere have none.
 CREATE FUNCTION sb.status_rank(p_status text) RETURNS integer
   LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
@@ -240,8 +251,8 @@ CREATE FUNCTION sb.status_rank(p_status text) RETURNS integer
 
 -- record_status binds a message to its provider's id and moves its status, forward only: a status that is not ahead of
 -- the present one changes nothing, failed and suppressed are final, and failed does not replace delivered or read.
--- p_id may be NULL: the message is then found by p_provider_id. False: there is no such message on this channel, or it
--- is bound to another id. p_blocked: the provider refuses this guest, who has opted out there; that is kept.
+-- p_id may be NULL: the message is then found by p_provider_id. False: there is no such message on this channel, it is
+-- bound to another id, or that id to another message. p_blocked: the provider refuses this guest, who has opted out there; that is kept.
 -- +goose StatementBegin
 CREATE FUNCTION sb.record_status(p_id uuid, p_at timestamptz, p_provider_id text, p_status text, p_error_code text,
   p_blocked boolean DEFAULT false) RETURNS boolean
@@ -261,6 +272,12 @@ BEGIN
     RETURN false;
   END IF;
   IF v_message.provider_id IS NULL AND p_provider_id IS NOT NULL THEN
+    -- One id, one message. A unique index can't say so across partitions.
+    PERFORM pg_advisory_xact_lock(hashtextextended(p_provider_id, 0));
+    PERFORM FROM sb.message WHERE channel = v_message.channel AND provider_id = p_provider_id;
+    IF FOUND THEN
+      RETURN false;
+    END IF;
     UPDATE sb.message SET provider_id = p_provider_id WHERE at = v_message.at AND id = v_message.id;
   END IF;
   IF v_message.status NOT IN ('failed', 'suppressed')
@@ -302,18 +319,18 @@ REVOKE ALL ON FUNCTION sb.current_channel(), sb.suppressed(uuid), sb.rehash(text
   sb.store_message(uuid, timestamptz, uuid, text, text, text, text, text, text),
   sb.receive(text, bytea[], text, bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
   sb.ensure_this_month(), sb.outbound(uuid, timestamptz), sb.begin_attempt(uuid, timestamptz, bytea[]),
-  sb.record_not_sent(uuid, timestamptz), sb.status_rank(text),
+  sb.record_not_sent(uuid, timestamptz), sb.record_expired(uuid, timestamptz), sb.status_rank(text),
   sb.record_status(uuid, timestamptz, text, text, text, boolean), sb.bound(text[]) FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA sb TO sb_connector;
 GRANT EXECUTE ON FUNCTION
   sb.receive(text, bytea[], text, bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
   sb.ensure_this_month(), sb.outbound(uuid, timestamptz), sb.begin_attempt(uuid, timestamptz, bytea[]),
-  sb.record_not_sent(uuid, timestamptz), sb.record_status(uuid, timestamptz, text, text, text, boolean),
+  sb.record_not_sent(uuid, timestamptz), sb.record_expired(uuid, timestamptz), sb.record_status(uuid, timestamptz, text, text, text, boolean),
   sb.bound(text[]) TO sb_connector;
 GRANT EXECUTE ON FUNCTION sb.suppressed(uuid) TO sb_serve;
 
 -- +goose Down
-DROP FUNCTION sb.bound, sb.record_status, sb.status_rank, sb.record_not_sent, sb.begin_attempt, sb.outbound,
+DROP FUNCTION sb.bound, sb.record_status, sb.status_rank, sb.record_expired, sb.record_not_sent, sb.begin_attempt, sb.outbound,
   sb.ensure_this_month, sb.receive, sb.store_message, sb.contact_of, sb.rehash, sb.suppressed, sb.current_channel;
 REVOKE USAGE ON SCHEMA sb FROM sb_connector;

@@ -1,0 +1,87 @@
+package connect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
+	"github.com/switchboard-operator/switchboard/internal/instance/store"
+)
+
+// Environment variables that name other directories than contract.DirChannel and
+// contract.DirKeys, for running outside of a pod.
+const (
+	EnvChannelDir = "SWITCHBOARD_CHANNEL_DIR"
+	EnvKeysDir    = "SWITCHBOARD_KEYS_DIR"
+)
+
+// Command connects the channel that contract.EnvChannel describes until ctx ends.
+func Command(ctx context.Context, log *slog.Logger) error {
+	channel, err := readChannel(os.Getenv(contract.EnvChannel))
+	if err != nil {
+		return err
+	}
+	log = log.With("channel", channel.Name)
+	pool, err := store.Open(ctx, log)
+	if err != nil {
+		return fmt.Errorf("connecting the channel: %w", err)
+	}
+	defer pool.Close()
+	c, err := New(Config{
+		Channel: channel, PublicURL: os.Getenv(contract.EnvPublicURL), Pool: pool, Log: log,
+		ChannelDir: directory(EnvChannelDir, contract.DirChannel), KeysDir: directory(EnvKeysDir, contract.DirKeys),
+	})
+	if err != nil {
+		return err
+	}
+	// While the server drains, the requests under way still need what Run does.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- c.Run(working) }()
+	served := httpserve.Run(ctx, httpserve.Config{
+		Handler: c.Handler(), Log: log,
+		Ready: func(ctx context.Context) error { return store.Ready(ctx, pool) },
+	})
+	stop()
+	return errors.Join(served, <-done)
+}
+
+func readChannel(value string) (contract.Channel, error) {
+	var c contract.Channel
+	if value == "" {
+		return c, fmt.Errorf("connecting the channel: %s is not set; set it to the channel as JSON", contract.EnvChannel)
+	}
+	if err := json.Unmarshal([]byte(value), &c); err != nil {
+		return c, fmt.Errorf("connecting the channel: reading %s: %w", contract.EnvChannel, err)
+	}
+	return c, nil
+}
+
+func directory(env, otherwise string) string {
+	if dir := os.Getenv(env); dir != "" {
+		return dir
+	}
+	return otherwise
+}
+
+// readToken reads the account's auth token. It is read whenever it is needed, so
+// that a rotation needs no restart.
+func readToken(dir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, contract.FileAuthToken))
+	if err != nil {
+		return "", fmt.Errorf("reading the auth token: %w; add the key %s to the Secret that the Channel names", err, contract.FileAuthToken)
+	}
+	token := strings.TrimSpace(string(b))
+	if token == "" {
+		return "", fmt.Errorf("reading the auth token: the key %s of the Secret that the Channel names is empty", contract.FileAuthToken)
+	}
+	return token, nil
+}

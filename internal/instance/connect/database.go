@@ -1,0 +1,210 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/optout"
+	"github.com/switchboard-operator/switchboard/internal/instance/queue"
+)
+
+// database calls the functions of sb that a connector may call.
+type database struct{ pool *pgxpool.Pool }
+
+// letter is an inbound message on its way into the database. Hashes are given
+// under every key, the current one first.
+type letter struct {
+	providerID string
+	seen       [][]byte
+	address    string
+	hashes     [][]byte
+	keyVersion int
+	body       string
+	command    optout.Command
+	answer     string // "" when none is due
+
+	message, contact, conversation, confirmation uuid.UUID // ids to use where something new is made
+
+	done chan error
+}
+
+const callReceive = `SELECT stored, confirmation_at
+	FROM sb.receive($1, $2, $3, $4, $5, $6, $7, NULLIF($8, ''), $9, $10, $11, $12)`
+
+// receive stores a group in one transaction, with the jobs that send confirmations.
+func (d database) receive(ctx context.Context, channel string, group []*letter) error {
+	stored := 0
+	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+		batch := &pgx.Batch{}
+		var confirmations []queue.SendArgs
+		for _, l := range group {
+			batch.Queue(callReceive, l.providerID, l.seen, l.address, l.hashes, l.keyVersion, l.body, string(l.command), l.answer,
+				l.message, l.contact, l.conversation, l.confirmation).QueryRow(func(row pgx.Row) error {
+				var isNew bool
+				var confirmed *time.Time
+				if err := row.Scan(&isNew, &confirmed); err != nil {
+					return err
+				}
+				if isNew {
+					stored++
+				}
+				if confirmed != nil {
+					confirmations = append(confirmations, queue.SendArgs{MessageID: l.confirmation, At: *confirmed})
+				}
+				return nil
+			})
+		}
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return err
+		}
+		for _, args := range confirmations {
+			if err := queue.InsertTx(ctx, tx, channel, args); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return described("storing messages", err)
+	}
+	received.WithLabelValues("stored").Add(float64(stored))
+	received.WithLabelValues("duplicate").Add(float64(len(group) - stored))
+	return nil
+}
+
+func (d database) ensureThisMonth(ctx context.Context) error {
+	_, err := d.pool.Exec(ctx, "SELECT sb.ensure_this_month()")
+	return described("making this month's partitions", err)
+}
+
+// messageKey names a message.
+type messageKey struct {
+	id uuid.UUID
+	at time.Time
+}
+
+// outbound is a message that is to be sent.
+type outbound struct {
+	status      string
+	providerID  *string
+	attempted   *time.Time    // the first attempt whose outcome is unknown
+	lastAttempt time.Duration // how long ago the status last changed
+	age         time.Duration
+	address     string
+	body        string
+}
+
+// outbound reads a message; pgx.ErrNoRows when there is nothing to send any more.
+func (d database) outbound(ctx context.Context, k messageKey) (outbound, error) {
+	var o outbound
+	err := d.pool.QueryRow(ctx, `SELECT status, provider_id, attempted_at, last_attempt, age, address, body FROM sb.outbound($1, $2)`, k.id, k.at).
+		Scan(&o.status, &o.providerID, &o.attempted, &o.lastAttempt, &o.age, &o.address, &o.body)
+	return o, described("reading a message to send", err)
+}
+
+// Verdicts of beginAttempt.
+const (
+	verdictSend       = "send"
+	verdictSuppressed = "suppressed"
+)
+
+func (d database) beginAttempt(ctx context.Context, k messageKey, hashes [][]byte) (verdict string, err error) {
+	err = d.pool.QueryRow(ctx, "SELECT sb.begin_attempt($1, $2, $3)", k.id, k.at, hashes).Scan(&verdict)
+	return verdict, described("noting an attempt", err)
+}
+
+func (d database) recordNotSent(ctx context.Context, k messageKey) error {
+	_, err := d.pool.Exec(ctx, "SELECT sb.record_not_sent($1, $2)", k.id, k.at)
+	return described("noting that a message was not sent", err)
+}
+
+func (d database) recordExpired(ctx context.Context, k messageKey) error {
+	_, err := d.pool.Exec(ctx, "SELECT sb.record_expired($1, $2)", k.id, k.at)
+	return described("noting that a message has expired", err)
+}
+
+// update is news of an outbound message.
+type update struct {
+	message    *messageKey // nil: the one that providerID is bound to
+	providerID string      // "" when it has none
+	status     string
+	errorCode  string
+	blocked    bool // the provider says that the guest has opted out
+}
+
+// recordStatus is false when there is no such message, or it and the provider's id
+// are not each other's.
+func (d database) recordStatus(ctx context.Context, u update) (known bool, err error) {
+	var id *uuid.UUID
+	var at *time.Time
+	if u.message != nil {
+		id, at = &u.message.id, &u.message.at
+	}
+	err = d.pool.QueryRow(ctx, "SELECT sb.record_status($1, $2, NULLIF($3, ''), $4, NULLIF($5, ''), $6)",
+		id, at, u.providerID, u.status, u.errorCode, u.blocked).Scan(&known)
+	return known, described("noting a status", err)
+}
+
+// bound tells which of the provider's ids belong to a message of the channel.
+func (d database) bound(ctx context.Context, providerIDs []string) (map[string]bool, error) {
+	rows, err := d.pool.Query(ctx, "SELECT sb.bound($1)", providerIDs)
+	if err != nil {
+		return nil, described("looking for the provider's ids", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, described("looking for the provider's ids", err)
+	}
+	found := map[string]bool{}
+	for _, id := range ids {
+		found[id] = true
+	}
+	return found, nil
+}
+
+// refusalError is a statement that the database received and refused. Of what
+// PostgreSQL says only the code is kept: its messages can quote values.
+type refusalError struct {
+	doing string
+	code  string
+}
+
+func (e *refusalError) Error() string {
+	return fmt.Sprintf("%s: PostgreSQL refused it (SQLSTATE %s)", e.doing, e.code)
+}
+
+// noPartition is also the code of a check that failed: trying again is right for
+// one and harmless for the other.
+func (e *refusalError) noPartition() bool { return e.code == "23514" }
+
+// conflict is a deadlock, or a transaction that must be tried again.
+func (e *refusalError) conflict() bool { return e.code == "40P01" || e.code == "40001" }
+
+func isRefusal(err error) bool {
+	var refusal *refusalError
+	return errors.As(err, &refusal)
+}
+
+// described says what was being done. Errors of a server that goes away, or lets
+// nobody in, are no refusals.
+func described(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code[:2] {
+		case "08", "28", "3D", "53", "57", "58":
+			return fmt.Errorf("%s: PostgreSQL is not available (SQLSTATE %s)", doing, pg.Code)
+		}
+		return &refusalError{doing: doing, code: pg.Code}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

@@ -1,0 +1,203 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/queue"
+	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+)
+
+const (
+	maxSends = 4 // at once
+	// sendTimeout bounds one run of a job. It is less than any RescueAfter.
+	sendTimeout = 40 * time.Second
+	// stopTimeout is what sends under way have to end when the connector stops.
+	stopTimeout = 15 * time.Second
+	// maxAge is when the sending of a message that the provider puts off is given up.
+	maxAge = 6 * time.Hour
+	// firstDelay is the wait before a message is tried a second time; it doubles up to maxDelay.
+	firstDelay = time.Second
+	maxDelay   = time.Minute
+)
+
+// send works the channel's queue until ctx ends. A database that is away is waited for.
+func (c *Connector) send(ctx context.Context) error {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &sender{c: c})
+	for attempt := 1; ; attempt++ {
+		client, err := river.NewClient(riverpgxv5.New(c.database.pool), &river.Config{
+			Schema:               contract.QueueSchema(c.channel.Name),
+			Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: maxSends}},
+			Workers:              workers,
+			JobTimeout:           sendTimeout,
+			RescueStuckJobsAfter: c.rescueAfter,
+			// A role that owns no table can't rebuild an index.
+			ReindexerSchedule: river.NeverSchedule(),
+			SoftStopTimeout:   stopTimeout,
+			Logger:            c.log,
+		})
+		if err != nil {
+			return fmt.Errorf("opening the queue: %w", err)
+		}
+		if err = client.Start(ctx); err == nil {
+			<-client.Stopped()
+			return nil
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		c.log.Warn("the queue can't be opened; trying again", "error", err.Error())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff(attempt)):
+		}
+	}
+}
+
+// backoff is how long to wait after attempt number n, at least half and at most all
+// of a time that doubles.
+func backoff(n int) time.Duration {
+	longest := maxDelay
+	if n < 7 {
+		longest = min(2*firstDelay<<(n-1), maxDelay)
+	}
+	return longest/2 + rand.N(longest/2)
+}
+
+// sender sends one message, once.
+type sender struct {
+	river.WorkerDefaults[queue.SendArgs]
+	c *Connector
+}
+
+// NextRetry is when River tries a job again that failed.
+func (s *sender) NextRetry(job *river.Job[queue.SendArgs]) time.Time {
+	return time.Now().Add(backoff(job.Attempt))
+}
+
+// Work sends a message, or finds out what became of an earlier attempt:
+//
+//	unknown outcome → ask the provider → it has the message: keep its id
+//	                                   → it has none: attempt
+//	                                   → it can't be asked: later, never by guess
+//	attempt → noted in the database → POST → accepted, refused for good, not sent, or unknown
+//
+// Its errors are kept in the queue and logged: they name no address and no text.
+func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error {
+	k := messageKey{job.Args.MessageID, job.Args.At}
+	o, err := s.c.database.outbound(ctx, k)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return s.c.database.recordExpired(ctx, k)
+	case err != nil:
+		return err
+	case o.providerID != nil || o.status != "queued" && o.status != "sending":
+		return nil // a callback was faster, or another run
+	}
+	last := job.Attempt >= job.MaxAttempts || o.age > maxAge
+	if o.attempted != nil {
+		if wait := settleTime - o.lastAttempt; wait > 0 {
+			return river.JobSnooze(wait)
+		}
+		settled, err := s.ask(ctx, k, o)
+		if settled {
+			return nil
+		}
+		if err != nil {
+			return s.later(ctx, k, "unknown", last, err)
+		}
+	}
+	keys, err := addresshash.Load(s.c.keysDir)
+	if err != nil {
+		return err
+	}
+	hashes, _ := keys.Hashes(kindPhone, o.address)
+	verdict, err := s.c.database.beginAttempt(ctx, k, hashes)
+	if err != nil {
+		return err
+	}
+	if verdict != verdictSend {
+		if verdict == verdictSuppressed {
+			s.c.log.Info("a message was not sent: its guest has opted out", "message", k.id.String())
+		}
+		return nil
+	}
+	return s.attempt(ctx, k, o, last)
+}
+
+// attempt posts the message and records what is then known.
+func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, last bool) error {
+	m, err := s.c.provider.Send(ctx, twilio.Outgoing{
+		To: o.address, Body: o.body,
+		StatusCallback: twilio.StatusCallback(s.c.publicURL+s.c.statusPath(), k.id, k.at),
+	})
+	// What is known now must be recorded, even when the connector is told to stop.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	var refused *twilio.RefusedError
+	var notSent *twilio.NotSentError
+	switch {
+	case err == nil:
+		sends.WithLabelValues("accepted").Inc()
+		return s.bind(ctx, k, m)
+	case errors.As(err, &refused):
+		sends.WithLabelValues("refused").Inc()
+		s.c.log.Warn("a message was refused", "message", k.id.String(), "code", refused.ErrorCode(), "reason", refused.Reason())
+		_, err = s.c.database.recordStatus(ctx, update{
+			message: &k, status: "failed", errorCode: refused.ErrorCode(), blocked: refused.Code == twilio.CodeBlocked,
+		})
+		return err
+	case errors.As(err, &notSent):
+		sends.WithLabelValues("not_sent").Inc()
+		// An earlier attempt may be unknown still; this one is not.
+		if o.attempted == nil {
+			if recording := s.c.database.recordNotSent(ctx, k); recording != nil {
+				return recording
+			}
+		}
+		if notSent.After > 0 && !last {
+			return river.JobSnooze(notSent.After + rand.N(time.Second))
+		}
+		return s.later(ctx, k, "failed", last, err)
+	default:
+		sends.WithLabelValues("unknown").Inc()
+		return s.later(ctx, k, "unknown", last, err)
+	}
+}
+
+// later gives the message to the queue again, or ends it with status when it was
+// the last time.
+func (s *sender) later(ctx context.Context, k messageKey, status string, last bool, err error) error {
+	if !last || isRefusal(err) {
+		return err
+	}
+	s.c.log.Error("sending a message is given up", "message", k.id.String(), "status", status, "error", err.Error())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	_, err = s.c.database.recordStatus(ctx, update{message: &k, status: status, errorCode: "provider-unavailable"})
+	return err
+}
+
+// bind keeps the provider's id of a message.
+func (s *sender) bind(ctx context.Context, k messageKey, m twilio.Message) error {
+	u := update{message: &k, providerID: m.SID, status: m.Status, errorCode: m.ErrorCode}
+	if u.status == "" {
+		u.status = "accepted"
+	}
+	ok, err := s.c.database.recordStatus(ctx, u)
+	if err == nil && !ok {
+		err = errors.New("the provider's id belongs to another message; asking again")
+	}
+	return err
+}
