@@ -13,7 +13,6 @@ ALTER TABLE sb.contact         SET (autovacuum_vacuum_scale_factor = 0, autovacu
 ALTER TABLE sb.contact_address SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
 ALTER TABLE sb.seen            SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE sb.reply_key       SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
-
 CREATE INDEX seen_at ON sb.seen (seen_at);
 CREATE INDEX reply_key_created ON sb.reply_key (created_at);
 CREATE INDEX conversation_guestless ON sb.conversation (last_message_at) WHERE contact_id IS NULL;
@@ -70,14 +69,15 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'policy % has no open run', p_policy USING ERRCODE = 'SB003';
   END IF;
-  PERFORM FROM sb.retention_limit l JOIN sb.retention_run r USING (policy, digest) WHERE l.policy = p_policy FOR SHARE OF l;
-  IF NOT FOUND THEN
-    -- Having waited for `instance migrate`, the statement saw its DELETE and not yet its INSERT: look again.
+  LOOP
     PERFORM FROM sb.retention_limit l JOIN sb.retention_run r USING (policy, digest) WHERE l.policy = p_policy FOR SHARE OF l;
-  END IF;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION 'policy % changed while its run was under way', p_policy USING ERRCODE = 'SB001';
-  END IF;
+    EXIT WHEN FOUND;
+    -- Having waited for `instance migrate`, that statement saw its DELETE and not yet its INSERT: a new one sees both.
+    PERFORM FROM sb.retention_limit l JOIN sb.retention_run r USING (policy, digest) WHERE l.policy = p_policy;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'policy % changed while its run was under way', p_policy USING ERRCODE = 'SB001';
+    END IF;
+  END LOOP;
 END
 $$;
 -- +goose StatementEnd
@@ -130,9 +130,7 @@ CREATE FUNCTION sb.retention_count(p_policy text, p_kind text, p_deleted bigint)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
-  IF p_deleted > 0 THEN
-    UPDATE sb.retention_progress SET deleted = deleted + p_deleted WHERE policy = p_policy AND kind = p_kind;
-  END IF;
+  UPDATE sb.retention_progress SET deleted = deleted + p_deleted WHERE policy = p_policy AND kind = p_kind AND p_deleted > 0;
   RETURN p_deleted;
 END
 $$;
@@ -174,8 +172,7 @@ DECLARE
   v_part   regclass;
   v_count  bigint := 0;
 BEGIN
-  -- In each statement the inner query locks rows that are expired, and the outer deletes those very rows if they are
-  -- expired still. A row that changed in between has moved: it is left to a later call, or to live.
+  -- The inner query of each statement locks expired rows, the outer deletes those very rows if they are expired still.
   PERFORM sb.retention_hold(p_policy);
   SELECT cutoff INTO STRICT v_cutoff FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind;
   CASE p_kind
