@@ -22,61 +22,110 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
-// maxServeRSS is what serve may need at most with next to nothing to do, in KiB.
-const maxServeRSS = 30 << 10
+// What serve and connect may need at most with next to nothing to do, in KiB.
+const (
+	maxServeRSS   = 30 << 10
+	maxConnectRSS = 25 << 10
+)
 
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "instance")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return binary
+var (
+	probe  = fmt.Sprintf("http://127.0.0.1:%d/readyz", contract.PortProbe)
+	public = fmt.Sprintf("https://127.0.0.1:%d", contract.PortHTTPS)
+	// A client certificate serves here as the server's.
+	client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
+)
+
+// program is a running instance.
+type program struct {
+	*exec.Cmd
+	errs   bytes.Buffer
+	served map[string]any // the line of the log that says so
+	rest   chan string    // the log after it
 }
 
-// TestAServingPod runs the program as a pod does: it becomes ready, says not ready
-// while its database is away, and ends cleanly on SIGTERM.
+// launch builds and runs a subcommand and returns once it serves.
+func launch(t *testing.T, command string) *program {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "instance")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as in the image
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	p := &program{Cmd: exec.Command(binary, command), rest: make(chan string, 1)}
+	p.Stderr = &p.errs
+	stdout, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill() }) // an error says that it ended before
+	logged := bufio.NewReader(stdout)
+	for p.served["msg"] != "serving" {
+		line, err := logged.ReadBytes('\n')
+		if err != nil {
+			t.Fatalf("it ended before it served: %s", p.errs.String())
+		}
+		p.served = nil
+		if err := json.Unmarshal(line, &p.served); err != nil {
+			t.Fatalf("a line of the log is not JSON: %s", line)
+		}
+	}
+	go func() {
+		b, _ := io.ReadAll(logged)
+		p.rest <- string(b)
+	}()
+	waitForStatus(t, http.DefaultClient, probe, http.StatusOK)
+	return p
+}
+
+// terminate ends the program as the kubelet does, and returns its log.
+func (p *program) terminate(t *testing.T) string {
+	t.Helper()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	log := <-p.rest
+	if err := p.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v\n%s", err, p.errs.String())
+	}
+	if !strings.Contains(log, `"draining"`) {
+		t.Errorf("the log says nothing of draining:\n%s", log)
+	}
+	return log
+}
+
+// follows checks that a program is ready exactly while its database answers.
+func (p *program) follows(t *testing.T, d *pgtest.Database) {
+	t.Helper()
+	d.Refuse(t)
+	waitForStatus(t, http.DefaultClient, probe, http.StatusServiceUnavailable)
+	d.Accept(t)
+	waitForStatus(t, http.DefaultClient, probe, http.StatusOK)
+}
+
+func (p *program) staysWithin(t *testing.T, limit int) {
+	t.Helper()
+	peak := peakRSS(t, p.Process.Pid)
+	t.Logf("peak RSS: %.1f MiB", float64(peak)/1024)
+	if peak > limit {
+		t.Errorf("peak RSS is %d KiB, more than %d", peak, limit)
+	}
+}
+
 func TestAServingPod(t *testing.T) {
 	d := pgtest.New(t)
 	d.Setenv(t, contract.LoginRole(contract.ComponentServe, 1))
 	t.Setenv(contract.EnvTenant, "hotel-berlin")
 	t.Setenv("SWITCHBOARD_TLS_DIR", d.Dir(t, "localhost"))
-	var errs bytes.Buffer
-	serve := exec.Command(build(t), "serve")
-	serve.Stderr = &errs
-	stdout, err := serve.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	p := launch(t, "serve")
+	if p.served["tenant"] != "hotel-berlin" {
+		t.Errorf("the log does not name the tenant: %v", p.served)
 	}
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer serve.Process.Kill()
-	logged := bufio.NewScanner(stdout)
-	line := map[string]any{}
-	for line["msg"] != "serving" {
-		if !logged.Scan() {
-			t.Fatalf("it ended before it served: %s", errs.String())
-		}
-		if err := json.Unmarshal(logged.Bytes(), &line); err != nil {
-			t.Fatalf("a line of the log is not JSON: %s", logged.Text())
-		}
-	}
-	rest := make(chan string)
-	go func() {
-		b, _ := io.ReadAll(stdout)
-		rest <- string(b)
-	}()
-
-	probe := fmt.Sprintf("http://127.0.0.1:%d/readyz", contract.PortProbe)
-	waitForStatus(t, http.DefaultClient, probe, http.StatusOK)
-	if line["tenant"] != "hotel-berlin" {
-		t.Errorf("the log does not name the tenant: %v", line)
-	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a client certificate serves here
-	waitForStatus(t, client, fmt.Sprintf("https://127.0.0.1:%d/api/v1/openapi.yaml", contract.PortHTTPS), http.StatusOK)
 	for range 10 { // the dearest thing that it does
-		response, err := client.Post(fmt.Sprintf("https://127.0.0.1:%d/api/v1/sessions", contract.PortHTTPS), "application/json",
+		response, err := client.Post(public+"/api/v1/sessions", "application/json",
 			strings.NewReader(fmt.Sprintf(`{"email":%q,"password":%q}`, pgtest.StaffEmail, pgtest.Password)))
 		if err != nil {
 			t.Fatal(err)
@@ -86,28 +135,45 @@ func TestAServingPod(t *testing.T) {
 			t.Fatalf("signing in: %s", response.Status)
 		}
 	}
-	if peak := peakRSS(t, serve.Process.Pid); peak > maxServeRSS {
-		t.Errorf("peak RSS is %d KiB, more than %d", peak, maxServeRSS)
-	} else {
-		t.Logf("peak RSS, ten sign-ins included: %.1f MiB", float64(peak)/1024)
+	p.staysWithin(t, maxServeRSS)
+	p.follows(t, d)
+	log := p.terminate(t)
+	for _, secret := range []string{pgtest.StaffEmail, pgtest.Password, "127.0.0.1"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log holds %s", secret)
+		}
 	}
+}
 
-	d.Refuse(t)
-	waitForStatus(t, http.DefaultClient, probe, http.StatusServiceUnavailable)
-	d.Accept(t)
-	waitForStatus(t, http.DefaultClient, probe, http.StatusOK)
-
-	if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
+func TestAConnectingPod(t *testing.T) {
+	d := pgtest.New(t)
+	d.Setenv(t, contract.LoginRole(contract.ComponentConnector(pgtest.Channel), 1))
+	keys, credentials := t.TempDir(), t.TempDir()
+	for path, content := range map[string]string{
+		filepath.Join(keys, contract.FileHashKeyPrefix+"1"): strings.Repeat("k", 32),
+		filepath.Join(credentials, contract.FileAuthToken):  "an-auth-token-of-a-test",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	channel, err := json.Marshal(contract.Channel{Name: pgtest.Channel, Type: contract.ChannelTypeTwilioSMS, TwilioSMS: &contract.TwilioSMS{
+		AccountSID: "AC" + strings.Repeat("0", 32), From: "+4930901820", APIBaseURL: "https://127.0.0.1:1",
+	}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	waitForStatus(t, http.DefaultClient, probe, http.StatusServiceUnavailable)
-	log := <-rest
-	if err := serve.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v\n%s", err, errs.String())
-	}
-	if !strings.Contains(log, `"draining"`) {
-		t.Errorf("the log says nothing of draining:\n%s", log)
-	}
+	t.Setenv(contract.EnvTenant, "hotel-berlin")
+	t.Setenv(contract.EnvPublicURL, "https://hotel-berlin.example")
+	t.Setenv(contract.EnvChannel, string(channel))
+	t.Setenv("SWITCHBOARD_TLS_DIR", d.Dir(t, "localhost"))
+	t.Setenv("SWITCHBOARD_KEYS_DIR", keys)
+	t.Setenv("SWITCHBOARD_CHANNEL_DIR", credentials)
+	p := launch(t, "connect")
+	waitForStatus(t, client, public+"/webhooks/"+pgtest.Channel+"/twilio/nothing", http.StatusNotFound)
+	p.staysWithin(t, maxConnectRSS)
+	p.follows(t, d)
+	p.terminate(t)
 }
 
 func waitForStatus(t *testing.T, client *http.Client, url string, want int) {
