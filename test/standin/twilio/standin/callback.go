@@ -1,0 +1,126 @@
+package standin
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// webhookTimeout is how long Twilio waits for an answer.
+	webhookTimeout = 15 * time.Second
+	maxAnswer      = 64 << 10 // bytes
+)
+
+// report plays what becomes of an accepted message.
+func (s *Server) report(m *Message) {
+	s.mu.Lock()
+	outcome, set := s.outcomes[m.To]
+	s.mu.Unlock()
+	if !set {
+		outcome.Statuses = []string{"sent", "delivered"}
+	}
+	for _, status := range outcome.Statuses {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-time.After(s.delay):
+		}
+		s.mu.Lock()
+		m.Status = status
+		if status == "sent" {
+			m.SentAt = time.Now()
+		}
+		if status == "failed" || status == "undelivered" {
+			m.ErrorCode = outcome.ErrorCode
+		}
+		now, account := *m, s.accounts[m.Account]
+		s.mu.Unlock()
+		if now.StatusCallback != "" {
+			s.callBack(now, account)
+		}
+	}
+}
+
+func (s *Server) callBack(m Message, account Account) {
+	form := url.Values{
+		"MessageSid": {m.SID}, "SmsSid": {m.SID}, "MessageStatus": {m.Status}, "SmsStatus": {m.Status},
+		"AccountSid": {m.Account}, "To": {m.To}, "From": {m.From}, "ApiVersion": {"2010-04-01"},
+	}
+	if m.ErrorCode != 0 {
+		form.Set("ErrorCode", strconv.Itoa(m.ErrorCode))
+	}
+	if m.MessagingServiceSID != "" {
+		form.Set("MessagingServiceSid", m.MessagingServiceSID)
+	}
+	done := Callback{At: time.Now(), SID: m.SID, To: m.To, MessageStatus: m.Status}
+	u, err := url.Parse(m.StatusCallback)
+	if err == nil {
+		s.mu.Lock()
+		route, known := s.routes[u.Host]
+		s.mu.Unlock()
+		if !known {
+			err = errors.New("no route leads to the host " + u.Host)
+		} else {
+			done.Delivered = deliver(s.ctx, route, m.StatusCallback, form, account.AuthToken)
+		}
+	}
+	if err != nil {
+		done.Error = err.Error()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.callbacks = append(s.callbacks, done)
+}
+
+// deliver posts a signed webhook to target, by connecting to the route's address.
+func deliver(ctx context.Context, route Route, target string, form url.Values, authToken string) Delivered {
+	d := Delivered{SID: form.Get("MessageSid")}
+	err := func() error {
+		signature, err := Sign(authToken, target, form)
+		if err != nil {
+			return err
+		}
+		trust := &tls.Config{MinVersion: tls.VersionTLS12}
+		if route.CA != "" {
+			trust.RootCAs = x509.NewCertPool()
+			if !trust.RootCAs.AppendCertsFromPEM([]byte(route.CA)) {
+				return errors.New("the route's ca holds no PEM certificate")
+			}
+		}
+		transport := &http.Transport{TLSClientConfig: trust, DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, route.Address)
+			}}
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
+		if err != nil {
+			return fmt.Errorf("making a webhook: %w", err)
+		}
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
+		request.Header.Set("X-Twilio-Signature", signature)
+		response, err := (&http.Client{Transport: transport, Timeout: webhookTimeout}).Do(request)
+		if err != nil {
+			return fmt.Errorf("delivering a webhook: %w", err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		if err != nil {
+			return fmt.Errorf("reading the answer to a webhook: %w", err)
+		}
+		d.Status, d.Body = response.StatusCode, string(body)
+		return nil
+	}()
+	if err != nil {
+		d.Error = err.Error()
+	}
+	return d
+}
