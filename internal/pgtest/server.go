@@ -2,6 +2,9 @@
 // TLS, with a client certificate and a password for every role. The server is
 // started by the first test that asks for it and ends with the test binary,
 // however that ends.
+//
+// It migrates as production does, and so imports migrate and queue: their tests,
+// and those of what they import, use it from an external package (queue_test).
 package pgtest
 
 import (

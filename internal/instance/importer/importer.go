@@ -4,7 +4,6 @@ package importer
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,6 +48,8 @@ type Summary struct {
 	SkippedDuplicates int `json:"skippedDuplicates"`
 }
 
+const again = "import the file again, what is imported already is skipped"
+
 // ErrBadLines says that lines were refused; which ones was printed.
 var ErrBadLines = errors.New("lines were refused, see above; correct them and import the whole file again: what is imported already is skipped")
 
@@ -87,74 +88,27 @@ func Command(ctx context.Context, log *slog.Logger, o Options, in io.Reader, out
 // line nothing more is stored: the rest is only checked, so that one run tells of all
 // bad lines, and the error is ErrBadLines.
 func Run(ctx context.Context, pool *pgxpool.Pool, keys *addresshash.Keys, checkOnly bool, in io.Reader, errs io.Writer) (Summary, error) {
-	var s Summary
 	rules, err := loadRules(ctx, pool)
 	if err != nil {
-		return s, err
+		return Summary{}, err
 	}
-	w := writer{pool: pool, keys: keys, started: rules.now}
-	var batch []line
-	size, bad := 0, 0
-	flush := func() error {
-		if len(batch) == 0 || checkOnly || bad > 0 {
-			batch, size = batch[:0], 0
-			return nil
-		}
-		n, err := w.store(ctx, batch)
-		if err != nil {
-			return fmt.Errorf("storing the batch that ends at line %d: %w; import the file again, what is imported already is skipped", s.Read, err)
-		}
-		s.Imported += n
-		s.SkippedDuplicates += len(batch) - n
-		batch, size = batch[:0], 0
-		return nil
-	}
+	i := &intake{rules: rules, writer: writer{pool: pool, keys: keys, started: rules.now}, checkOnly: checkOnly, errs: errs}
 	r := bufio.NewReaderSize(in, maxLine)
 	for number := 1; ; number++ {
 		if err := ctx.Err(); err != nil {
-			return s, fmt.Errorf("stopped at line %d: %w; import the file again, what is imported already is skipped", number, err)
+			return i.summary, fmt.Errorf("stopped at line %d: %w; %s", number, err, again)
 		}
 		b, err := readLine(r)
-		if errors.Is(err, io.EOF) {
-			break
+		switch {
+		case errors.Is(err, io.EOF):
+			return i.finish(ctx)
+		case err != nil && !errors.Is(err, errLong):
+			return i.summary, fmt.Errorf("reading line %d: %w", number, err)
 		}
-		if err != nil && !errors.Is(err, errLong) {
-			return s, fmt.Errorf("reading line %d: %w", number, err)
-		}
-		if err == nil && len(bytes.TrimSpace(b)) == 0 {
-			continue
-		}
-		s.Read++
-		var l line
-		if err == nil {
-			l, err = rules.parse(b)
-		}
-		if err != nil {
-			if bad++; bad <= maxErrors {
-				fmt.Fprintf(errs, "line %d: %v\n", number, err)
-			}
-			continue
-		}
-		batch = append(batch, l)
-		if size += len(b); len(batch) == batchSize || size >= batchBytes {
-			if err := flush(); err != nil {
-				return s, err
-			}
-		}
-		if s.Read%progressEvery == 0 {
-			fmt.Fprintf(errs, "%d lines read, %d imported, %d there already\n", s.Read, s.Imported, s.SkippedDuplicates)
+		if err := i.take(ctx, number, b, err); err != nil {
+			return i.summary, err
 		}
 	}
-	if err := flush(); err != nil {
-		return s, err
-	}
-	if bad > maxErrors {
-		fmt.Fprintf(errs, "and %d more\n", bad-maxErrors)
-	}
-	if bad > 0 {
-		return s, fmt.Errorf("%d of %d %w", bad, s.Read, ErrBadLines)
-	}
-	return s, nil
 }
 
 func loadRules(ctx context.Context, pool *pgxpool.Pool) (rules, error) {
