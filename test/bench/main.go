@@ -1,0 +1,101 @@
+// Command bench prints Switchboard's figures as ratios beside a reference in the same run, so that
+// they mean something on any machine: onboarding beside kubectl apply, webhooks beside pgbench, and
+// the memory of idle processes. It keeps them in test/bench/results.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/switchboard-operator/switchboard/test/cluster"
+	"github.com/switchboard-operator/switchboard/test/fixture"
+)
+
+// Limits of the figures; a run that misses one says so and fails.
+const (
+	limitOnboarding = 1.3
+	limitInbound    = 0.6
+	limitOperator   = 45 // MiB
+	limitServe      = 30
+	limitConnect    = 25
+)
+
+func main() {
+	rounds := flag.Int("rounds", 3, "how often a tenant is onboarded each way; the median counts")
+	seconds := flag.Int("seconds", 20, "how long webhooks and pgbench write")
+	root := flag.String("root", ".", "the repository's root")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := bench(ctx, *root, *rounds, time.Duration(*seconds)*time.Second); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context, root string, rounds int, duration time.Duration) error {
+	c, err := cluster.Open()
+	if err != nil {
+		return err
+	}
+	result := newResult(ctx, root)
+	fmt.Printf("%s, commit %s\n", result.Machine, result.Commit)
+
+	fmt.Println("preparing: operator, hands on the nodes, stand-in …")
+	if err := fixture.InstallOperator(ctx, c, root); err != nil {
+		return err
+	}
+	if err := c.LayHands(ctx, fixture.PostgresImage()); err != nil {
+		return err
+	}
+	standin, err := fixture.StartStandin(ctx, c)
+	if err != nil {
+		return err
+	}
+	t := newSubject(c, standin)
+	err = errors.Join(measure(ctx, t, &result, rounds, duration), t.remove(ctx))
+	if err != nil {
+		return err
+	}
+	if err := result.save(root + "/test/bench/results"); err != nil {
+		return err
+	}
+	fmt.Print(result.table())
+	return result.judge()
+}
+
+// measure takes the three figures on one subject.
+func measure(ctx context.Context, t *subject, result *result, rounds int, duration time.Duration) error {
+	if err := t.prepare(ctx); err != nil {
+		return err
+	}
+	for round := 1; round <= rounds; round++ {
+		operator, err := t.onboard(ctx)
+		if err != nil {
+			return fmt.Errorf("onboarding by the operator: %w", err)
+		}
+		plain, err := t.onboardPlainly(ctx)
+		if err != nil {
+			return fmt.Errorf("onboarding by kubectl apply: %w", err)
+		}
+		fmt.Printf("onboarding %d of %d: %.1f s by the operator, %.1f s by kubectl apply of the same manifests\n",
+			round, rounds, operator.Seconds(), plain.Seconds())
+		result.Onboarding.Operator = append(result.Onboarding.Operator, operator.Seconds())
+		result.Onboarding.Apply = append(result.Onboarding.Apply, plain.Seconds())
+	}
+	if _, err := t.onboard(ctx); err != nil {
+		return fmt.Errorf("onboarding for the other figures: %w", err)
+	}
+	if err := t.measureMemory(ctx, &result.Memory); err != nil {
+		return err
+	}
+	fmt.Printf("idle: operator %d, serve %d, connect %d MiB\n", result.Memory.Operator>>10, result.Memory.Serve>>10, result.Memory.Connect>>10)
+	return t.measureInbound(ctx, duration, &result.Inbound)
+}
