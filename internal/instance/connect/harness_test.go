@@ -1,0 +1,333 @@
+package connect
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/queue"
+	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+	"github.com/switchboard-operator/switchboard/internal/pgtest"
+	"github.com/switchboard-operator/switchboard/test/standin/twilio/standin"
+)
+
+const (
+	account   = "AC00112233445566778899aabbccddeeff"
+	token     = "auth-token-of-the-test"
+	number    = "+493023125177"
+	guest     = "+4915112345678"
+	publicURL = "https://example.com" // the name that httptest's certificate bears
+	patience  = 30 * time.Second
+)
+
+// stage is a connector between a real database and a stand-in for Twilio.
+type stage struct {
+	t         testing.TB
+	database  *pgtest.Database
+	admin     *pgxpool.Pool
+	serve     *pgxpool.Pool
+	twilio    *standin.Server
+	provider  *httptest.Server
+	connector *httptest.Server
+	channel   contract.Channel
+	dir       string // of keys and token
+	log       *lockedBuffer
+	end       func()
+}
+
+// newStage starts everything; change may alter the channel.
+func newStage(t testing.TB, database *pgtest.Database, change ...func(*contract.Channel)) *stage {
+	t.Helper()
+	s := &stage{t: t, database: database, admin: database.Admin(t), serve: database.Serve(t), dir: t.TempDir(), log: &lockedBuffer{}}
+	s.twilio = standin.New(standin.Config{Accounts: []standin.Account{{SID: account, AuthToken: token, Numbers: []string{number}, MessagingServices: []string{messagingService}}}, CallbackDelay: 20})
+	t.Cleanup(s.twilio.Close)
+	s.provider = httptest.NewTLSServer(s.twilio)
+	t.Cleanup(s.provider.Close)
+	s.writeKey(1)
+	s.writeToken(token)
+	s.channel = contract.Channel{
+		Name: pgtest.Channel, Type: contract.ChannelTypeTwilioSMS,
+		TwilioSMS: &contract.TwilioSMS{AccountSID: account, From: number, APIBaseURL: s.provider.URL, CABundle: authority(s.provider)},
+	}
+	for _, c := range change {
+		c(&s.channel)
+	}
+	s.start()
+	t.Cleanup(func() { s.end() })
+	t.Cleanup(func() {
+		for _, secret := range []string{token, guest[1:], "Hallo"} {
+			if strings.Contains(s.log.String(), secret) {
+				t.Errorf("the log holds %q", secret)
+			}
+		}
+		if t.Failed() {
+			t.Log(s.log.String())
+		}
+	})
+	return s
+}
+
+const messagingService = "MG00112233445566778899aabbccddeeff"
+
+// start runs the connector; end stops it, as a pod would be.
+func (s *stage) start() {
+	s.t.Helper()
+	pool := s.database.Connector(s.t, s.channel.Name)
+	c, err := New(Config{
+		Channel: s.channel, PublicURL: publicURL, Pool: pool, ChannelDir: s.dir, KeysDir: s.dir,
+		Log: slog.New(slog.NewJSONHandler(s.log, nil)), RescueAfter: sendTimeout + time.Second,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	s.connector = httptest.NewTLSServer(c.Handler())
+	if err := s.twilio.AddRoute(standin.Route{Host: "example.com", Address: s.connector.Listener.Addr().String(), CA: authority(s.connector)}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.end = sync.OnceFunc(func() {
+		s.connector.Close()
+		cancel()
+		if err := <-done; err != nil {
+			s.t.Errorf("the connector ended with: %v", err)
+		}
+		pool.Close()
+	})
+}
+
+func (s *stage) writeKey(version int) {
+	s.t.Helper()
+	s.write(fmt.Sprintf("%s%d", contract.FileHashKeyPrefix, version), bytes.Repeat([]byte{byte(version)}, 32))
+}
+
+func (s *stage) writeToken(token string) { s.write(contract.FileAuthToken, []byte(token+"\n")) }
+
+func (s *stage) write(name string, content []byte) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), content, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func authority(server *httptest.Server) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+}
+
+// newSID makes an id of a message as Twilio does.
+func newSID() string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b)
+	return fmt.Sprintf("SM%x", b)
+}
+
+func form(sid, from, body string) url.Values {
+	return url.Values{
+		"MessageSid": {sid}, "SmsSid": {sid}, "AccountSid": {account}, "From": {from}, "To": {number}, "Body": {body},
+		"NumMedia": {"0"}, "NumSegments": {"1"}, "FromCountry": {"DE"}, "ApiVersion": {"2010-04-01"},
+	}
+}
+
+const (
+	inboundPath = "/webhooks/" + pgtest.Channel + "/twilio/inbound"
+	statusPath  = "/webhooks/" + pgtest.Channel + "/twilio/status"
+)
+
+// post posts a correctly signed form and gives the answer.
+func (s *stage) post(path string, f url.Values) (int, string) {
+	s.t.Helper()
+	signature, err := standin.Sign(token, publicURL+path, f)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	status, _, body := s.raw(path, []byte(f.Encode()), http.Header{
+		twilio.SignatureHeader: {signature}, "Content-Type": {"application/x-www-form-urlencoded"},
+	})
+	return status, body
+}
+
+func (s *stage) raw(path string, body []byte, header http.Header) (int, http.Header, string) {
+	s.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, s.connector.URL+path, bytes.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header = header
+	request.Host = "evil.example" // the signature must not depend on it
+	response, err := s.connector.Client().Do(request)
+	if err != nil {
+		s.t.Errorf("posting a webhook: %v", err)
+		return 0, nil, ""
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Errorf("reading the answer to a webhook: %v", err)
+	}
+	return response.StatusCode, response.Header, string(answer)
+}
+
+// write delivers a guest's message that must be acknowledged.
+func (s *stage) says(from, body string) {
+	s.t.Helper()
+	if status, answer := s.post(inboundPath, form(newSID(), from, body)); status != http.StatusOK {
+		s.t.Fatalf("a message was answered %d: %s", status, answer)
+	}
+}
+
+// reply queues a reply of staff to a guest who has written, as serve does.
+func (s *stage) reply(to, body string) uuid.UUID {
+	s.t.Helper()
+	ctx := context.Background()
+	id := uuid.Must(uuid.NewV7())
+	err := pgx.BeginFunc(ctx, s.serve, func(tx pgx.Tx) error {
+		var at time.Time
+		var conversation uuid.UUID
+		if err := tx.QueryRow(ctx, `SELECT now(), v.id FROM sb.conversation v JOIN sb.contact_address a USING (contact_id)
+			WHERE a.address = $1 AND v.channel = $2`, to, s.channel.Name).Scan(&at, &conversation); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
+			VALUES ($1, $2, $3, $4, 'out', 'staff', 'queued')`, id, at, conversation, s.channel.Name); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "INSERT INTO sb.message_body (id, at, channel, body) VALUES ($1, $2, $3, $4)", id, at, s.channel.Name, body); err != nil {
+			return err
+		}
+		return queue.InsertTx(ctx, tx, s.channel.Name, queue.SendArgs{MessageID: id, At: at})
+	})
+	if err != nil {
+		s.t.Fatalf("replying: %v", err)
+	}
+	return id
+}
+
+// message is what the database says of an outbound message.
+func (s *stage) message(id uuid.UUID) (status, code, sid string) {
+	s.t.Helper()
+	if err := s.admin.QueryRow(context.Background(), `SELECT status, COALESCE(error_code, ''), COALESCE(provider_id, '')
+		FROM sb.message WHERE id = $1`, id).Scan(&status, &code, &sid); err != nil {
+		s.t.Fatal(err)
+	}
+	return status, code, sid
+}
+
+// becomes waits for a message's status.
+func (s *stage) becomes(id uuid.UUID, want ...string) {
+	s.t.Helper()
+	s.until("message to become "+strings.Join(want, " or "), func() (bool, string) {
+		status, code, _ := s.message(id)
+		return slices.Contains(want, status), status + " " + code
+	})
+}
+
+// until waits for a condition.
+func (s *stage) until(what string, met func() (ok bool, now string)) {
+	s.t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, now := met()
+		if ok {
+			return
+		}
+		select {
+		case <-deadline:
+			s.t.Fatalf("waited %s for %s; now: %s", patience, what, now)
+		case <-tick.C:
+		}
+	}
+}
+
+// sent waits for n messages at the provider, then for its queue to hold no job
+// that could send another.
+func (s *stage) sent(to string, n int) []standin.Message {
+	s.t.Helper()
+	s.until(fmt.Sprintf("%d messages sent and an idle queue", n), func() (bool, string) {
+		have, jobs := len(s.twilio.Messages(to)), s.count("SELECT count(*) FROM "+contract.QueueSchema(s.channel.Name)+
+			".river_job WHERE state NOT IN ('completed', 'cancelled', 'discarded')")
+		return have >= n && jobs == 0, fmt.Sprintf("%d messages, %d jobs", have, jobs)
+	})
+	m := s.twilio.Messages(to)
+	if len(m) != n {
+		s.t.Fatalf("the provider was given %d messages, want %d: %v", len(m), n, m)
+	}
+	return m
+}
+
+func (s *stage) count(query string, args ...any) int {
+	s.t.Helper()
+	var n int
+	if err := s.admin.QueryRow(context.Background(), query, args...).Scan(&n); err != nil {
+		s.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+func (s *stage) exec(query string, args ...any) {
+	s.t.Helper()
+	if _, err := s.admin.Exec(context.Background(), query, args...); err != nil {
+		s.t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// fingerprint sums up every table that a webhook could change.
+func (s *stage) fingerprint() string {
+	s.t.Helper()
+	var all string
+	if err := s.admin.QueryRow(context.Background(), `SELECT string_agg(format('%s %s', t, (xpath('/row/c/text()',
+		query_to_xml(format('SELECT count(*) || md5(COALESCE(string_agg(r::text, '''' ORDER BY r::text), '''')) AS c FROM %s r', t), false, true, '')))[1]), E'\n')
+		FROM unnest(ARRAY['sb.contact', 'sb.contact_address', 'sb.conversation', 'sb.message', 'sb.message_body', 'sb.seen',
+			'sb.suppression', 'sb.consent_log', $1 || '.river_job']) AS t`, contract.QueueSchema(s.channel.Name)).Scan(&all); err != nil {
+		s.t.Fatal(err)
+	}
+	return all
+}
+
+func (s *stage) keys() *addresshash.Keys {
+	s.t.Helper()
+	k, err := addresshash.Load(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return k
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
