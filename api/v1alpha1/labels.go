@@ -21,8 +21,8 @@ const (
 	AnnotationRotatedFor = "messaging.switchboard.dev/rotated-for"
 	// AnnotationApplied is the hash of the object as the operator last applied it.
 	AnnotationApplied = "messaging.switchboard.dev/applied"
-	// AnnotationRoles on a migrate Job lists the login roles that it brings about, separated by commas.
-	AnnotationRoles = "messaging.switchboard.dev/roles"
+	// AnnotationLogins on a migrate Job lists the Secrets of the logins that it brings about, separated by commas.
+	AnnotationLogins = "messaging.switchboard.dev/logins"
 )
 
 // FinalizerTenant lets the operator obey a Tenant's deletionPolicy.

@@ -1,0 +1,160 @@
+// Package channel reconciles Channels: each gets a connector with a login, a
+// certificate and an egress of its own.
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/apply"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/status"
+	"github.com/switchboard-operator/switchboard/internal/step"
+)
+
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=channels;tenants;regions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=channels/finalizers,verbs=update
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=channels/status,verbs=patch
+
+// Reconciler brings Channels about.
+type Reconciler struct {
+	Client            client.Client
+	Applier           *apply.Applier
+	Recorder          events.EventRecorder
+	Images            plan.Images
+	OperatorNamespace string
+	Gateway           bool
+}
+
+type scope struct {
+	channel   *v1alpha1.Channel
+	in        plan.Tenant
+	processor v1alpha1.SubProcessor
+	facts     judge.ChannelFacts
+}
+
+// Reconcile is one pass over one Channel. One that is being deleted needs nothing:
+// its objects go by their owner references, its role by the tenant's next migration.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	c := &v1alpha1.Channel{}
+	if err := r.Client.Get(ctx, req.NamespacedName, c); err != nil || !c.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s := &scope{channel: c, in: plan.Tenant{Images: r.Images, OperatorNamespace: r.OperatorNamespace, Gateway: r.Gateway}}
+	return r.report(ctx, s, step.Run(ctx, r.steps(s)))
+}
+
+func (r *Reconciler) steps(s *scope) []step.Step {
+	with := func(do func(context.Context, *scope) error) func(context.Context) error {
+		return func(ctx context.Context) error { return do(ctx, s) }
+	}
+	return []step.Step{
+		{Name: "find the tenant", Do: with(r.loadTenant)},
+		{Name: "check the channel against its region", Do: with(r.accept)},
+		{Name: "find the database login", Do: with(r.findLogin)},
+		{Name: "check the provider's credentials", Do: with(r.checkCredentials)},
+		{Name: "apply the connector", Do: with(r.applyConnector)},
+	}
+}
+
+func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
+	tenant, region, err := observe.TenantOf(ctx, r.Client, s.channel.Namespace)
+	if err != nil {
+		return err
+	}
+	if tenant == nil || region == nil {
+		return &step.Wait{
+			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonNoTenant,
+			Message: fmt.Sprintf("namespace %s belongs to no Tenant whose Region is there: apply one with spec.namespace %s", s.channel.Namespace, s.channel.Namespace),
+		}
+	}
+	s.in.Tenant, s.in.Region = tenant, region
+	s.facts.Suspended = tenant.Spec.Suspended
+	return nil
+}
+
+func (r *Reconciler) accept(_ context.Context, s *scope) error {
+	processor, refusal := plan.Processor(s.in.Region, s.channel)
+	if refusal != nil {
+		return &step.Stall{Condition: v1alpha1.ConditionAccepted, Reason: refusal.Reason, Message: refusal.Message}
+	}
+	s.processor, s.facts.Accepted = processor, true
+	return nil
+}
+
+func (r *Reconciler) findLogin(ctx context.Context, s *scope) error {
+	component := contract.ComponentConnector(s.channel.Name)
+	setup, err := observe.ReadSetup(ctx, r.Client, s.in.Tenant.Name, s.channel.Namespace, "")
+	if err != nil {
+		return err
+	}
+	if setup.Usable[component] == 0 {
+		return &step.Wait{
+			Condition: v1alpha1.ConditionConnectorAvailable, Reason: v1alpha1.ReasonWaiting,
+			Message: "the tenant's database has no role for this channel yet; see kubectl describe tenant " + s.in.Tenant.Name + " if this lasts",
+		}
+	}
+	s.in.Versions = setup.Usable
+	return nil
+}
+
+// askAgain is how soon a missing Secret is looked for again: Secrets are not watched (docs/design/0003).
+const askAgain = 3 * time.Second
+
+func (r *Reconciler) checkCredentials(ctx context.Context, s *scope) error {
+	secret := &corev1.Secret{}
+	wanted := s.channel.Spec.TwilioSMS.CredentialsSecretRef.Name
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.channel.Namespace, Name: wanted}, secret)
+	missing := func(reason, what string) error {
+		return &step.Stall{
+			Condition: v1alpha1.ConditionCredentialsReady, Reason: reason, After: askAgain,
+			Message: fmt.Sprintf("%s: create it with kubectl -n %s create secret generic %s --from-file=%s=FILE",
+				what, s.channel.Namespace, wanted, contract.FileAuthToken),
+		}
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return missing(v1alpha1.ReasonSecretMissing, "there is no Secret "+wanted)
+	case err != nil:
+		return err
+	case len(secret.Data[contract.FileAuthToken]) == 0:
+		return missing(v1alpha1.ReasonKeyMissing, fmt.Sprintf("Secret %s has no key %s", wanted, contract.FileAuthToken))
+	}
+	s.facts.CredentialsReady = true
+	return nil
+}
+
+func (r *Reconciler) applyConnector(ctx context.Context, s *scope) error {
+	return r.Applier.Apply(ctx, plan.Connector(s.in, s.channel, s.processor)...)
+}
+
+func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.Result, error) {
+	connector, observed := observe.Deployment(ctx, r.Client, s.channel.Namespace, name.Connector(s.channel.Name))
+	s.facts.Connector, s.facts.Outcome = connector, errors.Join(outcome, observed)
+	before := s.channel.DeepCopy()
+	st := &s.channel.Status
+	st.ObservedGeneration = s.channel.Generation
+	if s.in.Tenant != nil {
+		st.WebhookURL = fmt.Sprintf("%s/webhooks/%s/twilio/inbound", s.in.PublicURL(), s.channel.Name)
+		st.CredentialsVersion = int32(s.in.Versions[contract.ComponentConnector(s.channel.Name)]) //nolint:gosec // counts rotations
+	}
+	status.SetConditions(&st.Conditions, judge.Channel(s.facts), s.channel.Generation)
+	if err := status.Patch(ctx, r.Client, s.channel, before); err != nil {
+		return ctrl.Result{}, err
+	}
+	status.Events(r.Recorder, s.channel, before.Status.Conditions, st.Conditions)
+	return step.Result(errors.Join(outcome, observed))
+}

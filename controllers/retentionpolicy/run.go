@@ -1,0 +1,43 @@
+package retentionpolicy
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
+
+// runOf is a run as status shows it.
+func runOf(result contract.RetentionResult) v1alpha1.RetentionRun {
+	run := v1alpha1.RetentionRun{
+		Sequence: result.Sequence, Generation: result.Generation, PolicyDigest: result.PolicyDigest,
+		StartedAt: metav1.NewTime(result.StartedAt), FinishedAt: metav1.NewTime(result.FinishedAt),
+		Digest: result.Digest, PreviousDigest: result.PreviousDigest,
+	}
+	for _, c := range result.Categories {
+		category := v1alpha1.CategoryRun{
+			Category: v1alpha1.Category(c.Category), Cutoff: metav1.NewMicroTime(c.Cutoff),
+			Deleted: c.Deleted, HeldBack: c.HeldBack, Overdue: c.Overdue,
+		}
+		if c.OldestLeft != nil {
+			oldest := metav1.NewMicroTime(*c.OldestLeft)
+			category.OldestLeft = &oldest
+		}
+		run.Categories = append(run.Categories, category)
+	}
+	return run
+}
+
+// summary sums a run up. What was not counted in one category is not known in sum.
+func summary(run *v1alpha1.RetentionRun) *v1alpha1.RunSummary {
+	s := &v1alpha1.RunSummary{Sequence: run.Sequence, FinishedAt: run.FinishedAt, Overdue: new(int64)}
+	for _, c := range run.Categories {
+		s.Deleted += c.Deleted
+		if c.Overdue == nil || s.Overdue == nil {
+			s.Overdue = nil
+			continue
+		}
+		*s.Overdue += *c.Overdue
+	}
+	return s
+}

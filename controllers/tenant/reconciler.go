@@ -1,0 +1,128 @@
+// Package tenant reconciles Tenants: a namespace of their own, closed and bounded,
+// with credentials, a database, and the staff API.
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/apply"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/credentials"
+	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/status"
+	"github.com/switchboard-operator/switchboard/internal/step"
+)
+
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants;regions;channels;retentionpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants,verbs=patch
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants/finalizers,verbs=update
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=nodes;persistentvolumes;pods;services;configmaps;resourcequotas;limitranges,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=batch,resources=jobs;cronjobs,verbs=get;list;watch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies;ingresses,verbs=get;list;watch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,verbs=bind,resourceNames=switchboard-tenant-manager
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconciler brings Tenants about.
+type Reconciler struct {
+	Client   client.Client
+	Applier  *apply.Applier
+	Keeper   credentials.Keeper
+	Recorder events.EventRecorder
+	Images   plan.Images
+	Gateway  bool // the cluster knows Gateway API routes
+	Now      func() time.Time
+}
+
+// scope is what one pass knows: inputs first, then what its steps found.
+type scope struct {
+	tenant   *v1alpha1.Tenant
+	in       plan.Tenant
+	channels []v1alpha1.Channel
+	found    credentials.Found
+	job      *batchv1.Job // the migration that stands for what is asked for
+	facts    judge.TenantFacts
+}
+
+// Reconcile is one pass over one Tenant.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	t := &v1alpha1.Tenant{}
+	if err := r.Client.Get(ctx, req.NamespacedName, t); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s := &scope{tenant: t, in: plan.Tenant{
+		Tenant: t, Region: &v1alpha1.Region{}, Images: r.Images, OperatorNamespace: r.Keeper.OperatorNamespace, Gateway: r.Gateway,
+	}}
+	if !t.DeletionTimestamp.IsZero() {
+		return r.tearDown(ctx, s)
+	}
+	outcome := step.Run(ctx, r.steps(s))
+	return r.report(ctx, s, outcome)
+}
+
+// report observes what is there, judges it and writes status, whatever became of the
+// steps: an auditor sees the truth even when provisioning fails.
+func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.Result, error) {
+	observed := r.observe(ctx, s)
+	s.facts.Outcome = observed
+	if outcome != nil {
+		s.facts.Outcome = outcome
+	}
+	before := s.tenant.DeepCopy()
+	st := &s.tenant.Status
+	st.ObservedGeneration = s.tenant.Generation
+	st.Namespace = s.in.Namespace()
+	st.Residency = s.facts.Residency
+	if s.facts.Setup.Done {
+		st.SchemaVersion = s.facts.Setup.SchemaVersion
+	}
+	st.CredentialsVersion = int32(s.facts.Setup.Usable[contract.ComponentServe]) //nolint:gosec // counts rotations
+	st.Endpoints = endpoints(s)
+	status.SetConditions(&st.Conditions, judge.Tenant(s.facts), s.tenant.Generation)
+	if err := status.Patch(ctx, r.Client, s.tenant, before); err != nil {
+		return ctrl.Result{}, err
+	}
+	status.Events(r.Recorder, s.tenant, before.Status.Conditions, st.Conditions)
+	return step.Result(errors.Join(outcome, observed))
+}
+
+func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
+	namespace, f := s.in.Namespace(), &s.facts
+	f.Suspended, f.Region = s.tenant.Spec.Suspended, s.tenant.Spec.Region
+	if !f.NamespaceReady || s.in.Region.Name == "" {
+		return nil // nothing there is known to be the tenant's
+	}
+	if f.Database, err = observe.Database(ctx, r.Client, namespace); err != nil {
+		return err
+	}
+	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {
+		return err
+	}
+	f.Residency, err = observe.Residency(ctx, r.Client, s.tenant.Name, namespace, s.in.NodeSelector())
+	return err
+}
+
+func endpoints(s *scope) []v1alpha1.Endpoint {
+	all := []v1alpha1.Endpoint{{Name: "staff-api", URL: s.in.PublicURL() + "/api/v1"}}
+	for _, c := range s.channels {
+		all = append(all, v1alpha1.Endpoint{Name: "channel-" + c.Name, URL: fmt.Sprintf("%s/webhooks/%s", s.in.PublicURL(), c.Name)})
+	}
+	return all
+}

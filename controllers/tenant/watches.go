@@ -1,0 +1,97 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+)
+
+// Setup registers the reconciler with all that it watches: whatever it made, and
+// whatever it depends on.
+func (r *Reconciler) Setup(mgr ctrl.Manager) error {
+	b := ctrl.NewControllerManagedBy(mgr).Named("tenant").
+		For(&v1alpha1.Tenant{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: 4,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
+		}).
+		Watches(&v1alpha1.Region{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
+			return t.Spec.Region == o.GetName()
+		}))).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
+			return plan.Tenant{Tenant: t}.Namespace() == o.GetName()
+		}))).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(*v1alpha1.Tenant, client.Object) bool { return true })),
+			builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
+			v, ok := o.(*corev1.PersistentVolume)
+			return ok && v.Spec.ClaimRef != nil && v.Spec.ClaimRef.Namespace == plan.Tenant{Tenant: t}.Namespace()
+		})))
+	inNamespace := handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
+		return plan.Tenant{Tenant: t}.Namespace() == o.GetNamespace()
+	}))
+	b.Watches(&v1alpha1.Channel{}, inNamespace, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.RetentionPolicy{}, inNamespace, builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	for _, object := range []client.Object{
+		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &batchv1.Job{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.Pod{},
+		&corev1.ResourceQuota{}, &corev1.LimitRange{}, &networkingv1.NetworkPolicy{}, &networkingv1.Ingress{},
+		&policyv1.PodDisruptionBudget{}, &rbacv1.RoleBinding{}, &batchv1.CronJob{},
+	} {
+		b.Watches(object, handler.EnqueueRequestsFromMapFunc(ByLabel))
+	}
+	if r.Gateway {
+		route := &metav1.PartialObjectMetadata{}
+		route.SetGroupVersionKind(schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"})
+		b.Watches(route, handler.EnqueueRequestsFromMapFunc(ByLabel))
+	}
+	if err := b.Complete(r); err != nil {
+		return fmt.Errorf("watching Tenants: %w", err)
+	}
+	return nil
+}
+
+// ByLabel leads from an object that was made for a tenant to the tenant.
+func ByLabel(_ context.Context, o client.Object) []reconcile.Request {
+	if tenant := o.GetLabels()[v1alpha1.LabelTenant]; tenant != "" {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: tenant}}}
+	}
+	return nil
+}
+
+// tenantsOf leads from an object to the tenants that it concerns.
+func (r *Reconciler) tenantsOf(concerns func(*v1alpha1.Tenant, client.Object) bool) handler.MapFunc {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		var tenants v1alpha1.TenantList
+		if err := r.Client.List(ctx, &tenants); err != nil {
+			return nil // the cache is not synced: the first list reconciles all of them anyway
+		}
+		var requests []reconcile.Request
+		for i := range tenants.Items {
+			if concerns(&tenants.Items[i], o) {
+				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&tenants.Items[i])})
+			}
+		}
+		return requests
+	}
+}

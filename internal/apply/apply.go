@@ -1,0 +1,123 @@
+// Package apply is the only writer of the objects that the operator wants to be
+// there. It applies them on the server's side under one field owner, puts back
+// what others changed, removes what is no longer wanted, and writes nothing when
+// nothing differs.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+)
+
+// FieldOwner is the operator's name in metadata.managedFields.
+const FieldOwner = "switchboard"
+
+// Applier brings about desired objects.
+type Applier struct {
+	// Client writes. Its scheme must know every type that is applied.
+	Client client.Client
+	// Reader reads what is there, best from a cache that keeps managedFields. A
+	// stale answer costs at most one write too many. nil means Client.
+	Reader client.Reader
+}
+
+// Apply makes the live objects agree with the desired ones, in their order, and
+// goes on after a failure: one object that can't be applied doesn't keep the
+// others from being put back. An object may be typed or unstructured; it isn't
+// changed. All errors are returned together; a conflict among them means that
+// somebody wrote at the same time, and that another try will do.
+func (a *Applier) Apply(ctx context.Context, desired ...client.Object) error {
+	var failures []error
+	for _, object := range desired {
+		if err := a.apply(ctx, object); err != nil {
+			failures = append(failures, fmt.Errorf("applying %s %s: %w", a.kind(object), client.ObjectKeyFromObject(object), err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func (a *Applier) apply(ctx context.Context, desired client.Object) error {
+	want, err := configuration(desired, a.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	live, err := a.live(ctx, desired)
+	if err != nil {
+		return err
+	}
+	if live != nil {
+		found, err := a.strangers(live)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 && upToDate(live, want) {
+			return nil
+		}
+		if len(found) > 0 {
+			if err := a.takeOver(ctx, live, found); err != nil {
+				return fmt.Errorf("taking over what others wrote: %w", err)
+			}
+		}
+	}
+	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(FieldOwner), client.ForceOwnership)
+}
+
+// upToDate tells whether live is what the last apply of want left behind.
+func upToDate(live, want *unstructured.Unstructured) bool {
+	return live.GetAnnotations()[v1alpha1.AnnotationApplied] == want.GetAnnotations()[v1alpha1.AnnotationApplied] &&
+		hasOurs(live.GetManagedFields()) && contains(live.Object, want.Object)
+}
+
+func hasOurs(entries []metav1.ManagedFieldsEntry) bool {
+	for _, entry := range entries {
+		if isOurs(entry) {
+			return true
+		}
+	}
+	return false
+}
+
+// live reads into the desired object's own type, so that the cache needs no
+// second informer for unstructured objects. nil means that there is none.
+func (a *Applier) live(ctx context.Context, desired client.Object) (*unstructured.Unstructured, error) {
+	var object client.Object
+	if u, ok := desired.(*unstructured.Unstructured); ok {
+		empty := &unstructured.Unstructured{}
+		empty.SetGroupVersionKind(u.GroupVersionKind())
+		object = empty
+	} else {
+		object = reflect.New(reflect.TypeOf(desired).Elem()).Interface().(client.Object)
+	}
+	err := a.reader().Get(ctx, client.ObjectKeyFromObject(desired), object)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what is there: %w", err)
+	}
+	return toUnstructured(object, a.Client.Scheme())
+}
+
+func (a *Applier) reader() client.Reader {
+	if a.Reader != nil {
+		return a.Reader
+	}
+	return a.Client
+}
+
+func (a *Applier) kind(object client.Object) string {
+	gvk, err := a.Client.GroupVersionKindFor(object)
+	if err != nil {
+		return fmt.Sprintf("%T", object)
+	}
+	return gvk.Kind
+}

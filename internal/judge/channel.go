@@ -1,0 +1,45 @@
+package judge
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/observe"
+)
+
+// ChannelFacts are what is known of a channel.
+type ChannelFacts struct {
+	Outcome          error
+	Suspended        bool
+	Accepted         bool
+	CredentialsReady bool
+	Connector        observe.Workload
+}
+
+// Channel judges a channel.
+func Channel(f ChannelFacts) []metav1.Condition {
+	step := func(condition string, ok bool, message string) metav1.Condition {
+		if c, says := told(condition, f.Outcome); says {
+			return c
+		}
+		if ok {
+			return is(condition, true, v1alpha1.ReasonReady, message)
+		}
+		return unknown(condition, v1alpha1.ReasonWaiting, "not come to yet")
+	}
+	connector := step(v1alpha1.ConditionConnectorAvailable, false, "")
+	switch {
+	case connector.Status != metav1.ConditionUnknown:
+	case f.Suspended:
+		connector = is(connector.Type, false, v1alpha1.ReasonSuspended, "the tenant is suspended: set spec.suspended of the Tenant to false")
+	case f.Connector.Exists && f.Connector.Available > 0:
+		connector = is(connector.Type, true, v1alpha1.ReasonReady, "the connector takes webhooks")
+	case f.Connector.Exists:
+		connector = is(connector.Type, false, v1alpha1.ReasonProgressing, "the connector's pod is not available; see kubectl describe pods in the tenant's namespace if this lasts")
+	}
+	return summarise([]metav1.Condition{
+		step(v1alpha1.ConditionAccepted, f.Accepted, "the channel agrees with its Region's rules"),
+		step(v1alpha1.ConditionCredentialsReady, f.CredentialsReady, "the provider's credentials are there"),
+		connector,
+	}, f.Outcome, "the channel takes and sends messages")
+}

@@ -1,0 +1,77 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+)
+
+// RetentionFacts are what is known of a policy.
+type RetentionFacts struct {
+	Outcome   error
+	Accepted  bool
+	Scheduled bool
+	// Shared are the categories that other policies bound too, with their names.
+	Shared []string
+	// Last is the newest run that left a receipt, nil when there is none.
+	Last *v1alpha1.RetentionRun
+	// Failed is why the newest run left none, if it is newer than Last.
+	Failed   string
+	FailedAt time.Time
+	// MissedSince is when a run was due that has not begun; zero when none is missing.
+	MissedSince time.Time
+}
+
+// Retention judges a policy. A policy that never ran yet is Ready: what has expired
+// is unreadable already, and the schedule stands.
+func Retention(f RetentionFacts) []metav1.Condition {
+	step := func(condition string, ok bool, message string) metav1.Condition {
+		if c, says := told(condition, f.Outcome); says {
+			return c
+		}
+		if ok {
+			return is(condition, true, v1alpha1.ReasonReady, message)
+		}
+		return unknown(condition, v1alpha1.ReasonWaiting, "not come to yet")
+	}
+	accepted := "the rules agree with the Region's bounds"
+	if len(f.Shared) > 0 {
+		accepted += "; of several policies for one category the shortest counts: " + strings.Join(f.Shared, ", ")
+	}
+	required := []metav1.Condition{
+		step(v1alpha1.ConditionAccepted, f.Accepted, accepted),
+		step(v1alpha1.ConditionScheduled, f.Scheduled, "the CronJob stands as asked for"),
+	}
+	enforced := enforced(f)
+	if enforced.Status == metav1.ConditionUnknown && enforced.Reason == v1alpha1.ReasonNeverRun {
+		return append(summarise(required, f.Outcome, "the policy is in force; its first run is still to come"), enforced)
+	}
+	return summarise(append(required, enforced), f.Outcome, "the policy is enforced")
+}
+
+func enforced(f RetentionFacts) metav1.Condition {
+	const condition = v1alpha1.ConditionEnforced
+	switch {
+	case f.Failed != "" && (f.Last == nil || f.FailedAt.After(f.Last.FinishedAt.Time)):
+		return is(condition, false, v1alpha1.ReasonRunFailed, "the last run failed: "+f.Failed)
+	case !f.MissedSince.IsZero():
+		return is(condition, false, v1alpha1.ReasonOverdue, "the run due at "+f.MissedSince.UTC().Format(time.RFC3339)+" has not begun; see the CronJob's events")
+	case f.Last == nil:
+		return unknown(condition, v1alpha1.ReasonNeverRun, "no run has finished yet")
+	}
+	overdue := int64(0)
+	for _, c := range f.Last.Categories {
+		if c.Overdue == nil {
+			return is(condition, false, v1alpha1.ReasonNotChecked, fmt.Sprintf("run %d could not count what is overdue in %s", f.Last.Sequence, c.Category))
+		}
+		overdue += *c.Overdue
+	}
+	if overdue > 0 {
+		return is(condition, false, v1alpha1.ReasonOverdue, fmt.Sprintf("run %d left %d expired rows; the next run goes on", f.Last.Sequence, overdue))
+	}
+	return is(condition, true, v1alpha1.ReasonReady, fmt.Sprintf("run %d left nothing overdue", f.Last.Sequence))
+}

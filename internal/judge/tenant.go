@@ -1,0 +1,118 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/observe"
+)
+
+// TenantFacts are what is known of a tenant.
+type TenantFacts struct {
+	Outcome   error // of the steps
+	Suspended bool
+	// What the steps got done.
+	NamespaceReady, Isolated, CredentialsReady bool
+
+	Database  observe.Workload
+	Setup     observe.Setup
+	Server    observe.Workload
+	Residency *v1alpha1.Residency
+	Region    string
+}
+
+// Tenant judges a tenant that is not being deleted.
+func Tenant(f TenantFacts) []metav1.Condition {
+	conditions := []metav1.Condition{
+		done(f, v1alpha1.ConditionNamespaceReady, f.NamespaceReady, "the namespace is there"),
+		done(f, v1alpha1.ConditionIsolated, f.Isolated, "quota, limits and network policies are applied"),
+		done(f, v1alpha1.ConditionCredentialsReady, f.CredentialsReady, "certificates and credentials are there"),
+		database(f), migrated(f), server(f), residency(f),
+	}
+	return summarise(conditions, f.Outcome, "the tenant is served")
+}
+
+func done(f TenantFacts, condition string, ok bool, message string) metav1.Condition {
+	if c, says := told(condition, f.Outcome); says {
+		return c
+	}
+	if ok {
+		return is(condition, true, v1alpha1.ReasonReady, message)
+	}
+	return unknown(condition, v1alpha1.ReasonWaiting, "not come to yet")
+}
+
+func database(f TenantFacts) metav1.Condition {
+	switch {
+	case f.Database.Settled:
+		return is(v1alpha1.ConditionDatabaseReady, true, v1alpha1.ReasonReady, "the database accepts connections")
+	case f.Database.Exists:
+		return is(v1alpha1.ConditionDatabaseReady, false, v1alpha1.ReasonProgressing, "the database is not ready; see kubectl describe pod postgres-0 in the tenant's namespace if this lasts")
+	default:
+		return unknown(v1alpha1.ConditionDatabaseReady, v1alpha1.ReasonWaiting, "not come to yet")
+	}
+}
+
+func migrated(f TenantFacts) metav1.Condition {
+	if c, says := told(v1alpha1.ConditionMigrated, f.Outcome); says {
+		return c
+	}
+	if f.Setup.Done {
+		return is(v1alpha1.ConditionMigrated, true, v1alpha1.ReasonReady, "schema, roles, channels and limits are as asked for")
+	}
+	return unknown(v1alpha1.ConditionMigrated, v1alpha1.ReasonWaiting, "not come to yet")
+}
+
+func server(f TenantFacts) metav1.Condition {
+	const condition = v1alpha1.ConditionInstanceAvailable
+	switch {
+	case f.Suspended:
+		return is(condition, false, v1alpha1.ReasonSuspended, "spec.suspended is true: set it to false to serve the tenant again")
+	case !f.Server.Exists:
+		return unknown(condition, v1alpha1.ReasonWaiting, "not come to yet")
+	case f.Server.Available == 0:
+		return is(condition, false, v1alpha1.ReasonProgressing, "no pod of Deployment serve is available; see kubectl describe pods in the tenant's namespace if this lasts")
+	case f.Server.Available < f.Server.Wanted:
+		return is(condition, false, v1alpha1.ReasonProgressing, fmt.Sprintf("%d of %d pods are available", f.Server.Available, f.Server.Wanted))
+	default:
+		return is(condition, true, v1alpha1.ReasonReady, "the staff API answers")
+	}
+}
+
+func residency(f TenantFacts) metav1.Condition {
+	const condition = v1alpha1.ConditionResidencyCompliant
+	if f.Residency == nil || len(f.Residency.Nodes)+len(f.Residency.Volumes) == 0 {
+		return unknown(condition, v1alpha1.ReasonNothingObserved, "no pod or volume has been seen yet")
+	}
+	var outside []string
+	for _, n := range f.Residency.Nodes {
+		if !n.InRegion {
+			outside = append(outside, "node "+n.Name)
+		}
+	}
+	for _, v := range f.Residency.Volumes {
+		if !v.InRegion {
+			outside = append(outside, "volume "+v.Name)
+		}
+	}
+	if len(outside) > 0 {
+		return is(condition, false, v1alpha1.ReasonOutsideRegion, fmt.Sprintf("not in region %s: %s; move what runs there, or mend the labels", f.Region, strings.Join(outside, ", ")))
+	}
+	return is(condition, true, v1alpha1.ReasonReady, "every pod and volume seen is in region "+f.Region)
+}
+
+// Terminating judges a tenant that is being deleted: what its deletion waits for.
+func Terminating(outcome error) []metav1.Condition {
+	waiting := is(v1alpha1.ConditionTerminating, true, v1alpha1.ReasonFailed, outcome.Error())
+	if c, says := told(v1alpha1.ConditionTerminating, outcome); says {
+		waiting.Reason = c.Reason
+	}
+	return []metav1.Condition{
+		is(v1alpha1.ConditionReady, false, v1alpha1.ReasonDeleting, waiting.Message),
+		waiting,
+		is(v1alpha1.ConditionReconciling, true, v1alpha1.ReasonDeleting, waiting.Message),
+	}
+}

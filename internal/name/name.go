@@ -1,0 +1,71 @@
+// Package name gives every object its name. All are short enough for their kinds:
+// Tenants, Channels and RetentionPolicies have at most 40 characters.
+package name
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
+
+// Names of a tenant's objects, one of each in its namespace.
+const (
+	Serve          = "serve"           // Deployment, Service, PodDisruptionBudget, route
+	Postgres       = "postgres"        // StatefulSet, Service
+	PostgresConfig = "postgres-config" // ConfigMap with pg_hba.conf
+	PostgresTLS    = "postgres-tls"    // Secret
+	ServeTLS       = "serve-tls"       // Secret
+	Keys           = "keys"            // Secret with the keys for hashes
+	StaffBootstrap = "staff-bootstrap" // Secret with the first staff account
+	Quota          = "switchboard"     // ResourceQuota
+	Limits         = "switchboard"     // LimitRange
+	Manager        = "switchboard-tenant-manager"
+)
+
+// OperatorNamespace is where the operator runs unless told otherwise.
+const OperatorNamespace = "switchboard-system"
+
+// Namespace of a tenant that names none.
+func Namespace(tenant string) string { return "tenant-" + tenant }
+
+// CA names the Secret with a tenant's certificate authority, in the operator's namespace.
+func CA(tenant string) string { return "tenant-" + tenant + "-ca" }
+
+// Connector names a channel's Deployment and Service.
+func Connector(channel string) string { return contract.ComponentConnector(channel) }
+
+// ConnectorTLS names the Secret with a connector's serving certificate.
+func ConnectorTLS(channel string) string { return Connector(channel) + "-tls" }
+
+// Retain names a policy's CronJob: at most 47 characters, where 52 are allowed.
+func Retain(policy string) string { return "retain-" + policy }
+
+// Migrate names a migration Job by the hash of what it brings about.
+func Migrate(hash string) string { return "migrate-" + hash }
+
+// Admin is the component of the database's superuser.
+const Admin = "admin"
+
+// Credentials names the Secret with version N of a component's login.
+func Credentials(component string, version int) string {
+	return fmt.Sprintf("database-%s-v%d", component, version)
+}
+
+// ParseCredentials is the inverse of Credentials.
+func ParseCredentials(secret string) (component string, version int, ok bool) {
+	rest, found := strings.CutPrefix(secret, "database-")
+	i := strings.LastIndex(rest, "-v")
+	if !found || i <= 0 {
+		return "", 0, false
+	}
+	version, err := strconv.Atoi(rest[i+2:])
+	if err != nil || version < 1 {
+		return "", 0, false
+	}
+	return rest[:i], version, true
+}
+
+// Host is the name by which a Service is reached in the cluster.
+func Host(service, namespace string) string { return service + "." + namespace + ".svc" }

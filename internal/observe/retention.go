@@ -1,0 +1,90 @@
+package observe
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+)
+
+// Runs are what the Jobs of a policy told.
+type Runs struct {
+	// Results by sequence, newest first.
+	Results []contract.RetentionResult
+	// Failed is the error of the newest finished Job, empty when it succeeded.
+	Failed   string
+	FailedAt time.Time
+	// Started is when the newest Job began.
+	Started time.Time
+}
+
+// ReadRuns reads the Jobs that a policy's CronJob made.
+func ReadRuns(ctx context.Context, r client.Reader, tenant, namespace, policy string) (Runs, error) {
+	var runs Runs
+	var jobs batchv1.JobList
+	selector := plan.TenantLabels(tenant)
+	selector[v1alpha1.LabelPolicy] = policy
+	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(selector)); err != nil {
+		return runs, fmt.Errorf("reading the retention Jobs: %w", err)
+	}
+	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
+	judged := false
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		runs.Started = latest(runs.Started, job.CreationTimestamp.Time)
+		complete, failed := finished(job, batchv1.JobComplete), finished(job, batchv1.JobFailed)
+		if !complete && !failed {
+			continue
+		}
+		result, err := Result(ctx, r, job)
+		if err != nil {
+			return runs, err
+		}
+		if result.Retention != nil && result.Retention.Policy == policy {
+			runs.Results = append(runs.Results, *result.Retention)
+		}
+		if failed && !judged {
+			runs.Failed, runs.FailedAt = result.Error, job.CreationTimestamp.Time
+			if runs.Failed == "" {
+				runs.Failed = "its pod ended without a word; see kubectl -n " + namespace + " describe job " + job.Name
+			}
+		}
+		judged = true
+	}
+	slices.SortFunc(runs.Results, func(a, b contract.RetentionResult) int { return int(b.Sequence - a.Sequence) })
+	return runs, nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// InForce is the policy that a CronJob enforces already; false when there is none.
+func InForce(ctx context.Context, r client.Reader, namespace, policy string) (contract.Retention, bool, error) {
+	job := &batchv1.CronJob{}
+	err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Retain(policy)}, job)
+	if err != nil {
+		return contract.Retention{}, false, wrap("reading CronJob "+name.Retain(policy), client.IgnoreNotFound(err))
+	}
+	for _, c := range job.Spec.JobTemplate.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			var limits contract.Retention
+			if e.Name == contract.EnvRetention && json.Unmarshal([]byte(e.Value), &limits) == nil {
+				return limits, true, nil
+			}
+		}
+	}
+	return contract.Retention{}, false, nil
+}

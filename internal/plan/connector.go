@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"cmp"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+)
+
+// defaultTwilioURL is Twilio's API in its home region.
+const defaultTwilioURL = "https://api.twilio.com"
+
+// Connector is a channel's way in and out: its own pod, login, certificate and egress.
+func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProcessor) []client.Object {
+	labels := in.labels(componentConnector, v1alpha1.LabelChannel, channel.Name)
+	selector := in.selector(componentConnector, v1alpha1.LabelChannel, channel.Name)
+	connector := name.Connector(channel.Name)
+	meta := in.meta(connector, labels, channel, "Channel")
+	container := serving(in.instance("connect", need{cpu: "25m", memory: "48Mi", memoryLimit: "128Mi"},
+		[]corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(channel))}},
+		[]corev1.VolumeMount{
+			mount("database", contract.DirDatabase), mount("tls", contract.DirTLS), mount("keys", contract.DirKeys), mount("channel", contract.DirChannel),
+		}))
+	provider := secretVolume("channel", channel.Spec.TwilioSMS.CredentialsSecretRef.Name)
+	provider.Secret.Items = []corev1.KeyToPath{{Key: contract.FileAuthToken, Path: contract.FileAuthToken}}
+	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
+		in.databaseVolume(connector), secretVolume("tls", name.ConnectorTLS(channel.Name)), secretVolume("keys", name.Keys), provider,
+	})
+	replicas := int32(1)
+	if in.Tenant.Spec.Suspended {
+		replicas = 0
+	}
+	all := []client.Object{
+		connectorPolicy(in, channel, processor, selector),
+		in.deployment(meta, selector, replicas, pod),
+		service(meta, selector, "https", 443, intstr.FromString("https")),
+		disruptionBudget(meta, selector),
+	}
+	if route := in.route(meta, "/webhooks/"+channel.Name, connector); route != nil {
+		all = append(all, route)
+	}
+	return all
+}
+
+// connectorPolicy opens what one connector needs: its database and its provider's addresses.
+func connectorPolicy(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProcessor, selector map[string]string) *networkingv1.NetworkPolicy {
+	egress := []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}
+	if e := processor.Egress; e != nil {
+		rule := networkingv1.NetworkPolicyEgressRule{}
+		for _, cidr := range e.CIDRs {
+			rule.To = append(rule.To, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: string(cidr)}})
+		}
+		for _, p := range e.Ports {
+			rule.Ports = append(rule.Ports, port(corev1.ProtocolTCP, int32(p)))
+		}
+		if len(e.Ports) == 0 {
+			rule.Ports = append(rule.Ports, port(corev1.ProtocolTCP, 443))
+		}
+		egress = append(egress, rule)
+	}
+	p := in.networkPolicy(name.Connector(channel.Name), selector, []networkingv1.NetworkPolicyIngressRule{fromAnywhere()}, egress, channel, "Channel")
+	p.Labels = in.labels(componentConnector, v1alpha1.LabelChannel, channel.Name) // the Tenant prunes what is labelled as its own
+	return p
+}
+
+func channelOf(channel *v1alpha1.Channel) contract.Channel {
+	t := channel.Spec.TwilioSMS
+	c := contract.Channel{Name: channel.Name, Type: string(channel.Spec.Type), TwilioSMS: &contract.TwilioSMS{
+		AccountSID: t.AccountSID, From: t.From, MessagingServiceSID: t.MessagingServiceSID,
+		APIBaseURL: cmp.Or(t.APIBaseURL, defaultTwilioURL), CABundle: t.CABundle,
+	}}
+	for _, k := range channel.Spec.Keywords {
+		c.Keywords = append(c.Keywords, contract.Keywords{
+			Locale: k.Locale, Stop: words(k.Stop), Start: words(k.Start), Help: words(k.Help),
+		})
+	}
+	return c
+}
+
+func words(keywords []v1alpha1.Keyword) []string {
+	var w []string
+	for _, k := range keywords {
+		w = append(w, string(k))
+	}
+	return w
+}

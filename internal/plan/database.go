@@ -1,0 +1,142 @@
+package plan
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+)
+
+// postgresUser is the user that the official image makes.
+const postgresUser = 999
+
+// hba lets nobody in without a password, and nobody over the network without TLS
+// and a certificate that bears the role's name.
+const hba = `# TYPE  DATABASE USER ADDRESS METHOD
+local   all      all          scram-sha-256
+hostssl all      all  all     scram-sha-256 clientcert=verify-full
+`
+
+// Database is the embedded engine: one PostgreSQL on the official image's contract.
+func Database(in Tenant) []client.Object {
+	return []client.Object{postgresConfig(in), postgresService(in), postgres(in)}
+}
+
+func postgresConfig(in Tenant) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: in.tenantMeta(name.PostgresConfig, componentDatabase),
+		Data:       map[string]string{"pg_hba.conf": hba},
+	}
+}
+
+func postgresService(in Tenant) *corev1.Service {
+	return service(in.tenantMeta(name.Postgres, componentDatabase), in.selector(componentDatabase),
+		"postgres", contract.PortPostgres, intstr.FromString("postgres"))
+}
+
+func postgres(in Tenant) *appsv1.StatefulSet {
+	const tls, config = "/etc/switchboard/tls/", "/etc/switchboard/config/"
+	one := int32(1)
+	grace := int64(60)
+	container := corev1.Container{
+		Name: "postgres", Image: in.postgresImage(), ImagePullPolicy: corev1.PullIfNotPresent,
+		Args: []string{
+			"postgres",
+			"-c", "ssl=on", "-c", "ssl_cert_file=" + tls + contract.FileTLSCert, "-c", "ssl_key_file=" + tls + contract.FileTLSKey,
+			"-c", "ssl_ca_file=" + tls + contract.FileCA, "-c", "ssl_min_protocol_version=TLSv1.2",
+			"-c", "hba_file=" + config + "pg_hba.conf", "-c", "password_encryption=scram-sha-256",
+			"-c", "shared_buffers=64MB", "-c", "max_connections=200", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
+			// Statements and their parameters can hold personal data: none is logged, not even a failed one.
+			"-c", "log_min_error_statement=panic", "-c", "log_parameter_max_length=0", "-c", "log_parameter_max_length_on_error=0",
+			"-c", "log_error_verbosity=terse",
+		},
+		Env: []corev1.EnvVar{
+			{Name: "POSTGRES_USER", Value: contract.AdminRole},
+			{Name: "POSTGRES_PASSWORD_FILE", Value: "/etc/switchboard/admin/" + contract.FilePassword},
+			{Name: "POSTGRES_DB", Value: contract.DatabaseName},
+			{Name: "PGDATA", Value: "/var/lib/postgresql/data/pgdata"},
+		},
+		Ports: []corev1.ContainerPort{{Name: "postgres", ContainerPort: contract.PortPostgres, Protocol: corev1.ProtocolTCP}},
+		// Over TCP: while the image initialises, its temporary server listens on the socket alone.
+		StartupProbe:   &corev1.Probe{ProbeHandler: pgIsReady(), PeriodSeconds: 1, TimeoutSeconds: 5, FailureThreshold: 300},
+		ReadinessProbe: &corev1.Probe{ProbeHandler: pgIsReady(), PeriodSeconds: 2, TimeoutSeconds: 5},
+		LivenessProbe:  &corev1.Probe{ProbeHandler: pgIsReady(), PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 6},
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: "data", MountPath: "/var/lib/postgresql/data"},
+			{Name: "run", MountPath: "/var/run/postgresql"},
+			{Name: "tmp", MountPath: "/tmp"},
+			mount("tls", "/etc/switchboard/tls"), mount("config", "/etc/switchboard/config"), mount("admin", "/etc/switchboard/admin"),
+		},
+		Resources: need{cpu: "100m", memory: "128Mi", memoryLimit: "1Gi"}.resources(), SecurityContext: containerSecurity(),
+	}
+	scratch := resource.MustParse("32Mi")
+	admin := secretVolume("admin", name.Credentials(name.Admin, 1))
+	admin.Secret.Items = []corev1.KeyToPath{{Key: contract.FilePassword, Path: contract.FilePassword}}
+	pod := in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
+		{Name: "run", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &scratch}}},
+		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &scratch}}},
+		secretVolume("tls", name.PostgresTLS), admin,
+		{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: name.PostgresConfig},
+		}}},
+	})
+	pod.TerminationGracePeriodSeconds = &grace
+	return &appsv1.StatefulSet{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
+		ObjectMeta: in.tenantMeta(name.Postgres, componentDatabase),
+		Spec: appsv1.StatefulSetSpec{
+			Replicas: &one, ServiceName: name.Postgres,
+			Selector: &metav1.LabelSelector{MatchLabels: in.selector(componentDatabase)},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: in.labels(componentDatabase)}, Spec: pod},
+			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+				WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+			},
+			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{in.volumeClaim()},
+		},
+	}
+}
+
+func (in Tenant) postgresImage() string {
+	if d := in.Region.Spec.Database; d != nil && d.Image != "" {
+		return d.Image
+	}
+	return in.Images.Postgres
+}
+
+// defaultStorage of a tenant's database.
+const defaultStorage = "10Gi"
+
+func (in Tenant) volumeClaim() corev1.PersistentVolumeClaim {
+	size := resource.MustParse(defaultStorage)
+	if d := in.Region.Spec.Database; d != nil && d.Storage != nil {
+		size = *d.Storage
+	}
+	if p := in.Tenant.Spec.Plan; p != nil && p.Storage != nil {
+		size = *p.Storage
+	}
+	claim := corev1.PersistentVolumeClaim{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
+		ObjectMeta: metav1.ObjectMeta{Name: "data", Labels: in.labels(componentDatabase)},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
+		},
+	}
+	if class := in.Region.Spec.StorageClassName; class != "" {
+		claim.Spec.StorageClassName = &class
+	}
+	return claim
+}
+
+func pgIsReady() corev1.ProbeHandler {
+	return corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{
+		"pg_isready", "--quiet", "--host=127.0.0.1", "--username=" + contract.AdminRole, "--dbname=" + contract.DatabaseName,
+	}}}
+}

@@ -1,0 +1,45 @@
+package plan
+
+import (
+	"cmp"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+)
+
+// defaultTimeZone of a schedule.
+const defaultTimeZone = "Etc/UTC"
+
+// Retention is the CronJob that enforces a policy. It runs on in a suspended
+// tenant: deletion never stops silently.
+func Retention(in Tenant, policy *v1alpha1.RetentionPolicy) *batchv1.CronJob {
+	labels := in.labels(componentRetain, v1alpha1.LabelPolicy, policy.Name)
+	container := in.instance("retain", need{cpu: "50m", memory: "48Mi", memoryLimit: "128Mi"},
+		[]corev1.EnvVar{{Name: contract.EnvRetention, Value: mustJSON(RetentionOf(policy))}},
+		[]corev1.VolumeMount{mount("database", contract.DirDatabase)})
+	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{in.databaseVolume(contract.ComponentRetain)})
+	pod.RestartPolicy = corev1.RestartPolicyNever
+	zone := cmp.Or(policy.Spec.TimeZone, defaultTimeZone)
+	history, retries, deadline, no := int32(3), int32(3), int64(6*60*60), false
+	return &batchv1.CronJob{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJob"},
+		ObjectMeta: in.meta(name.Retain(policy.Name), labels, policy, "RetentionPolicy"),
+		Spec: batchv1.CronJobSpec{
+			Schedule: policy.Spec.Schedule, TimeZone: &zone, Suspend: &no,
+			ConcurrencyPolicy:          batchv1.ForbidConcurrent,
+			SuccessfulJobsHistoryLimit: &history, FailedJobsHistoryLimit: &history,
+			JobTemplate: batchv1.JobTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: batchv1.JobSpec{
+					BackoffLimit: &retries, ActiveDeadlineSeconds: &deadline,
+					Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
+				},
+			},
+		},
+	}
+}

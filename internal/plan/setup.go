@@ -1,0 +1,90 @@
+package plan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+)
+
+// Setup is the Job that brings a tenant's database to what is asked for: schema,
+// roles, channels and limits. Its name bears the hash of all that, so that a
+// change makes a new Job and no change makes none. logins are every login role to
+// exist, in use or about to be; channels those that were accepted; limits what is in force.
+func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []contract.Retention) *batchv1.Job {
+	logins = slices.Clone(logins)
+	slices.SortFunc(logins, func(a, b Login) int {
+		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Version, b.Version))
+	})
+	secrets := make([]string, 0, len(logins))
+	var sources []corev1.VolumeProjection
+	for _, l := range logins {
+		secrets = append(secrets, name.Credentials(l.Component, l.Version))
+		sources = append(sources, corev1.VolumeProjection{Secret: &corev1.SecretProjection{
+			LocalObjectReference: corev1.LocalObjectReference{Name: name.Credentials(l.Component, l.Version)},
+			Items:                []corev1.KeyToPath{{Key: contract.FilePassword, Path: l.Role() + "/" + contract.FilePassword}},
+		}})
+	}
+	setup := mustJSON(setupOf(channels, limits))
+	meta := in.tenantMeta("", componentMigrate)
+	meta.Annotations = map[string]string{v1alpha1.AnnotationLogins: strings.Join(secrets, ",")}
+	container := in.instance("migrate", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
+		[]corev1.EnvVar{{Name: contract.EnvSetup, Value: setup}},
+		[]corev1.VolumeMount{mount("database", contract.DirDatabase), mount("roles", contract.DirRoles), mount("staff", contract.DirStaff)})
+	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
+		in.databaseVolume(name.Admin), secretVolume("staff", name.StaffBootstrap),
+		{Name: "roles", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: &secretMode}}},
+	})
+	pod.RestartPolicy = corev1.RestartPolicyNever
+	retries, deadline := int32(4), int64(600)
+	spec := batchv1.JobSpec{
+		BackoffLimit: &retries, ActiveDeadlineSeconds: &deadline,
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: in.labels(componentMigrate)}, Spec: pod},
+	}
+	// A Job can't be changed: all of it goes into the name.
+	sum := sha256.Sum256([]byte(mustJSON(spec)))
+	meta.Name = name.Migrate(hex.EncodeToString(sum[:8]))
+	return &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: meta, Spec: spec}
+}
+
+func setupOf(channels []v1alpha1.Channel, limits []contract.Retention) contract.Setup {
+	s := contract.Setup{Channels: []contract.SetupChannel{}, Retention: append([]contract.Retention{}, limits...)}
+	for _, c := range channels {
+		s.Channels = append(s.Channels, contract.SetupChannel{Name: c.Name, Type: string(c.Spec.Type)})
+	}
+	slices.SortFunc(s.Channels, func(a, b contract.SetupChannel) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Retention, func(a, b contract.Retention) int { return cmp.Compare(a.Policy, b.Policy) })
+	return s
+}
+
+// RetentionOf gives a policy as the instance knows it.
+func RetentionOf(p *v1alpha1.RetentionPolicy) contract.Retention {
+	r := contract.Retention{Policy: p.Name, Generation: p.Generation, Rules: []contract.RetentionRule{}}
+	for _, rule := range p.Spec.Rules {
+		r.Rules = append(r.Rules, contract.RetentionRule{
+			Category: string(rule.Category), RetainDays: rule.RetainDays,
+			Action: cmp.Or(string(rule.Action), contract.ActionDelete), LegalBasis: rule.LegalBasis,
+		})
+	}
+	slices.SortFunc(r.Rules, func(a, b contract.RetentionRule) int { return cmp.Compare(a.Category, b.Category) })
+	r.Digest = contract.Digest(r.Rules)
+	return r
+}
+
+func mustJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // strings and integers only: cannot happen
+	}
+	return string(b)
+}
