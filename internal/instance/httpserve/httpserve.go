@@ -82,11 +82,11 @@ func Run(ctx context.Context, c Config) error {
 	if _, err := certificate.get(nil); err != nil {
 		return fmt.Errorf("serving HTTPS: %w; mount the serving certificate there", err)
 	}
-	httpsListener, err := net.Listen("tcp", c.Addr)
+	httpsListener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("serving HTTPS: %w", err)
 	}
-	probeListener, err := net.Listen("tcp", c.ProbeAddr)
+	probeListener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.ProbeAddr)
 	if err != nil {
 		return errors.Join(fmt.Errorf("serving probes: %w", err), httpsListener.Close())
 	}
