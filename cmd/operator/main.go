@@ -13,7 +13,6 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -36,13 +35,12 @@ const (
 
 // options are the command line.
 type options struct {
-	namespace     string
-	images        plan.Images
-	leaderElect   bool
-	metrics       string
-	secureMetrics bool
-	probes        string
-	level         slog.Level
+	namespace   string
+	images      plan.Images
+	leaderElect bool
+	metrics     string
+	probes      string
+	level       slog.Level
 }
 
 const usage = `operator gives every Tenant its own messaging instance, in its region, with deletion
@@ -63,8 +61,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.images.Instance, "instance-image", "switchboard/instance:dev", "`image` of the tenants' servers, connectors and jobs")
 	flags.StringVar(&o.images.Postgres, "postgres-image", "docker.io/library/postgres:15-bookworm", "`image` of the embedded database where a Region names none; it must hold to the contract of the official postgres image")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several operators act")
-	flags.StringVar(&o.metrics, "metrics-bind-address", ":8443", "`address` of /metrics; 0 for none")
-	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "serve metrics over HTTPS, to those whom the cluster lets read them")
+	flags.StringVar(&o.metrics, "metrics-bind-address", ":8080", "`address` of /metrics, over plain HTTP; 0 for none")
 	flags.StringVar(&o.probes, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz")
 	flags.TextVar(&o.level, "log-level", slog.LevelInfo, "least `level` to log: DEBUG, INFO, WARN or ERROR")
 	flags.Usage = func() {
@@ -104,9 +101,9 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("finding the cluster: %w; set KUBECONFIG, or run in a pod", err)
 	}
 	config.QPS, config.Burst = 50, 100
-	mgr, err := newManager(config, o)
+	mgr, err := ctrl.NewManager(config, managerOptions(o))
 	if err != nil {
-		return err
+		return fmt.Errorf("preparing the manager: %w", err)
 	}
 	if err := register(mgr, o); err != nil {
 		return err
@@ -151,13 +148,4 @@ func knowsRoutes(mgr ctrl.Manager) (bool, error) {
 		return false, fmt.Errorf("asking the cluster for its kinds: %w", err)
 	}
 	return true, nil
-}
-
-// newManager is apart for the tests of its cache.
-func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
-	mgr, err := ctrl.NewManager(config, managerOptions(o))
-	if err != nil {
-		return nil, fmt.Errorf("preparing the manager: %w", err)
-	}
-	return mgr, nil
 }

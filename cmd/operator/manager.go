@@ -13,7 +13,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -33,15 +32,11 @@ func newScheme() *runtime.Scheme {
 }
 
 func managerOptions(o options) ctrl.Options {
-	metrics := metricsserver.Options{BindAddress: o.metrics, SecureServing: o.secureMetrics}
-	if o.secureMetrics {
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
-	}
 	return ctrl.Options{
 		Scheme:                        newScheme(),
 		Cache:                         cacheOptions(),
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
-		Metrics:                       metrics,
+		Metrics:                       metricsserver.Options{BindAddress: o.metrics},
 		HealthProbeBindAddress:        o.probes,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "switchboard-operator",
