@@ -187,7 +187,7 @@ Look further:
   kubectl describe tenant hotel-berlin
   kubectl -n tenant-hotel-berlin get pods,cronjobs,networkpolicies
   kubectl -n tenant-hotel-berlin get retentionpolicy guest-messages -o yaml
-  kubectl -n tenant-hotel-berlin exec statefulset/postgres -- psql -U postgres -d switchboard -c 'TABLE sb.receipt'
+  kubectl -n tenant-hotel-berlin exec deploy/serve -- /instance verify --export   # every receipt
 
 Take it down:
   kubectl delete tenant hotel-berlin hotel-boston      # deletionPolicy Retain: the data stays

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/test/cluster"
 	"github.com/switchboard-operator/switchboard/test/fixture"
 	"github.com/switchboard-operator/switchboard/test/guest"
 )
@@ -54,7 +55,7 @@ func (t *subject) pgbench(ctx context.Context, duration time.Duration, protocol 
 	if err != nil {
 		return 0, err
 	}
-	script := fmt.Sprintf("PATH=$PATH:$(ls -d /usr/lib/postgresql/*/bin | tail -n 1) exec pgbench -n -M %s -c %d -j 2 -T %d -U postgres -f /dev/stdin switchboard",
+	script := fmt.Sprintf("PATH=$PATH:$(ls -d /usr/lib/postgresql/*/bin | tail -n 1); "+cluster.AsAdmin+"pgbench -n -M %s -c %d -j 2 -T %d -U postgres -f /dev/stdin switchboard",
 		protocol, clients, int(duration.Seconds()))
 	out, err := t.cluster.Exec(ctx, namespace, pod.Name, "postgres", strings.NewReader(pgbenchScript), "sh", "-c", script)
 	if err != nil {

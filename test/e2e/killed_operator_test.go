@@ -172,7 +172,9 @@ func shape(ctx context.Context, cl *client) []string {
 		for _, object := range list.Items {
 			name := object.GetName()
 			if kind.Resource == "jobs" {
-				name = name[:strings.LastIndex(name, "-")] // migrate-HASH: the channels' names are in the hash
+				// migrate-HASH: numbers and namespaces are in the hash, and there is one for each set of channels and
+				// policies that the operator happened to see.
+				name = name[:strings.LastIndex(name, "-")]
 			}
 			lines = append(lines, kind.Resource+"/"+name)
 		}
@@ -185,5 +187,5 @@ func shape(ctx context.Context, cl *client) []string {
 		lines = append(lines, "role/"+role)
 	}
 	slices.Sort(lines)
-	return lines
+	return slices.Compact(lines)
 }
