@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,11 +144,7 @@ func readPage(r *http.Request, also ...string) (page, error) {
 
 // A cursor is 8 bytes of microseconds since 1970 and 16 bytes of an id.
 func writeCursor(at time.Time, id uuid.UUID) *string {
-	b := make([]byte, 0, 24)
-	micros := uint64(at.UnixMicro())
-	for shift := 56; shift >= 0; shift -= 8 {
-		b = append(b, byte(micros>>shift))
-	}
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(at.UnixMicro()))
 	text := base64.RawURLEncoding.EncodeToString(append(b, id[:]...))
 	return &text
 }
@@ -157,11 +154,7 @@ func readCursor(text string) (time.Time, uuid.UUID, bool) {
 	if err != nil || len(b) != 24 {
 		return time.Time{}, uuid.Nil, false
 	}
-	var micros uint64
-	for _, x := range b[:8] {
-		micros = micros<<8 | uint64(x)
-	}
-	at := time.UnixMicro(int64(micros)).UTC()
+	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
 	if at.Year() < 1900 || at.After(start) {
 		return time.Time{}, uuid.Nil, false
 	}
