@@ -24,7 +24,6 @@ type demo struct {
 	standin *fixture.Standin
 	inbox   map[string]*inbox.Inbox // by hotel
 	thread  map[string]string       // conversation, by the guest's number
-	since   time.Time               // when this demo's messages began
 }
 
 // hotel is one client of config/samples.

@@ -38,7 +38,6 @@ var messages = []said{
 const guestOfSTOP = "+16175550121"
 
 func (d *demo) guestsWrite(ctx context.Context, say say) error {
-	d.since = time.Now().Add(-time.Minute)
 	lines := map[string]*guest.Line{}
 	for _, m := range messages {
 		line, err := d.line(ctx, lines, hotels[m.hotel], m.channel)

@@ -63,7 +63,8 @@ func Open() (*Cluster, error) {
 // is up; the error then is the condition's last, which says what was still missing.
 func Until(ctx context.Context, limit time.Duration, what string, condition func(context.Context) error) error {
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
+	// The condition gets ctx itself: cut short by the limit, it would tell of that instead of what is missing.
+	err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, limit, true, func(context.Context) (bool, error) {
 		last = condition(ctx)
 		return last == nil, nil
 	})
