@@ -58,21 +58,19 @@ func containerSecurity() *corev1.SecurityContext {
 	}
 }
 
-// need is what a container asks for and may take at most.
+// need is what a container asks for and may take at most. Storage of its own it has
+// none: the root file system is read-only, and scratch volumes bear a limit.
 type need struct {
 	cpu, memory, memoryLimit string
 }
 
 func (n need) resources() corev1.ResourceRequirements {
-	ephemeral := resource.MustParse("64Mi")
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{
 			corev1.ResourceCPU: resource.MustParse(n.cpu), corev1.ResourceMemory: resource.MustParse(n.memory),
-			corev1.ResourceEphemeralStorage: ephemeral,
 		},
 		Limits: corev1.ResourceList{
 			corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourceMemory: resource.MustParse(n.memoryLimit),
-			corev1.ResourceEphemeralStorage: ephemeral,
 		},
 	}
 }
