@@ -38,7 +38,7 @@ func Load(dir string) (*Keys, error) {
 			continue
 		}
 		version, err := strconv.Atoi(suffix)
-		if err != nil || version < 1 {
+		if err != nil || version < 1 || strconv.Itoa(version) != suffix {
 			return nil, fmt.Errorf("reading the keys for hashes: %s does not end in a version from 1", e.Name())
 		}
 		key, err := os.ReadFile(filepath.Join(dir, e.Name()))
