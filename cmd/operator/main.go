@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"time"
+	_ "time/tzdata" // the image has no time zones of its own
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"

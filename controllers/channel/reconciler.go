@@ -128,6 +128,12 @@ func (r *Reconciler) checkCredentials(ctx context.Context, s *scope) error {
 	switch {
 	case apierrors.IsNotFound(err):
 		return missing(v1alpha1.ReasonSecretMissing, "there is no Secret "+wanted)
+	case apierrors.IsForbidden(err):
+		// The binding that the Tenant's pass has just made takes a moment to reach the authorizer.
+		return &step.Wait{
+			Condition: v1alpha1.ConditionCredentialsReady, Reason: v1alpha1.ReasonProgressing, After: 200 * time.Millisecond,
+			Message: "the operator's rights in the namespace are on their way",
+		}
 	case err != nil:
 		return err
 	case len(secret.Data[contract.FileAuthToken]) == 0:
