@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -75,15 +78,30 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if tenant == nil || region == nil {
+	if tenant == nil {
+		if err := r.stop(ctx, s); err != nil {
+			return err
+		}
 		return &step.Wait{
 			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonNoTenant,
-			Message: fmt.Sprintf("namespace %s belongs to no Tenant whose Region is there: apply one with spec.namespace %s", s.channel.Namespace, s.channel.Namespace),
+			Message: fmt.Sprintf("namespace %s belongs to no Tenant: apply one with spec.namespace %s", s.channel.Namespace, s.channel.Namespace),
+		}
+	}
+	if region == nil {
+		return &step.Wait{
+			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonRegionNotFound,
+			Message: fmt.Sprintf("there is no Region %s: apply it", tenant.Spec.Region),
 		}
 	}
 	s.in.Tenant, s.in.Region = tenant, region
 	s.facts.Suspended = tenant.Spec.Suspended
 	return nil
+}
+
+// stop takes the connector down when its Tenant was deleted and the namespace stayed.
+func (r *Reconciler) stop(ctx context.Context, s *scope) error {
+	return r.Applier.Prune(ctx, s.channel.Namespace, map[string]string{v1alpha1.LabelChannel: s.channel.Name}, nil,
+		&appsv1.DeploymentList{}, &corev1.ServiceList{}, &networkingv1.NetworkPolicyList{}, &networkingv1.IngressList{}, &policyv1.PodDisruptionBudgetList{})
 }
 
 func (r *Reconciler) accept(_ context.Context, s *scope) error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -73,10 +74,21 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if tenant == nil || region == nil {
+	if tenant == nil {
+		// The Tenant was deleted and its data kept: nothing runs, and there is no database to run on.
+		err := r.Applier.Prune(ctx, s.policy.Namespace, map[string]string{v1alpha1.LabelPolicy: s.policy.Name}, nil, &batchv1.CronJobList{})
+		if err != nil {
+			return err
+		}
 		return &step.Wait{
 			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonNoTenant,
-			Message: fmt.Sprintf("namespace %s belongs to no Tenant whose Region is there: apply one with spec.namespace %s", s.policy.Namespace, s.policy.Namespace),
+			Message: fmt.Sprintf("namespace %s belongs to no Tenant: apply one with spec.namespace %s", s.policy.Namespace, s.policy.Namespace),
+		}
+	}
+	if region == nil {
+		return &step.Wait{
+			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonRegionNotFound,
+			Message: fmt.Sprintf("there is no Region %s: apply it", tenant.Spec.Region),
 		}
 	}
 	s.in.Tenant, s.in.Region = tenant, region
