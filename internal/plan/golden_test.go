@@ -1,0 +1,172 @@
+package plan_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+)
+
+var update = flag.Bool("update", false, "write want.yaml anew")
+
+func read(t *testing.T, path string, into any) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalStrict(b, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// everything is all that is planned for one case of testdata, in the order of applying.
+func everything(t *testing.T, dir string) []client.Object {
+	t.Helper()
+	tenant, region := &v1alpha1.Tenant{}, &v1alpha1.Region{}
+	channel, policy := &v1alpha1.Channel{}, &v1alpha1.RetentionPolicy{}
+	read(t, filepath.Join(dir, "tenant.yaml"), tenant)
+	read(t, filepath.Join(dir, "region.yaml"), region)
+	read(t, filepath.Join(dir, "channel.yaml"), channel)
+	read(t, filepath.Join(dir, "policy.yaml"), policy)
+	connector := contract.ComponentConnector(channel.Name)
+	in := plan.Tenant{
+		Tenant: tenant, Region: region, OperatorNamespace: name.OperatorNamespace, Gateway: true,
+		Images:   plan.Images{Instance: "instance:test", Postgres: "postgres:test"},
+		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1, connector: 1},
+	}
+	processor, refusal := plan.Processor(region, channel)
+	if refusal != nil {
+		t.Fatal(refusal.Message)
+	}
+	logins := []plan.Login{
+		{Component: contract.ComponentServe, Version: 1}, {Component: contract.ComponentServe, Version: 2},
+		{Component: contract.ComponentRetain, Version: 1}, {Component: connector, Version: 1},
+	}
+	objects := []client.Object{plan.Namespace(in), plan.ManagerBinding(in)}
+	objects = append(objects, plan.Isolation(in)...)
+	objects = append(objects, plan.Database(in)...)
+	objects = append(objects, plan.Setup(in, logins, []v1alpha1.Channel{*channel}, []contract.Retention{plan.RetentionOf(policy)}))
+	objects = append(objects, plan.Server(in)...)
+	objects = append(objects, plan.Connector(in, channel, processor)...)
+	return append(objects, plan.Retention(in, policy))
+}
+
+func cases(t *testing.T) []string {
+	t.Helper()
+	dirs, err := filepath.Glob("testdata/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no cases in testdata: %v", err)
+	}
+	return dirs
+}
+
+// Every object of a tenant is as its golden file shows. After a change that is
+// meant: go test ./internal/plan -update, and read the difference.
+func TestGolden(t *testing.T) {
+	for _, dir := range cases(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			var got bytes.Buffer
+			for _, o := range everything(t, dir) {
+				b, err := yaml.Marshal(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got.WriteString("---\n")
+				got.Write(b)
+			}
+			path := filepath.Join(dir, "want.yaml")
+			if *update {
+				if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(want, got.Bytes()) {
+				t.Errorf("the plan differs from %s; run go test ./internal/plan -update and look at git diff", path)
+			}
+		})
+	}
+}
+
+// Whatever runs for a tenant stays in its region, holds no token, and may do nothing
+// that Pod Security's restricted profile forbids.
+func TestEveryPodIsConfined(t *testing.T) {
+	for _, dir := range cases(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			region := &v1alpha1.Region{}
+			read(t, filepath.Join(dir, "region.yaml"), region)
+			pods := 0
+			for _, o := range everything(t, dir) {
+				pod := podOf(o)
+				if pod == nil {
+					continue
+				}
+				pods++
+				confined(t, o.GetName(), pod, plan.NodeSelector(region))
+			}
+			if pods != 5 { // database, migrate, serve, connector, retain
+				t.Errorf("%d pods were looked at, 5 were expected", pods)
+			}
+		})
+	}
+}
+
+func confined(t *testing.T, where string, pod *corev1.PodSpec, selector map[string]string) {
+	t.Helper()
+	check := func(ok bool, claim string) {
+		t.Helper()
+		if !ok {
+			t.Errorf("%s: not true that %s", where, claim)
+		}
+	}
+	check(required(pod, selector), "every term of a required node affinity demands the region's labels")
+	check(pod.AutomountServiceAccountToken != nil && !*pod.AutomountServiceAccountToken, "no token is mounted")
+	check(pod.EnableServiceLinks != nil && !*pod.EnableServiceLinks, "no service links are set")
+	check(!pod.HostNetwork && !pod.HostPID && !pod.HostIPC, "nothing of the host is shared")
+	for _, v := range pod.Volumes {
+		check(v.HostPath == nil, "no path of the host is mounted")
+	}
+	for _, c := range append(pod.InitContainers, pod.Containers...) {
+		s := c.SecurityContext
+		check(s != nil && s.ReadOnlyRootFilesystem != nil && *s.ReadOnlyRootFilesystem, "the root file system is read-only")
+		check(s != nil && s.AllowPrivilegeEscalation != nil && !*s.AllowPrivilegeEscalation, "privileges can't grow")
+		check(s != nil && s.Capabilities != nil && len(s.Capabilities.Drop) == 1 && s.Capabilities.Drop[0] == "ALL", "all capabilities are dropped")
+		check(!c.Resources.Requests.Cpu().IsZero() && !c.Resources.Requests.Memory().IsZero(), "CPU and memory are requested")
+		check(!c.Resources.Limits.Memory().IsZero(), "memory is limited")
+	}
+}
+
+func required(pod *corev1.PodSpec, selector map[string]string) bool {
+	if pod.Affinity == nil || pod.Affinity.NodeAffinity == nil || pod.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return false
+	}
+	terms := pod.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	for _, term := range terms {
+		demanded := map[string]string{}
+		for _, e := range term.MatchExpressions {
+			if e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 {
+				demanded[e.Key] = e.Values[0]
+			}
+		}
+		for key, value := range selector {
+			if demanded[key] != value {
+				return false
+			}
+		}
+	}
+	return len(terms) > 0
+}

@@ -1,0 +1,118 @@
+package plan_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+)
+
+func podOf(o client.Object) *corev1.PodSpec {
+	switch o := o.(type) {
+	case *appsv1.Deployment:
+		return &o.Spec.Template.Spec
+	case *appsv1.StatefulSet:
+		return &o.Spec.Template.Spec
+	case *batchv1.Job:
+		return &o.Spec.Template.Spec
+	case *batchv1.CronJob:
+		return &o.Spec.JobTemplate.Spec.Template.Spec
+	}
+	return nil
+}
+
+// A suspended tenant is not served, but what expires is still deleted.
+func TestSuspensionStopsServingAndNotDeleting(t *testing.T) {
+	deployments, cronJobs := 0, 0
+	for _, o := range everything(t, "testdata/suspended-with-gateway") {
+		switch o := o.(type) {
+		case *appsv1.Deployment:
+			deployments++
+			if *o.Spec.Replicas != 0 {
+				t.Errorf("Deployment %s has %d replicas", o.Name, *o.Spec.Replicas)
+			}
+		case *batchv1.CronJob:
+			cronJobs++
+			if o.Spec.Suspend == nil || *o.Spec.Suspend {
+				t.Errorf("CronJob %s does not run", o.Name)
+			}
+		}
+	}
+	if deployments != 2 || cronJobs != 1 {
+		t.Errorf("saw %d Deployments and %d CronJobs, expected 2 and 1", deployments, cronJobs)
+	}
+}
+
+func policyWith(schedule, zone string, days int32) *v1alpha1.RetentionPolicy {
+	return &v1alpha1.RetentionPolicy{Spec: v1alpha1.RetentionPolicySpec{
+		Schedule: schedule, TimeZone: zone, Rules: []v1alpha1.RetentionRule{{Category: v1alpha1.CategoryMessages, RetainDays: days}},
+	}}
+}
+
+func TestAccept(t *testing.T) {
+	region := &v1alpha1.Region{}
+	read(t, filepath.Join("testdata", "usual", "region.yaml"), region) // Messages: 7 to 730 days
+	for _, c := range []struct {
+		sentence string
+		policy   *v1alpha1.RetentionPolicy
+		reason   string
+		says     string
+	}{
+		{"the shortest that is allowed", policyWith("15 3 * * *", "Europe/Berlin", 7), "", ""},
+		{"the longest that is allowed", policyWith("@daily", "", 730), "", ""},
+		{"a day too short", policyWith("@daily", "", 6), v1alpha1.ReasonOutOfBounds, "demands 7 at least; raise retainDays"},
+		{"a day too long", policyWith("@daily", "", 731), v1alpha1.ReasonOutOfBounds, "allows 730 at most; lower retainDays"},
+		{"a minute that no hour has", policyWith("60 3 * * *", "", 90), v1alpha1.ReasonInvalidSchedule, "five fields"},
+		{"a weekday that no week has", policyWith("0 3 * * Monday", "", 90), v1alpha1.ReasonInvalidSchedule, "five fields"},
+		{"a zone that nobody keeps", policyWith("@daily", "Europe/Atlantis", 90), v1alpha1.ReasonInvalidSchedule, "Europe/Atlantis"},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			refusal := plan.Accept(region, c.policy)
+			switch {
+			case c.reason == "" && refusal != nil:
+				t.Errorf("refused: %s", refusal.Message)
+			case c.reason != "" && refusal == nil:
+				t.Error("accepted")
+			case c.reason != "" && (refusal.Reason != c.reason || !strings.Contains(refusal.Message, c.says)):
+				t.Errorf("got %s: %s", refusal.Reason, refusal.Message)
+			}
+		})
+	}
+}
+
+// The migration's name changes with what it brings about, and not with the order in which that was found.
+func TestSetupIsNamedByWhatItBringsAbout(t *testing.T) {
+	tenant, region := &v1alpha1.Tenant{}, &v1alpha1.Region{}
+	read(t, "testdata/usual/tenant.yaml", tenant)
+	read(t, "testdata/usual/region.yaml", region)
+	in := plan.Tenant{Tenant: tenant, Region: region, Images: plan.Images{Instance: "instance:1"}}
+	serve, retain := plan.Login{Component: contract.ComponentServe, Version: 1}, plan.Login{Component: contract.ComponentRetain, Version: 1}
+	one := plan.RetentionOf(policyWith("@daily", "", 90))
+	base := plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{one}).Name
+	if again := plan.Setup(in, []plan.Login{retain, serve}, nil, []contract.Retention{one}).Name; again != base {
+		t.Errorf("the order of the logins changed %s to %s", base, again)
+	}
+	other := in
+	other.Images.Instance = "instance:2"
+	rotated := plan.Login{Component: contract.ComponentServe, Version: 2}
+	seen := map[string]string{base: "the first"}
+	for what, name := range map[string]string{
+		"another image":   plan.Setup(other, []plan.Login{serve, retain}, nil, []contract.Retention{one}).Name,
+		"a rotation":      plan.Setup(in, []plan.Login{serve, rotated, retain}, nil, []contract.Retention{one}).Name,
+		"a shorter limit": plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{plan.RetentionOf(policyWith("@daily", "", 89))}).Name,
+		"another channel": plan.Setup(in, []plan.Login{serve, retain}, []v1alpha1.Channel{{Spec: v1alpha1.ChannelSpec{Type: v1alpha1.TypeTwilioSMS}}}, []contract.Retention{one}).Name,
+	} {
+		if twin, ok := seen[name]; ok {
+			t.Errorf("%s has the name of %s", what, twin)
+		}
+		seen[name] = what
+	}
+}
