@@ -182,7 +182,7 @@ func waitForStatus(t *testing.T, client *http.Client, url string, want int) {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	got := "nothing"
+	var got string
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {

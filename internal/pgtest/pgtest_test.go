@@ -2,6 +2,7 @@ package pgtest_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -38,7 +39,7 @@ func TestDatabasesOfTwoTestsAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := b.Admin(t).QueryRow(context.Background(), "SELECT FROM sb.channel WHERE name = 'only-in-a'").Scan()
-	if err != pgx.ErrNoRows {
+	if !errors.Is(err, pgx.ErrNoRows) {
 		t.Errorf("the other test's database has the row, or failed: %v", err)
 	}
 }

@@ -32,10 +32,10 @@ func main() {
 	root := flag.String("root", ".", "the repository's root")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := bench(ctx, *root, *rounds, time.Duration(*seconds)*time.Second); err != nil {
+	err := bench(ctx, *root, *rounds, time.Duration(*seconds)*time.Second)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
 		os.Exit(1)
 	}
 }

@@ -61,7 +61,7 @@ var _ = Describe("Promise 6: drift is put back within 5 s", Label("drift"), func
 			if crclient.IgnoreNotFound(err) == nil && err != nil {
 				return nil
 			}
-			return fmt.Errorf("it is still there (%v)", err)
+			return fmt.Errorf("it is still there (%w)", err)
 		})
 	})
 	It("scales a scaled-down Deployment up again", SpecTimeout(2*time.Minute), func(ctx SpecContext) {

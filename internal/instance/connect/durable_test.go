@@ -16,6 +16,7 @@ import (
 )
 
 func TestWhileTheDatabaseIsAwayNothingIsAcknowledged(t *testing.T) {
+	t.Parallel()
 	d := pgtest.New(t)
 	s := newStage(t, d)
 	s.says(guest, "before")
@@ -47,6 +48,7 @@ func TestWhileTheDatabaseIsAwayNothingIsAcknowledged(t *testing.T) {
 }
 
 func TestAConnectorStartsBeforeItsDatabase(t *testing.T) {
+	t.Parallel()
 	d := pgtest.New(t)
 	s := newStage(t, d)
 	s.says(guest, "before")
@@ -64,6 +66,7 @@ func TestAConnectorStartsBeforeItsDatabase(t *testing.T) {
 // Killing one process of PostgreSQL with SIGKILL brings the whole server down, for
 // shared memory may be damaged; it recovers from its log.
 func TestNothingAcknowledgedIsLostWhenPostgreSQLIsKilled(t *testing.T) {
+	t.Parallel()
 	server := pgtest.StartOwn(t)
 	d := server.Empty(t)
 	if _, err := migrate.Run(context.Background(), slog.New(slog.DiscardHandler), d.Config(t, contract.AdminRole), pgtest.Input()); err != nil {

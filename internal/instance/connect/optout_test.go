@@ -16,6 +16,7 @@ import (
 )
 
 func TestStopStopsAndStartResumes(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, pgtest.New(t), func(c *contract.Channel) {
 		c.Keywords = []contract.Keywords{{Locale: "de", Stop: []string{"Abbestellen"}, Start: []string{"STOP"}}}
 	})
@@ -103,6 +104,7 @@ func TestWhatTheProviderHasAnsweredIsNotAnsweredTwice(t *testing.T) {
 }
 
 func TestAStopThatOvertakesAReplyWins(t *testing.T) {
+	t.Parallel()
 	s := inHouse(t)
 	s.fault(standin.Fault{Answer: "status", Status: 429, RetryAfter: 2})
 	id := s.reply(guest, "This one waits for the provider")

@@ -54,7 +54,7 @@ func (c *Connector) send(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // stopping is no failure
 		}
 		c.log.Warn("the queue can't be opened; trying again", "error", err.Error())
 		select {

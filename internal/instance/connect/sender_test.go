@@ -57,6 +57,7 @@ func TestAReplyIsSentAndItsReceiptsArrive(t *testing.T) {
 }
 
 func TestAMessagingServiceSendsAndReceives(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, pgtest.New(t), func(c *contract.Channel) { c.TwilioSMS.From, c.TwilioSMS.MessagingServiceSID = "", messagingService })
 	f := form(newSID(), guest, "Hello")
 	if status, _ := s.post(inboundPath, f); status != http.StatusForbidden {
@@ -159,6 +160,7 @@ func TestATimeOutIsSettledByAsking(t *testing.T) {
 }
 
 func TestACallbackSettlesAnUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	s := inHouse(t)
 	s.fault(standin.Fault{Accept: true, Answer: "drop"})
 	s.fault(standin.Fault{Operation: "list", Answer: "status", Status: 500, Count: 1000})
@@ -171,8 +173,10 @@ func TestACallbackSettlesAnUnknownOutcome(t *testing.T) {
 }
 
 func TestAKilledConnectorsMessageIsAskedForBeforeItIsSent(t *testing.T) {
+	t.Parallel()
 	for name, accepted := range map[string]bool{"killed after the provider took it": true, "killed before": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := inHouse(t)
 			s.end()
 			if err := s.twilio.SetOutcome(standin.Outcome{To: guest}); err != nil {
@@ -216,6 +220,7 @@ func (s *stage) sendElsewhere(body string) {
 }
 
 func TestWhatCantBeSettledIsShownAsUnknownAndNotSent(t *testing.T) {
+	t.Parallel()
 	s := inHouse(t)
 	if err := s.twilio.SetOutcome(standin.Outcome{To: guest}); err != nil {
 		t.Fatal(err)
@@ -232,6 +237,7 @@ func TestWhatCantBeSettledIsShownAsUnknownAndNotSent(t *testing.T) {
 }
 
 func TestEqualRepliesAreEachSent(t *testing.T) {
+	t.Parallel()
 	s := inHouse(t)
 	s.fault(standin.Fault{Accept: true, Answer: "drop"})
 	first := s.reply(guest, "OK")
@@ -282,6 +288,7 @@ func TestWhatTheProviderRefusesHasFailedForGood(t *testing.T) {
 }
 
 func TestAProviderThatIsAwayIsGivenUpInTheEnd(t *testing.T) {
+	t.Parallel()
 	s := inHouse(t)
 	s.provider.Close()
 	id := s.reply(guest, "Are you still there?")
@@ -297,6 +304,7 @@ func TestAProviderThatIsAwayIsGivenUpInTheEnd(t *testing.T) {
 }
 
 func TestExpiredMessagesAreNotSent(t *testing.T) {
+	t.Parallel()
 	s := inHouse(t)
 	s.end()
 	s.database.Limits(t, map[string]int32{contract.CategoryMessages: 1, contract.CategoryMessageMetadata: 30})
@@ -313,6 +321,7 @@ func TestExpiredMessagesAreNotSent(t *testing.T) {
 }
 
 func TestARotatedTokenIsUsedAtOnce(t *testing.T) {
+	t.Parallel()
 	s := inHouse(t)
 	if err := s.twilio.AddAccount(standin.Account{SID: account, AuthToken: "rotated", Numbers: []string{number}}); err != nil {
 		t.Fatal(err)

@@ -144,7 +144,7 @@ func probes(ctx context.Context, c Config) http.Handler {
 		if c.Ready != nil {
 			asked, cancel := context.WithTimeout(r.Context(), readyTimeout)
 			defer cancel()
-			if err := c.Ready(asked); err != nil {
+			if err := c.Ready(asked); err != nil { //nolint:contextcheck // it is the request's
 				c.Log.Warn("not ready", "error", err.Error())
 				http.Error(w, "not ready; see the pod's log", http.StatusServiceUnavailable)
 				return

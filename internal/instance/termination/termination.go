@@ -24,7 +24,7 @@ func Write(r contract.Result) error {
 		return fmt.Errorf("writing the termination message: %w", err)
 	}
 	// The file is the kubelet's: it is written to, never made anew by a rename.
-	if err := os.WriteFile(path, b, 0o600); err != nil {
+	if err := os.WriteFile(path, b, 0o600); err != nil { //nolint:gosec // the operator names the path
 		return fmt.Errorf("writing the termination message: %w; outside of a pod set %s to a writable file", err, contract.EnvTerminationLog)
 	}
 	return nil
