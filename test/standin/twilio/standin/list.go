@@ -98,6 +98,10 @@ func dateFilter(query url.Values) (func(time.Time) bool, error) {
 			continue
 		}
 		bound, err := time.Parse(time.DateOnly, query.Get(parameter))
+		if err != nil { // Twilio takes an instant too, and counts its day
+			bound, err = time.Parse(time.RFC3339, query.Get(parameter))
+			bound = bound.UTC().Truncate(24 * time.Hour)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", parameter, err)
 		}
