@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"time"
+
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -9,70 +12,97 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
-	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/apply"
 )
 
-// newScheme knows the kinds that the operator handles, and no more: each costs memory.
-func newScheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{
-		v1alpha1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme,
-		networkingv1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme,
-	} {
-		utilruntime.Must(add(scheme))
+// newManager connects to the API server with caches that hold no more than the
+// operator needs: of what can be numerous, only its own objects, and no Secrets.
+func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
 	}
-	return scheme
-}
-
-func managerOptions(o options) ctrl.Options {
-	return ctrl.Options{
-		Scheme:                        newScheme(),
-		Cache:                         cacheOptions(),
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst = 50, 100 // onboarding a folder of tenants is a burst
+	drain := 30 * time.Second
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cache.Options{ByObject: cached()},
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
-		Metrics:                       metricsserver.Options{BindAddress: o.metrics},
-		HealthProbeBindAddress:        o.probes,
+		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:        o.probeAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "switchboard-operator",
 		LeaderElectionNamespace:       o.namespace,
-		LeaderElectionReleaseOnCancel: true,
+		LeaderElectionReleaseOnCancel: true, // main ends right after
+		GracefulShutdownTimeout:       &drain,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("adding /healthz: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("adding /readyz: %w", err)
+	}
+	return mgr, nil
 }
 
-// cacheOptions keep of the cluster what the operator made, and of that what it reads.
-// Secrets are never cached (docs/design/0003).
-func cacheOptions() cache.Options {
-	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{"app.kubernetes.io/managed-by": plan.ManagedBy})}
-	slim := cache.ByObject{Transform: cache.TransformStripManagedFields()}
-	return cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&appsv1.Deployment{}: ours, &appsv1.StatefulSet{}: ours, &batchv1.Job{}: ours, &batchv1.CronJob{}: ours,
-		&corev1.Service{}: ours, &corev1.ConfigMap{}: ours, &corev1.ResourceQuota{}: ours, &corev1.LimitRange{}: ours,
-		&networkingv1.NetworkPolicy{}: ours, &networkingv1.Ingress{}: ours, &policyv1.PodDisruptionBudget{}: ours,
-		&rbacv1.RoleBinding{}: ours,
-		&corev1.Pod{}:         {Label: ours.Label, Transform: slimPod},
-		&corev1.Node{}:        {Transform: slimNode}, &corev1.PersistentVolume{}: slim,
-	}}
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, networkingv1.AddToScheme,
+		policyv1.AddToScheme, rbacv1.AddToScheme, v1alpha1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("registering the API's types: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// cached says what the caches hold of each kind. managedFields stay wherever
+// internal/apply looks at them.
+func cached() map[client.Object]cache.ByObject {
+	ours := labels.SelectorFromSet(labels.Set{apply.ManagedBy: apply.ManagedByValue})
+	kinds := map[client.Object]cache.ByObject{
+		&corev1.Pod{}:              {Label: ours, Transform: slimPod},
+		&corev1.Node{}:             {Transform: slimNode},
+		&corev1.PersistentVolume{}: {Transform: cache.TransformStripManagedFields()},
+	}
+	for _, object := range []client.Object{
+		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &batchv1.CronJob{}, &batchv1.Job{},
+		&corev1.ConfigMap{}, &corev1.LimitRange{}, &corev1.ResourceQuota{}, &corev1.Service{},
+		&networkingv1.Ingress{}, &networkingv1.NetworkPolicy{}, &policyv1.PodDisruptionBudget{}, &rbacv1.RoleBinding{},
+	} {
+		kinds[object] = cache.ByObject{Label: ours}
+	}
+	return kinds
 }
 
 // slimPod keeps where a pod runs and how it ended.
 func slimPod(object any) (any, error) {
-	if p, ok := object.(*corev1.Pod); ok {
-		p.ManagedFields = nil
-		p.Spec = corev1.PodSpec{NodeName: p.Spec.NodeName}
+	if pod, ok := object.(*corev1.Pod); ok {
+		pod.ManagedFields = nil
+		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
 	}
 	return object, nil
 }
 
-// slimNode keeps a node's labels.
+// slimNode forgets what is long and never asked for.
 func slimNode(object any) (any, error) {
-	if n, ok := object.(*corev1.Node); ok {
-		n.ManagedFields, n.Spec, n.Status, n.Annotations = nil, corev1.NodeSpec{}, corev1.NodeStatus{}, nil
+	if node, ok := object.(*corev1.Node); ok {
+		node.ManagedFields, node.Annotations = nil, nil
+		node.Status.Images, node.Status.Conditions = nil, nil
 	}
 	return object, nil
 }

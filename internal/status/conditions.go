@@ -2,6 +2,7 @@ package status
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,12 +16,18 @@ const maxMessage = 32768
 func SetConditions(conditions *[]metav1.Condition, judged []metav1.Condition, generation int64) {
 	for _, c := range judged {
 		c.ObservedGeneration = generation
-		if len(c.Message) > maxMessage {
-			c.Message = c.Message[:maxMessage]
-		}
+		c.Message = cut(c.Message, maxMessage)
 		meta.SetStatusCondition(conditions, c)
 	}
 	*conditions = slices.DeleteFunc(*conditions, func(c metav1.Condition) bool {
 		return !slices.ContainsFunc(judged, func(j metav1.Condition) bool { return j.Type == c.Type })
 	})
+}
+
+// cut shortens text to so many bytes, between characters.
+func cut(text string, bytes int) string {
+	if len(text) <= bytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:bytes], "")
 }

@@ -48,9 +48,12 @@ func Events(recorder events.EventRecorder, object runtime.Object, before, after 
 		if bad := c.Status == metav1.ConditionFalse; bad != abnormal[c.Type] && c.Reason != v1alpha1.ReasonProgressing {
 			severity = corev1.EventTypeWarning
 		}
-		recorder.Eventf(object, nil, severity, c.Reason, "Judge", "%s is %s: %s", c.Type, c.Status, c.Message)
+		recorder.Eventf(object, nil, severity, c.Reason, "Judge", "%s", cut(fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Message), maxNote))
 	}
 }
+
+// maxNote is the API's bound on an event's note, in bytes; it refuses a longer one.
+const maxNote = 1024
 
 // abnormal conditions are bad when True.
 var abnormal = map[string]bool{v1alpha1.ConditionStalled: true, v1alpha1.ConditionTerminating: true}

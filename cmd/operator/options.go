@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/switchboard-operator/switchboard/internal/name"
+)
+
+// options are what the command line says.
+type options struct {
+	instanceImage  string
+	postgresImage  string
+	namespace      string
+	leaderElect    bool
+	metricsAddress string
+	probeAddress   string
+}
+
+const overview = `Usage: operator [flags]
+
+Operator gives every Tenant a messaging instance of its own: a closed namespace
+in the tenant's region, a database, the staff API, a connector for each Channel
+and a deletion job for each RetentionPolicy. What others change it puts back.
+
+It talks to the cluster that it runs in, or to the one that the environment
+variable KUBECONFIG leads to. Install its custom resources first:
+
+    kubectl apply -k config/default
+
+On a laptop, against the current cluster and without other replicas to agree with:
+
+    KUBECONFIG=~/.kube/config operator --leader-elect=false
+
+Logs are JSON on stdout and carry names and ids only. SIGTERM ends it: work that
+is under way is finished first, and another replica takes over at once.
+
+Flags:
+`
+
+// parse reads the command line. flag.ErrHelp means that help was asked for, and printed to out.
+func parse(args []string, out io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("operator", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // an error is told once, by main
+	flags.StringVar(&o.instanceImage, "instance-image", "switchboard/instance:dev",
+		"`image` of the messaging instance: server, connectors and jobs of every tenant")
+	flags.StringVar(&o.postgresImage, "postgres-image", "docker.io/library/postgres:15-bookworm",
+		"`image` of the tenants' databases: the official postgres image, or one that keeps its contract")
+	flags.StringVar(&o.namespace, "namespace", name.OperatorNamespace,
+		"`namespace` that the operator runs in; the tenants' certificate authorities stay there")
+	flags.BoolVar(&o.leaderElect, "leader-elect", true,
+		"let only one of several replicas work, by a Lease in --namespace")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080",
+		"`address` of Prometheus metrics over plain HTTP; they carry counts only; 0 turns them off")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081",
+		"`address` of /healthz and /readyz")
+
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(out, overview)
+		flags.SetOutput(out)
+		flags.PrintDefaults()
+		return o, flag.ErrHelp
+	}
+	if err != nil {
+		return o, err
+	}
+	return o, o.validate(flags.Args())
+}
+
+func (o options) validate(rest []string) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("unexpected argument %q: everything is set by flags", rest[0])
+	}
+	if o.instanceImage == "" {
+		return errors.New("--instance-image is empty: name the image of the messaging instance")
+	}
+	if o.postgresImage == "" {
+		return errors.New("--postgres-image is empty: name the image of the tenants' databases")
+	}
+	if problems := validation.IsDNS1123Label(o.namespace); len(problems) > 0 {
+		return fmt.Errorf("--namespace %q can't be a namespace: %s", o.namespace, problems[0])
+	}
+	return nil
+}
