@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -24,8 +26,9 @@ type Door struct {
 	port      int // of the container
 
 	mu      sync.Mutex
-	address string        // on the loopback interface; "" when closed
-	stop    chan struct{} // closed to end the forwarding
+	address string             // on the loopback interface; "" when closed
+	end     context.CancelFunc // ends the forwarding
+	number  int                // of the forwarding, so that the end of an old one leaves a new one alone
 }
 
 // Door makes a Door; nothing is opened before the first Dial.
@@ -46,7 +49,10 @@ func (d *Door) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 func (d *Door) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shut(d.stop)
+	if d.end != nil {
+		d.end()
+	}
+	d.address = ""
 }
 
 func (d *Door) open(ctx context.Context) (string, error) {
@@ -66,44 +72,45 @@ func (d *Door) open(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("preparing a port-forward: %w", err)
 	}
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	stop, ready := make(chan struct{}), make(chan struct{})
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", d.port)},
-		stop, ready, io.Discard, io.Discard)
+	// A connection that a pod refuses is told to whoever dials; client-go would tell standard error as well.
+	quiet, end := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), logr.Discard()))
+	ready := make(chan struct{})
+	forwarder, err := portforward.NewOnAddressesWithContext(quiet, dialer, []string{"127.0.0.1"},
+		[]string{fmt.Sprintf("0:%d", d.port)}, ready, io.Discard, io.Discard)
 	if err != nil {
+		end()
 		return "", fmt.Errorf("preparing a port-forward: %w", err)
 	}
+	d.number++
 	ended := make(chan error, 1)
-	go func() {
-		ended <- forwarder.ForwardPorts()
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.shut(stop)
-	}()
+	go d.forward(forwarder, d.number, ended)
 	select {
 	case <-ready:
 	case err := <-ended:
+		end()
 		return "", fmt.Errorf("forwarding port %d of pod %s/%s: %w", d.port, d.namespace, pod.Name, err)
 	case <-ctx.Done():
-		close(stop)
+		end()
 		return "", ctx.Err()
 	}
 	ports, err := forwarder.GetPorts()
 	if err != nil {
-		close(stop)
+		end()
 		return "", fmt.Errorf("forwarding port %d of pod %s/%s: %w", d.port, d.namespace, pod.Name, err)
 	}
-	d.stop = stop
-	d.address = fmt.Sprintf("127.0.0.1:%d", ports[0].Local)
+	d.end, d.address = end, fmt.Sprintf("127.0.0.1:%d", ports[0].Local)
 	return d.address, nil
 }
 
-// shut forgets the forwarding that stop ends, unless another has taken its place.
-func (d *Door) shut(stop chan struct{}) {
-	if stop == nil || d.stop != stop {
-		return
+// forward works until the pod is gone or the forwarding is ended.
+func (d *Door) forward(forwarder *portforward.PortForwarder, number int, ended chan<- error) {
+	ended <- forwarder.ForwardPorts()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.number == number && d.end != nil {
+		d.end()
+		d.address = ""
 	}
-	close(stop)
-	d.address, d.stop = "", nil
 }
 
 // ReadyPod gives one pod behind a Service that is Ready and not on its way out.

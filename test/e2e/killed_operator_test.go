@@ -39,9 +39,9 @@ var _ = Describe("Promise 7: an operator killed at any moment leaves the same en
 			for killed < kills && fixture.Ready(ctx, c, cl.tenant) != nil {
 				killOperator(ctx)
 				killed++
-				// The next one may work for up to 4 s before it dies too: long enough to get on, short
+				// The next one may work for up to 2 s before it dies too: long enough to get on, short
 				// enough that every stage of onboarding is cut somewhere.
-				idle(ctx, time.Duration(random.Int63n(int64(4*time.Second))))
+				idle(ctx, time.Duration(random.Int63n(int64(2*time.Second))))
 			}
 			fmt.Printf("round %d: %d kills so far\n", round, killed)
 			Expect(fixture.AwaitOperator(ctx, c)).To(Succeed())
@@ -53,7 +53,7 @@ var _ = Describe("Promise 7: an operator killed at any moment leaves the same en
 				Expect(uids).To(HaveLen(1), "%s was made %d times", object, len(uids))
 			}
 			Expect(cl.rows(ctx, `SELECT count(*) FROM sb.staff UNION ALL SELECT count(*) FROM sb.channel`)).To(Equal([]string{"1", "1"}))
-			erase(ctx, cl.tenant)
+			Expect(c.Delete(ctx, cl.get(ctx))).To(Succeed()) // AfterSuite waits until it is gone
 		}
 	})
 })

@@ -63,7 +63,7 @@ var _ = Describe("Promise 9: bad resources get a clear answer, and the rest goes
 		Entry("a region that does not exist", SpecTimeout(3*time.Minute), "Tenant", "e2e-nowhere",
 			tenantManifest("e2e-nowhere", "atlantis", ""), v1alpha1.ReasonRegionNotFound, "atlantis"),
 		Entry("the namespace of another tenant", SpecTimeout(3*time.Minute), "Tenant", "e2e-intruder",
-			tenantManifest("e2e-intruder", regionUS, "BOSTON"), v1alpha1.ReasonNamespaceOfOtherTenant, "label"),
+			tenantManifest("e2e-intruder", regionUS, "BOSTON"), v1alpha1.ReasonNamespaceOfOtherTenant, "name another namespace"),
 		Entry("a namespace that nobody offered", SpecTimeout(3*time.Minute), "Tenant", "e2e-squatter",
 			"apiVersion: v1\nkind: Namespace\nmetadata: {name: e2e-unlabelled}\n---\n"+tenantManifest("e2e-squatter", regionUS, "e2e-unlabelled"),
 			v1alpha1.ReasonNamespaceNotAdoptable, "label"),

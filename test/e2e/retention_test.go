@@ -186,6 +186,9 @@ func historyAround(due time.Time) string {
 		add("+447700900901", due.Add(-180*day+at))
 		add("+1617555"+fmt.Sprintf("%04d", 1000+int(at/time.Second)), due.Add(-365*day+at))
 	}
+	for d := 370; d < 400; d += 2 { // guests who were last seen long ago
+		add(fmt.Sprintf("+1617555%04d", 2000+d), due.Add(-time.Duration(d)*day))
+	}
 	for d := 1; d <= 60; d += 5 {
 		add("+447700900902", due.Add(-time.Duration(d)*day))
 	}
