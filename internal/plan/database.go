@@ -121,8 +121,8 @@ func (in Tenant) volumeClaim() corev1.PersistentVolumeClaim {
 	if p := in.Tenant.Spec.Plan; p != nil && p.Storage != nil {
 		size = *p.Storage
 	}
+	// Without apiVersion and kind: the API server drops them here, and they would be written at every pass.
 	claim := corev1.PersistentVolumeClaim{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
 		ObjectMeta: metav1.ObjectMeta{Name: "data", Labels: in.labels(componentDatabase)},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
