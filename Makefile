@@ -16,6 +16,8 @@ export KUBECONFIG := $(STATE)/kubeconfig
 endif
 # KUBECONFIG is ours to ignore when the local cluster itself goes up or down.
 LOCALCLUSTER := cd hack/localcluster && env -u KUBECONFIG go run .
+# The folder with what was built, for a command that follows in the same recipe.
+built = "$$($(LOCALCLUSTER) build $(1) | tail -n 1)"
 
 INSTANCE_IMAGE ?= switchboard/instance:dev
 OPERATOR_IMAGE ?= switchboard/operator:dev
@@ -30,11 +32,11 @@ help: ## Show this help.
 
 .PHONY: demo
 demo: tools $(CLUSTER) load ## Do the main job on a real cluster: two clients onboarded, messages, replies, STOP, deletion, evidence.
-	go run ./hack/demo
+	KUBECTL=$(call built,kubectl)/kubectl go run ./hack/demo
 
 .PHONY: test
 test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race detector.
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) build kube-apiserver etcd kubectl | tail -n 1)" \
+	KUBEBUILDER_ASSETS=$(call built,kube-apiserver etcd kubectl) \
 		go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
 	cd hack/localcluster && go test -race ./...
 
@@ -60,22 +62,23 @@ endif
 
 .PHONY: install
 install: $(CLUSTER) load ## Install the operator into the cluster.
-	kubectl apply --server-side -k config/default
-	kubectl -n switchboard-system rollout status deployment/switchboard-operator --timeout=120s
+	PATH=$(call built,kubectl):$$PATH; kubectl apply --server-side -k config/default && \
+		kubectl -n switchboard-system rollout status deployment/switchboard-operator --timeout=120s
 
 .PHONY: uninstall
 uninstall: ## Remove the operator; Tenants must be gone first (kubectl delete tenants --all).
-	kubectl delete --ignore-not-found -k config/default
+	PATH=$(call built,kubectl):$$PATH; kubectl delete --ignore-not-found -k config/default
 
 ##@ Proof
 
 .PHONY: e2e
 e2e: tools $(CLUSTER) load ## The end-to-end suite on the real cluster.
-	go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v
+	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
+		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v
 
 .PHONY: bench
 bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
-	go run ./test/bench
+	KUBECTL=$(call built,kubectl)/kubectl go run ./test/bench
 
 ##@ Development
 
@@ -97,6 +100,7 @@ verify: generate ## Fail when generated files or go.mod are stale.
 lint: ## Static checks.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
 	go vet ./...
+	cd hack/localcluster && go vet ./...
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: tools
