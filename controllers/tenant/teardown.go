@@ -3,8 +3,12 @@ package tenant
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +18,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -31,6 +36,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 	steps := []step.Step{{Name: "keep the namespace", Do: with(r.retain)}}
 	if s.tenant.Spec.DeletionPolicy == v1alpha1.DeletionErase {
 		steps = []step.Step{
+			{Name: "end what runs", Do: with(r.endWorkloads)},
 			{Name: "erase the namespace", Do: with(r.eraseNamespace)},
 			{Name: "wait for the volumes", Do: with(r.waitForVolumes)},
 			{Name: "erase the authority", Do: with(r.eraseAuthority)},
@@ -70,6 +76,37 @@ func (r *Reconciler) retain(ctx context.Context, s *scope) error {
 	before := ns.DeepCopy()
 	ns.Labels[v1alpha1.LabelRetained] = "true"
 	return r.Client.Patch(ctx, ns, client.MergeFrom(before))
+}
+
+// endWorkloads ends the pods before the namespace goes: the namespace controller would
+// come back to them only after half of the longest grace period.
+func (r *Reconciler) endWorkloads(ctx context.Context, s *scope) error {
+	ns, err := r.ours(ctx, s)
+	if err != nil || ns == nil || !ns.DeletionTimestamp.IsZero() {
+		return err
+	}
+	labels := plan.TenantLabels(s.tenant.Name)
+	err = r.Applier.Prune(ctx, ns.Name, labels, nil,
+		&batchv1.CronJobList{}, &batchv1.JobList{}, &appsv1.DeploymentList{}, &appsv1.StatefulSetList{})
+	if err != nil {
+		return err
+	}
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, client.InNamespace(ns.Name), client.MatchingLabels(labels)); err != nil {
+		return err
+	}
+	var names []string
+	for _, p := range pods.Items {
+		names = append(names, p.Name)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return &step.Wait{
+		Condition: v1alpha1.ConditionTerminating, Reason: v1alpha1.ReasonObjectsRemain,
+		Message: "waiting for pods to end: " + strings.Join(names[:min(len(names), 10)], ", "),
+	}
 }
 
 func (r *Reconciler) eraseNamespace(ctx context.Context, s *scope) error {

@@ -264,7 +264,8 @@ func ActiveRuns(ctx context.Context, r client.Reader, tenant, namespace string) 
 }
 
 // TenantOf finds the Tenant that a namespace belongs to, and its Region; nil where
-// there is none. The namespace's label decides: a Tenant that only claims it does not count.
+// there is none. The namespace's label decides: a Tenant that only claims it does not
+// count, nor does one that is being deleted.
 func TenantOf(ctx context.Context, r client.Reader, namespace string) (*v1alpha1.Tenant, *v1alpha1.Region, error) {
 	ns := &corev1.Namespace{}
 	if err := r.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
@@ -274,7 +275,7 @@ func TenantOf(ctx context.Context, r client.Reader, namespace string) (*v1alpha1
 	if err := r.Get(ctx, client.ObjectKey{Name: ns.Labels[v1alpha1.LabelTenant]}, t); err != nil {
 		return nil, nil, wrap("reading the tenant of namespace "+namespace, client.IgnoreNotFound(err))
 	}
-	if (plan.Tenant{Tenant: t}).Namespace() != namespace {
+	if !t.DeletionTimestamp.IsZero() || (plan.Tenant{Tenant: t}).Namespace() != namespace {
 		return nil, nil, nil
 	}
 	region := &v1alpha1.Region{}
