@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +23,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
-	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
@@ -37,7 +35,7 @@ const (
 	number    = "+493023125177"
 	guest     = "+4915112345678"
 	publicURL = "https://example.com" // the name that httptest's certificate bears
-	patience  = 30 * time.Second
+	patience  = time.Minute
 )
 
 // stage is a connector between a real database and a stand-in for Twilio.
@@ -62,7 +60,10 @@ func newStage(t testing.TB, database *pgtest.Database, change ...func(*contract.
 	s.twilio = standin.New(standin.Config{Accounts: []standin.Account{{SID: account, AuthToken: token, Numbers: []string{number}, MessagingServices: []string{messagingService}}}, CallbackDelay: 20})
 	t.Cleanup(s.twilio.Close)
 	s.provider = httptest.NewTLSServer(s.twilio)
-	t.Cleanup(s.provider.Close)
+	t.Cleanup(func() {
+		s.provider.CloseClientConnections()
+		s.provider.Close()
+	})
 	s.writeKey(1)
 	s.writeToken(token)
 	s.channel = contract.Channel{
@@ -108,6 +109,7 @@ func (s *stage) start() {
 		s.t.Fatal(err)
 	}
 	s.end = sync.OnceFunc(func() {
+		s.connector.CloseClientConnections() // else Close waits 5 s for those that were never used
 		s.connector.Close()
 		cancel()
 		if err := <-done; err != nil {
@@ -221,98 +223,6 @@ func (s *stage) reply(to, body string) uuid.UUID {
 		s.t.Fatalf("replying: %v", err)
 	}
 	return id
-}
-
-// message is what the database says of an outbound message.
-func (s *stage) message(id uuid.UUID) (status, code, sid string) {
-	s.t.Helper()
-	if err := s.admin.QueryRow(context.Background(), `SELECT status, COALESCE(error_code, ''), COALESCE(provider_id, '')
-		FROM sb.message WHERE id = $1`, id).Scan(&status, &code, &sid); err != nil {
-		s.t.Fatal(err)
-	}
-	return status, code, sid
-}
-
-// becomes waits for a message's status.
-func (s *stage) becomes(id uuid.UUID, want ...string) {
-	s.t.Helper()
-	s.until("message to become "+strings.Join(want, " or "), func() (bool, string) {
-		status, code, _ := s.message(id)
-		return slices.Contains(want, status), status + " " + code
-	})
-}
-
-// until waits for a condition.
-func (s *stage) until(what string, met func() (ok bool, now string)) {
-	s.t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		ok, now := met()
-		if ok {
-			return
-		}
-		select {
-		case <-deadline:
-			s.t.Fatalf("waited %s for %s; now: %s", patience, what, now)
-		case <-tick.C:
-		}
-	}
-}
-
-// sent waits for n messages at the provider, then for its queue to hold no job
-// that could send another.
-func (s *stage) sent(to string, n int) []standin.Message {
-	s.t.Helper()
-	s.until(fmt.Sprintf("%d messages sent and an idle queue", n), func() (bool, string) {
-		have, jobs := len(s.twilio.Messages(to)), s.count("SELECT count(*) FROM "+contract.QueueSchema(s.channel.Name)+
-			".river_job WHERE state NOT IN ('completed', 'cancelled', 'discarded')")
-		return have >= n && jobs == 0, fmt.Sprintf("%d messages, %d jobs", have, jobs)
-	})
-	m := s.twilio.Messages(to)
-	if len(m) != n {
-		s.t.Fatalf("the provider was given %d messages, want %d: %v", len(m), n, m)
-	}
-	return m
-}
-
-func (s *stage) count(query string, args ...any) int {
-	s.t.Helper()
-	var n int
-	if err := s.admin.QueryRow(context.Background(), query, args...).Scan(&n); err != nil {
-		s.t.Fatalf("%s: %v", query, err)
-	}
-	return n
-}
-
-func (s *stage) exec(query string, args ...any) {
-	s.t.Helper()
-	if _, err := s.admin.Exec(context.Background(), query, args...); err != nil {
-		s.t.Fatalf("%s: %v", query, err)
-	}
-}
-
-// fingerprint sums up every table that a webhook could change.
-func (s *stage) fingerprint() string {
-	s.t.Helper()
-	var all string
-	if err := s.admin.QueryRow(context.Background(), `SELECT string_agg(format('%s %s', t, (xpath('/row/c/text()',
-		query_to_xml(format('SELECT count(*) || md5(COALESCE(string_agg(r::text, '''' ORDER BY r::text), '''')) AS c FROM %s r', t), false, true, '')))[1]), E'\n')
-		FROM unnest(ARRAY['sb.contact', 'sb.contact_address', 'sb.conversation', 'sb.message', 'sb.message_body', 'sb.seen',
-			'sb.suppression', 'sb.consent_log', $1 || '.river_job']) AS t`, contract.QueueSchema(s.channel.Name)).Scan(&all); err != nil {
-		s.t.Fatal(err)
-	}
-	return all
-}
-
-func (s *stage) keys() *addresshash.Keys {
-	s.t.Helper()
-	k, err := addresshash.Load(s.dir)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return k
 }
 
 type lockedBuffer struct {
