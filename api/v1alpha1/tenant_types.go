@@ -116,7 +116,7 @@ type Plan struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('100Mi')) >= 0",message="a database needs a volume of 100Mi or more"
 	Storage *resource.Quantity `json:"storage,omitempty"`
-	// resources of the database's pod. Default: 100m of CPU and 256Mi of memory.
+	// resources of the database's pod. Default: 100m of CPU and 512Mi of memory.
 	// +optional
 	Resources *PlanResources `json:"resources,omitempty"`
 }
@@ -127,7 +127,7 @@ type PlanResources struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('10m')) >= 0",message="use 10m or more"
 	CPU *resource.Quantity `json:"cpu,omitempty"`
-	// memory in bytes. Default: 256Mi. Example: 1Gi.
+	// memory in bytes. Default: 512Mi. Example: 1Gi.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('128Mi')) >= 0",message="the database needs 128Mi or more"
 	Memory *resource.Quantity `json:"memory,omitempty"`

@@ -73,7 +73,7 @@ func postgres(in Tenant) *appsv1.StatefulSet {
 			{Name: "tmp", MountPath: "/tmp"},
 			mount("tls", "/etc/switchboard/tls"), mount("config", "/etc/switchboard/config"), mount("admin", "/etc/switchboard/admin"),
 		},
-		Resources: need{cpu: "100m", memory: "128Mi", memoryLimit: "1Gi"}.resources(), SecurityContext: containerSecurity(),
+		Resources: in.databaseNeeds().resources(), SecurityContext: containerSecurity(),
 	}
 	scratch := resource.MustParse("32Mi")
 	admin := secretVolume("admin", name.Credentials(name.Admin, 1))
@@ -133,6 +133,22 @@ func (in Tenant) volumeClaim() corev1.PersistentVolumeClaim {
 		claim.Spec.StorageClassName = &class
 	}
 	return claim
+}
+
+// databaseNeeds are what the plan grants. Memory is its own limit: a database that
+// could be promised less than it may take would be the first to be ended on a full node.
+func (in Tenant) databaseNeeds() need {
+	n := need{cpu: "100m", memory: "512Mi"}
+	if p := in.Tenant.Spec.Plan; p != nil && p.Resources != nil {
+		if p.Resources.CPU != nil {
+			n.cpu = p.Resources.CPU.String()
+		}
+		if p.Resources.Memory != nil {
+			n.memory = p.Resources.Memory.String()
+		}
+	}
+	n.memoryLimit = n.memory
+	return n
 }
 
 func pgIsReady() corev1.ProbeHandler {

@@ -125,7 +125,7 @@ func limits(in Tenant) *corev1.LimitRange {
 		ObjectMeta: in.tenantMeta(name.Limits, componentIsolation),
 		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
 			Type:           corev1.LimitTypeContainer,
-			Default:        corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
+			Default:        corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
 			DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
 		}}},
 	}

@@ -58,8 +58,9 @@ func containerSecurity() *corev1.SecurityContext {
 	}
 }
 
-// need is what a container asks for and may take at most. Storage of its own it has
-// none: the root file system is read-only, and scratch volumes bear a limit.
+// need is what a container asks for and may take at most. CPU is not limited, so that
+// an idle node is of use. Storage of its own it has none: the root file system is
+// read-only, and scratch volumes bear a limit.
 type need struct {
 	cpu, memory, memoryLimit string
 }
@@ -70,7 +71,7 @@ func (n need) resources() corev1.ResourceRequirements {
 			corev1.ResourceCPU: resource.MustParse(n.cpu), corev1.ResourceMemory: resource.MustParse(n.memory),
 		},
 		Limits: corev1.ResourceList{
-			corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourceMemory: resource.MustParse(n.memoryLimit),
+			corev1.ResourceMemory: resource.MustParse(n.memoryLimit),
 		},
 	}
 }

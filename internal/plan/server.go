@@ -4,7 +4,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,7 +15,7 @@ import (
 // Server is the staff API of a tenant.
 func Server(in Tenant) []client.Object {
 	meta := in.tenantMeta(name.Serve, componentServe)
-	container := serving(in.instance("serve", in.serveNeeds(), nil, []corev1.VolumeMount{
+	container := serving(in.instance("serve", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"}, nil, []corev1.VolumeMount{
 		mount("database", contract.DirDatabase), mount("tls", contract.DirTLS), mount("keys", contract.DirKeys),
 	}))
 	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
@@ -42,22 +41,6 @@ func (in Tenant) serveReplicas() int32 {
 	default:
 		return 1
 	}
-}
-
-func (in Tenant) serveNeeds() need {
-	n := need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"}
-	if p := in.Tenant.Spec.Plan; p != nil && p.Resources != nil {
-		if p.Resources.CPU != nil {
-			n.cpu = p.Resources.CPU.String()
-		}
-		if p.Resources.Memory != nil {
-			n.memory, n.memoryLimit = p.Resources.Memory.String(), p.Resources.Memory.String()
-			if p.Resources.Memory.Cmp(resource.MustParse("64Mi")) < 0 {
-				n.memoryLimit = "64Mi"
-			}
-		}
-	}
-	return n
 }
 
 // deployment replaces its pods one by one, a new one first.
