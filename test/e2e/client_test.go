@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -222,9 +224,21 @@ func eraseEverything(ctx context.Context) {
 	GinkgoHelper()
 	tenants := &v1alpha1.TenantList{}
 	Expect(c.List(ctx, tenants)).To(Succeed())
+	var all sync.WaitGroup
 	for _, t := range tenants.Items {
 		if strings.HasPrefix(t.Name, "e2e-") {
-			erase(ctx, t.Name)
+			all.Go(func() {
+				defer GinkgoRecover()
+				erase(ctx, t.Name)
+			})
+		}
+	}
+	all.Wait()
+	kept := &corev1.NamespaceList{} // of tenants deleted with Retain by a test that failed
+	Expect(c.List(ctx, kept)).To(Succeed())
+	for i := range kept.Items {
+		if strings.HasPrefix(kept.Items[i].Name, "tenant-e2e-") || kept.Items[i].Name == "e2e-unlabelled" {
+			Expect(crclient.IgnoreNotFound(c.Delete(ctx, &kept.Items[i]))).To(Succeed())
 		}
 	}
 	_, err := c.Run(ctx, nil, "delete", "region", "--ignore-not-found", regionEU, regionUS)

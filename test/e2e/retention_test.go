@@ -55,7 +55,11 @@ var _ = Describe("Promise 5: what is past its limit is deleted, exactly, and pro
 		boston.rows(ctx, fmt.Sprintf(`SELECT sb.ensure_partition(to_timestamp(%[1]d) - interval '30 days');
 			INSERT INTO sb.access_log (at, method, route, status, ip)
 			SELECT to_timestamp(%[1]d) - interval '30 days' + make_interval(secs => s), 'GET', '/api/v1/me', 200, '192.0.2.1'
-			FROM generate_series(-%[2]d, %[3]d) s`, due.Unix(), int(denseBefore.Seconds()), int(denseAfter.Seconds())))
+			FROM generate_series(-%[2]d, %[3]d) s;
+			SELECT sb.ensure_partition(to_timestamp(%[1]d) - make_interval(days => d)) FROM generate_series(31, 50) d;
+			INSERT INTO sb.access_log (at, method, route, status, ip)
+			SELECT to_timestamp(%[1]d) - make_interval(days => d), 'GET', '/api/v1/me', 200, '192.0.2.1' FROM generate_series(31, 50) d`,
+			due.Unix(), int(denseBefore.Seconds()), int(denseAfter.Seconds())))
 	}, NodeTimeout(2*time.Minute))
 
 	It("hides what is past its limit at once, before any run", SpecTimeout(30*time.Second), func(ctx SpecContext) {

@@ -65,9 +65,7 @@ func (s *Server) callBack(m Message, account Account) {
 	done := Callback{At: time.Now(), SID: m.SID, To: m.To, MessageStatus: m.Status}
 	u, err := url.Parse(m.StatusCallback)
 	if err == nil {
-		s.mu.Lock()
-		route, known := s.routes[u.Host]
-		s.mu.Unlock()
+		route, known := s.route(u.Host, u.Path)
 		if !known {
 			err = errors.New("no route leads to the host " + u.Host)
 		} else {

@@ -88,7 +88,7 @@ func (s *Server) AddRoute(r Route) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.routes[r.Host] = r
+	s.routes[r.Host+r.Path] = r
 	return nil
 }
 
@@ -191,8 +191,8 @@ func (s *Server) Deliver(r *http.Request, in Inbound) (Delivered, error) {
 	}
 	s.mu.Lock()
 	account, known := s.accounts[in.Account]
-	route, routed := s.routes[public.Host]
 	s.mu.Unlock()
+	route, routed := s.route(public.Host, in.Path)
 	if in.Address != "" {
 		route, routed = Route{Host: public.Host, Address: in.Address, CA: in.CA}, true
 	}

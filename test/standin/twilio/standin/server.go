@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,7 +26,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	accounts  map[string]Account
-	routes    map[string]Route
+	routes    map[string]Route // by host and path
 	faults    []*Fault
 	outcomes  map[string]Outcome
 	blocked   map[OptOut]bool
@@ -49,7 +50,7 @@ func New(c Config) *Server {
 		s.accounts[a.SID] = a
 	}
 	for _, r := range c.Routes {
-		s.routes[r.Host] = r
+		s.routes[r.Host+r.Path] = r
 	}
 	s.mux.HandleFunc("POST /2010-04-01/Accounts/{account}/Messages.json", s.authorised(s.send))
 	s.mux.HandleFunc("GET /2010-04-01/Accounts/{account}/Messages.json", s.authorised(s.list))
@@ -87,6 +88,18 @@ func (s *Server) authorised(next func(http.ResponseWriter, *http.Request, Accoun
 		}
 		next(w, r, account)
 	}
+}
+
+// route finds the way to a URL: of the routes of its host the one with the longest path.
+func (s *Server) route(host, path string) (found Route, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.routes {
+		if r.Host == host && strings.HasPrefix(path, r.Path) && (!known || len(r.Path) > len(found.Path)) {
+			found, known = r, true
+		}
+	}
+	return found, known
 }
 
 // fail answers an error as Twilio does.

@@ -215,7 +215,12 @@ func TestWebhooksAreSignedAndGoByTheirRoute(t *testing.T) {
 	}))
 	t.Cleanup(tenant.Close)
 	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tenant.Certificate().Raw}))
-	route, _ := json.Marshal(Route{Host: "example.com", Address: tenant.Listener.Addr().String(), CA: ca})
+	for _, elsewhere := range []Route{{Host: "example.com", Address: "127.0.0.1:1"}, {Host: "example.com", Path: "/status/of/another", Address: "127.0.0.1:1"}, {Host: "other.example", Path: "/status", Address: "127.0.0.1:1"}, {Host: "example.com", Path: "/in", Address: tenant.Listener.Addr().String(), CA: ca}} {
+		if err := s.AddRoute(elsewhere); err != nil {
+			t.Fatal(err)
+		}
+	}
+	route, _ := json.Marshal(Route{Host: "example.com", Path: "/status", Address: tenant.Listener.Addr().String(), CA: ca})
 	if status, _, _ := call(t, server, http.MethodPost, "/control/routes", "", "", "", string(route)); status != 204 {
 		t.Fatalf("HTTP %d", status)
 	}

@@ -21,10 +21,12 @@ type Account struct {
 }
 
 // Route says where the host of a public URL really is: test clusters have no DNS.
+// One host can have several, apart by path: a tenant's channels share its host.
 type Route struct {
-	Host    string `json:"host"`         // as in the URL, with a port if that has one
-	Address string `json:"address"`      // host:port to connect to
-	CA      string `json:"ca,omitempty"` // PEM; the system's authorities when empty
+	Host    string `json:"host"`           // as in the URL, with a port if that has one
+	Path    string `json:"path,omitempty"` // for URLs whose path begins with it; the longest counts
+	Address string `json:"address"`        // host:port to connect to
+	CA      string `json:"ca,omitempty"`   // PEM; the system's authorities when empty
 }
 
 // Fault is what requests meet instead of the usual answer.
