@@ -177,7 +177,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	}
 	status.SetConditions(&st.Conditions, judge.Channel(s.facts), s.channel.Generation)
 	if err := status.Patch(ctx, r.Client, s.channel, before); err != nil {
-		return ctrl.Result{}, err
+		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.channel, before.Status.Conditions, st.Conditions)
 	return step.Result(errors.Join(outcome, observed))

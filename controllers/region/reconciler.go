@@ -55,7 +55,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	status.SetConditions(&st.Conditions, judge.Region(st.Nodes, outcome), region.Generation)
 	if err := status.Patch(ctx, r.Client, region, before); err != nil {
-		return ctrl.Result{}, err
+		return step.Result(err)
 	}
 	status.Events(r.Recorder, region, before.Status.Conditions, st.Conditions)
 	return step.Result(outcome)

@@ -161,7 +161,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	}
 	status.SetConditions(&st.Conditions, judge.Retention(s.facts), s.policy.Generation)
 	if err := status.Patch(ctx, r.Client, s.policy, before); err != nil {
-		return ctrl.Result{}, err
+		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.policy, before.Status.Conditions, st.Conditions)
 	result, err := step.Result(errors.Join(outcome, observed))

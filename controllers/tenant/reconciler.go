@@ -97,7 +97,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st.Endpoints = endpoints(s)
 	status.SetConditions(&st.Conditions, judge.Tenant(s.facts), s.tenant.Generation)
 	if err := status.Patch(ctx, r.Client, s.tenant, before); err != nil {
-		return ctrl.Result{}, err
+		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.tenant, before.Status.Conditions, st.Conditions)
 	return step.Result(errors.Join(outcome, observed))

@@ -332,7 +332,7 @@ func (r *Reconciler) retireCredentials(ctx context.Context, s *scope) error {
 // moved says that a component's pods all use its newest login.
 func (r *Reconciler) moved(ctx context.Context, s *scope, component string) (bool, error) {
 	if component == contract.ComponentRetain {
-		return r.noRetentionRunning(ctx, s)
+		return r.runsMoved(ctx, s)
 	}
 	deployment := component // connector-CHANNEL
 	if component == contract.ComponentServe {
@@ -346,7 +346,13 @@ func (r *Reconciler) moved(ctx context.Context, s *scope, component string) (boo
 	return w.Settled, err
 }
 
-func (r *Reconciler) noRetentionRunning(ctx context.Context, s *scope) (bool, error) {
+// runsMoved says that no retention Job runs, and none to come uses an older login.
+func (r *Reconciler) runsMoved(ctx context.Context, s *scope) (bool, error) {
+	newest := name.Credentials(contract.ComponentRetain, s.facts.Setup.Usable[contract.ComponentRetain])
+	uses, err := observe.RunsUseSecret(ctx, r.Client, s.tenant.Name, s.in.Namespace(), newest)
+	if err != nil || !uses {
+		return false, err
+	}
 	active, err := observe.ActiveRuns(ctx, r.Client, s.tenant.Name, s.in.Namespace())
 	return active == 0, err
 }

@@ -243,9 +243,24 @@ func UsesSecret(ctx context.Context, r client.Reader, namespace, deployment, sec
 	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: deployment}, d); err != nil {
 		return false, wrap("reading Deployment "+deployment, client.IgnoreNotFound(err))
 	}
-	return slices.ContainsFunc(d.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool {
-		return v.Secret != nil && v.Secret.SecretName == secret
+	return mounts(d.Spec.Template.Spec, secret), nil
+}
+
+// RunsUseSecret says whether all retention CronJobs of a tenant are to mount a Secret.
+func RunsUseSecret(ctx context.Context, r client.Reader, tenant, namespace, secret string) (bool, error) {
+	var jobs batchv1.CronJobList
+	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant, "retain"))); err != nil {
+		return false, fmt.Errorf("reading the retention CronJobs: %w", err)
+	}
+	return !slices.ContainsFunc(jobs.Items, func(j batchv1.CronJob) bool {
+		return !mounts(j.Spec.JobTemplate.Spec.Template.Spec, secret)
 	}), nil
+}
+
+func mounts(pod corev1.PodSpec, secret string) bool {
+	return slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool {
+		return v.Secret != nil && v.Secret.SecretName == secret
+	})
 }
 
 // ActiveRuns counts the retention Jobs of a tenant that have not finished.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -55,8 +56,13 @@ type Stall struct {
 
 func (s *Stall) Error() string { return s.Message }
 
+// afterConflict lets the cache catch up.
+const afterConflict = 100 * time.Millisecond
+
 // Result tells controller-runtime when to come again after an outcome of Run: when a
 // Wait or a Stall says so, with growing delays after a failure, else when a watch tells.
+// That somebody wrote at the same time is no failure: the pass is made again on what is
+// there now.
 func Result(outcome error) (reconcile.Result, error) {
 	var wait *Wait
 	var stall *Stall
@@ -65,6 +71,8 @@ func Result(outcome error) (reconcile.Result, error) {
 		return reconcile.Result{RequeueAfter: wait.After}, nil
 	case errors.As(outcome, &stall):
 		return reconcile.Result{RequeueAfter: stall.After}, nil
+	case apierrors.IsConflict(outcome):
+		return reconcile.Result{RequeueAfter: afterConflict}, nil
 	default:
 		return reconcile.Result{}, outcome
 	}
