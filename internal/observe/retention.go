@@ -88,3 +88,29 @@ func InForce(ctx context.Context, r client.Reader, namespace, policy string) (co
 	}
 	return contract.Retention{}, false, nil
 }
+
+// RunsUseSecret says whether all retention CronJobs of a tenant are to mount a Secret.
+func RunsUseSecret(ctx context.Context, r client.Reader, tenant, namespace, secret string) (bool, error) {
+	var jobs batchv1.CronJobList
+	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant, "retain"))); err != nil {
+		return false, fmt.Errorf("reading the retention CronJobs: %w", err)
+	}
+	return !slices.ContainsFunc(jobs.Items, func(j batchv1.CronJob) bool {
+		return !mounts(j.Spec.JobTemplate.Spec.Template.Spec, secret)
+	}), nil
+}
+
+// ActiveRuns counts the retention Jobs of a tenant that have not finished.
+func ActiveRuns(ctx context.Context, r client.Reader, tenant, namespace string) (int, error) {
+	var jobs batchv1.JobList
+	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant, "retain"))); err != nil {
+		return 0, fmt.Errorf("reading the retention Jobs: %w", err)
+	}
+	active := 0
+	for i := range jobs.Items {
+		if !finished(&jobs.Items[i], batchv1.JobComplete) && !finished(&jobs.Items[i], batchv1.JobFailed) {
+			active++
+		}
+	}
+	return active, nil
+}

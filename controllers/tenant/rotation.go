@@ -1,0 +1,106 @@
+package tenant
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/credentials"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/observe"
+)
+
+func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
+	var channels v1alpha1.ChannelList
+	if err := r.Client.List(ctx, &channels, client.InNamespace(s.in.Namespace())); err != nil {
+		return err
+	}
+	s.channels = slices.DeleteFunc(channels.Items, func(c v1alpha1.Channel) bool { return !c.DeletionTimestamp.IsZero() })
+	slices.SortFunc(s.channels, func(a, b v1alpha1.Channel) int { return strings.Compare(a.Name, b.Name) })
+	wanted := credentials.Wanted{
+		Tenant: s.tenant.Name, Namespace: s.in.Namespace(), Hostname: s.tenant.Spec.Hostname,
+		Rotation:   s.tenant.Annotations[v1alpha1.AnnotationRotateCredentials],
+		Components: s.components(),
+		Servers:    map[string]string{name.PostgresTLS: name.Postgres, name.ServeTLS: name.Serve},
+		Public:     []string{name.ServeTLS},
+	}
+	for _, c := range s.channels {
+		wanted.Servers[name.ConnectorTLS(c.Name)] = name.Connector(c.Name)
+		wanted.Public = append(wanted.Public, name.ConnectorTLS(c.Name))
+	}
+	found, err := r.Keeper.Ensure(ctx, wanted)
+	s.found = found
+	s.facts.CredentialsReady = err == nil
+	return err
+}
+
+// components that log in to the tenant's database.
+func (s *scope) components() []string {
+	all := []string{contract.ComponentServe, contract.ComponentRetain}
+	for _, c := range s.channels {
+		all = append(all, contract.ComponentConnector(c.Name))
+	}
+	return all
+}
+
+// retireCredentials removes logins that nothing uses any more: the next migration
+// then drops their roles. A login goes only when every pod has moved to the newer one.
+func (r *Reconciler) retireCredentials(ctx context.Context, s *scope) error {
+	wanted := s.components()
+	for component, versions := range s.found {
+		if component == name.Admin {
+			continue
+		}
+		newest := versions[len(versions)-1]
+		for _, v := range versions {
+			if slices.Contains(wanted, component) {
+				if v == newest || s.facts.Setup.Usable[component] != newest {
+					continue
+				}
+				moved, err := r.moved(ctx, s, component)
+				if err != nil {
+					return err
+				}
+				if !moved {
+					continue
+				}
+			}
+			if err := r.Keeper.Remove(ctx, s.in.Namespace(), component, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// moved says that a component's pods all use its newest login.
+func (r *Reconciler) moved(ctx context.Context, s *scope, component string) (bool, error) {
+	if component == contract.ComponentRetain {
+		return r.runsMoved(ctx, s)
+	}
+	deployment := component // connector-CHANNEL
+	if component == contract.ComponentServe {
+		deployment = name.Serve
+	}
+	uses, err := observe.UsesSecret(ctx, r.Client, s.in.Namespace(), deployment, name.Credentials(component, s.facts.Setup.Usable[component]))
+	if err != nil || !uses {
+		return false, err
+	}
+	w, err := observe.Deployment(ctx, r.Client, s.in.Namespace(), deployment)
+	return w.Settled, err
+}
+
+// runsMoved says that no retention Job runs, and none to come uses an older login.
+func (r *Reconciler) runsMoved(ctx context.Context, s *scope) (bool, error) {
+	newest := name.Credentials(contract.ComponentRetain, s.facts.Setup.Usable[contract.ComponentRetain])
+	uses, err := observe.RunsUseSecret(ctx, r.Client, s.tenant.Name, s.in.Namespace(), newest)
+	if err != nil || !uses {
+		return false, err
+	}
+	active, err := observe.ActiveRuns(ctx, r.Client, s.tenant.Name, s.in.Namespace())
+	return active == 0, err
+}

@@ -1,0 +1,138 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/step"
+)
+
+// planSetup finds the migration that stands for what is asked for, and what the
+// ones before it brought about.
+func (r *Reconciler) planSetup(ctx context.Context, s *scope) error {
+	var logins []plan.Login
+	for _, c := range s.components() {
+		for _, v := range s.found[c] {
+			logins = append(logins, plan.Login{Component: c, Version: v})
+		}
+	}
+	limits, err := r.limits(ctx, s)
+	if err != nil {
+		return err
+	}
+	accepted := slices.DeleteFunc(slices.Clone(s.channels), func(c v1alpha1.Channel) bool {
+		_, refusal := plan.Processor(s.in.Region, &c)
+		return refusal != nil
+	})
+	admin := s.found[name.Admin]
+	s.in.Versions = map[string]int{name.Admin: admin[len(admin)-1]}
+	s.job = plan.Setup(s.in, logins, accepted, limits)
+	s.facts.Setup, err = observe.ReadSetup(ctx, r.Client, s.tenant.Name, s.in.Namespace(), s.job.Name)
+	if err != nil {
+		return err
+	}
+	for c, v := range s.facts.Setup.Usable {
+		s.in.Versions[c] = v
+	}
+	return nil
+}
+
+// limits are the rules in force: those of every policy that was accepted, and of one
+// that was not what its CronJob still enforces. A mistake never ends deletion silently.
+func (r *Reconciler) limits(ctx context.Context, s *scope) ([]contract.Retention, error) {
+	var policies v1alpha1.RetentionPolicyList
+	if err := r.Client.List(ctx, &policies, client.InNamespace(s.in.Namespace())); err != nil {
+		return nil, err
+	}
+	var limits []contract.Retention
+	for i := range policies.Items {
+		p := &policies.Items[i]
+		if !p.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if plan.Accept(s.in.Region, p) == nil {
+			limits = append(limits, plan.RetentionOf(p))
+			continue
+		}
+		old, found, err := observe.InForce(ctx, r.Client, s.in.Namespace(), p.Name)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			limits = append(limits, old)
+		}
+	}
+	return limits, nil
+}
+
+// setupRetry is how long a failed migration is left to be looked at before it is made again.
+const setupRetry = time.Minute
+
+func (r *Reconciler) applySetup(ctx context.Context, s *scope) error {
+	setup := s.facts.Setup
+	switch {
+	case setup.Failed:
+		return r.retrySetup(ctx, s)
+	case !setup.Done:
+		if err := r.Applier.Apply(ctx, s.job); err != nil {
+			return err
+		}
+		return &step.Wait{
+			Condition: v1alpha1.ConditionMigrated, Reason: v1alpha1.ReasonProgressing,
+			Message: "Job " + s.job.Name + " brings the database to what is asked for",
+		}
+	}
+	for _, outdated := range setup.Outdated {
+		if err := r.removeJob(ctx, s, outdated); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) retrySetup(ctx context.Context, s *scope) error {
+	job := &batchv1.Job{}
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(s.job), job); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if age := r.Now().Sub(failedAt(job)); age < setupRetry {
+		return &step.Wait{
+			Condition: v1alpha1.ConditionMigrated, Reason: v1alpha1.ReasonMigrationFailed, After: setupRetry - age,
+			Message: fmt.Sprintf("the migration failed and is made again every minute: %s", orNothing(s.facts.Setup.Error)),
+		}
+	}
+	return r.removeJob(ctx, s, s.job.Name)
+}
+
+func orNothing(message string) string {
+	if message == "" {
+		return "its pod said nothing; see kubectl describe job in the tenant's namespace"
+	}
+	return message
+}
+
+func failedAt(job *batchv1.Job) time.Time {
+	for _, c := range job.Status.Conditions {
+		if c.Type == batchv1.JobFailed {
+			return c.LastTransitionTime.Time
+		}
+	}
+	return job.CreationTimestamp.Time
+}
+
+func (r *Reconciler) removeJob(ctx context.Context, s *scope, job string) error {
+	err := r.Client.Delete(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: job, Namespace: s.in.Namespace()}},
+		client.PropagationPolicy(metav1.DeletePropagationBackground))
+	return client.IgnoreNotFound(err)
+}

@@ -1,0 +1,109 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+)
+
+// Setup is what is known of a tenant's migrations.
+type Setup struct {
+	Done, Failed bool
+	// Error of a Job that failed.
+	Error         string
+	SchemaVersion int64
+	// Usable logins, by component: those that a finished Job brought about, newest version.
+	Usable map[string]int
+	// Outdated Jobs: others than the one asked for.
+	Outdated []string
+}
+
+// ReadSetup reads the migration Jobs of a tenant; desired is the name of the one
+// that stands for what is asked for now.
+func ReadSetup(ctx context.Context, r client.Reader, tenant, namespace, desired string) (Setup, error) {
+	s := Setup{Usable: map[string]int{}}
+	var jobs batchv1.JobList
+	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant, "migrate"))); err != nil {
+		return s, fmt.Errorf("reading the migration Jobs: %w", err)
+	}
+	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	for i := range jobs.Items {
+		job := &jobs.Items[i]
+		if !strings.HasPrefix(job.Name, name.Migrate("")) || !job.DeletionTimestamp.IsZero() {
+			continue
+		}
+		done := finished(job, batchv1.JobComplete)
+		if job.Name != desired {
+			s.Outdated = append(s.Outdated, job.Name)
+		}
+		if done {
+			s.Usable = usable(job)
+		}
+		if job.Name != desired {
+			continue
+		}
+		s.Done, s.Failed = done, finished(job, batchv1.JobFailed)
+		if !s.Done && job.Status.Failed == 0 {
+			continue
+		}
+		result, err := Result(ctx, r, job)
+		if err != nil {
+			return s, err
+		}
+		s.Error = result.Error
+		if result.Migration != nil {
+			s.SchemaVersion = result.Migration.SchemaVersion
+		}
+	}
+	return s, nil
+}
+
+func usable(job *batchv1.Job) map[string]int {
+	found := map[string]int{}
+	for _, secret := range strings.Split(job.Annotations[v1alpha1.AnnotationLogins], ",") {
+		if c, version, ok := name.ParseCredentials(secret); ok {
+			found[c] = max(found[c], version)
+		}
+	}
+	return found
+}
+
+func finished(job *batchv1.Job, condition batchv1.JobConditionType) bool {
+	for _, c := range job.Status.Conditions {
+		if c.Type == condition && c.Status == corev1.ConditionTrue {
+			return true
+		}
+	}
+	return false
+}
+
+// Result is what the newest finished pod of a Job said; empty when none said anything.
+func Result(ctx context.Context, r client.Reader, job *batchv1.Job) (contract.Result, error) {
+	var pods corev1.PodList
+	if err := r.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
+		return contract.Result{}, fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
+	}
+	slices.SortFunc(pods.Items, func(a, b corev1.Pod) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
+	for _, p := range pods.Items {
+		for _, c := range p.Status.ContainerStatuses {
+			if t := c.State.Terminated; t != nil && t.Message != "" {
+				result, err := contract.DecodeResult(t.Message)
+				if err != nil {
+					// Not worth a retry: the message will not change.
+					return contract.Result{Error: "the Job's result can't be read"}, nil //nolint:nilerr // told in the result
+				}
+				return result, nil
+			}
+		}
+	}
+	return contract.Result{}, nil
+}
