@@ -107,12 +107,19 @@ func (d *demo) startStandin(ctx context.Context, say say) error {
 
 // onboard applies the samples with two fields changed: where the provider's API is, and who vouches for it.
 func (d *demo) onboard(ctx context.Context, say say) error {
-	folder, err := os.MkdirTemp(filepath.Join(d.root, "config", "samples"), ".demo-")
+	folder, err := os.MkdirTemp("", "switchboard-demo-")
 	if err != nil {
 		return fmt.Errorf("making a folder for the overlay: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(overlay(d.standin)), 0o600); err != nil {
+	if folder, err = filepath.EvalSymlinks(folder); err != nil {
+		return fmt.Errorf("making a folder for the overlay: %w", err)
+	}
+	samples, err := filepath.Rel(folder, filepath.Join(d.root, "config", "samples", "two-hotels"))
+	if err != nil {
+		return fmt.Errorf("finding the samples: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(overlay(samples, d.standin)), 0o600); err != nil {
 		return fmt.Errorf("writing the overlay: %w", err)
 	}
 	if err := d.cluster.ApplyFolder(ctx, folder); err != nil {
@@ -127,14 +134,14 @@ func (d *demo) onboard(ctx context.Context, say say) error {
 	return nil
 }
 
-func overlay(s *fixture.Standin) string {
+func overlay(samples string, s *fixture.Standin) string {
 	var ca strings.Builder
 	for line := range strings.Lines(string(s.CA())) {
 		ca.WriteString("        " + line)
 	}
 	return fmt.Sprintf(`apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
-resources: [../two-hotels]
+resources: [%s]
 patches:
 - target: {kind: Channel}
   patch: |
@@ -145,7 +152,7 @@ patches:
 %s- target: {kind: Region}
   patch: |
     - {op: add, path: /spec/subProcessors/0/egress/ports/-, value: %d}
-`, s.URL(), ca.String(), fixture.StandinPort)
+`, samples, s.URL(), ca.String(), fixture.StandinPort)
 }
 
 // awaitReady shows each step of onboarding as the conditions tell it.
