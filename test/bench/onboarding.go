@@ -186,7 +186,7 @@ func (t *subject) rendered(ctx context.Context) (string, error) {
 			return fmt.Errorf("rendering %s %s: %w", o.GetKind(), o.GetName(), err)
 		}
 		b.Write(encoded)
-		b.WriteString("\n---\n")
+		b.WriteByte('\n') // a stream of JSON documents
 		return nil
 	}
 	ns, err := dyn.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Get(ctx, namespace, metav1.GetOptions{})
