@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,21 +22,25 @@ func TestOnlyOneHoldsTheLock(t *testing.T) {
 	}
 	release()
 
-	inside := 0
+	var inside, served atomic.Int32
 	var wait sync.WaitGroup
-	for range 4 { // the race detector sees it when two are inside, also while the file comes and goes
-		wait.Go(func() {
+	for range 4 {
+		wait.Go(func() { // the file goes with each holder and comes with the next
 			release, err := Take(context.Background(), file)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			inside++
+			if inside.Add(1) > 1 {
+				t.Error("two hold the lock")
+			}
+			served.Add(1)
+			inside.Add(-1)
 			release()
 		})
 	}
 	wait.Wait()
-	if inside != 4 {
-		t.Errorf("%d of 4 got the lock", inside)
+	if served.Load() != 4 {
+		t.Errorf("%d of 4 got the lock", served.Load())
 	}
 }
