@@ -60,7 +60,7 @@ func bench(ctx context.Context, root string, rounds int, duration time.Duration)
 		return err
 	}
 	t := newSubject(c, standin)
-	err = errors.Join(measure(ctx, t, &result, rounds, duration), t.remove(ctx))
+	err = errors.Join(measure(ctx, t, &result, rounds, duration), t.remove(ctx), c.RemoveHands(ctx))
 	if err != nil {
 		return err
 	}
