@@ -39,6 +39,7 @@ test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race de
 	KUBEBUILDER_ASSETS=$(call built,kube-apiserver etcd kubectl) \
 		go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
 	cd hack/localcluster && go test -race ./...
+	cd test/chart && go test ./...
 
 ##@ Cluster
 
@@ -83,16 +84,18 @@ bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
 ##@ Development
 
 .PHONY: generate
-generate: ## Generate deepcopy code, CRDs, RBAC and the API reference from the types and markers.
+generate: ## Generate deepcopy code, CRDs, RBAC, the chart and the API reference.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=switchboard-operator paths=./controllers/... output:rbac:dir=config/rbac
+	hack/chart.sh
 	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
 
 .PHONY: verify
 verify: generate ## Fail when generated files or go.mod are stale.
 	go mod tidy -diff
 	cd hack/localcluster && go mod tidy -diff
+	cd test/chart && go mod tidy -diff
 	@git diff --exit-code -- api config docs/api.md charts || { echo "generated files are stale: run 'make generate' and commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config docs/api.md charts)" || { git status --porcelain -- api config docs/api.md charts; echo "generated files are not checked in: run 'make generate' and commit"; exit 1; }
 

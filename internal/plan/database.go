@@ -20,6 +20,8 @@ const postgresUser = 999
 const hba = `# TYPE  DATABASE USER ADDRESS METHOD
 local   all      all          scram-sha-256
 hostssl all      all  all     scram-sha-256 clientcert=verify-full
+# The probe inside the pod asks without TLS, and leaves before it would have to say a password.
+hostnossl all    all  127.0.0.1/32 scram-sha-256
 `
 
 // Database is the embedded engine: one PostgreSQL on the official image's contract.
@@ -153,6 +155,6 @@ func (in Tenant) databaseNeeds() need {
 
 func pgIsReady() corev1.ProbeHandler {
 	return corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{
-		"pg_isready", "--quiet", "--host=127.0.0.1", "--username=" + contract.AdminRole, "--dbname=" + contract.DatabaseName,
+		"pg_isready", "--quiet", "--host=127.0.0.1", "--username=" + contract.AdminRole, "--dbname=dbname=" + contract.DatabaseName + " sslmode=disable",
 	}}}
 }

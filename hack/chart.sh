@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Makes the chart's templates from config/, so that Helm and kustomize install the same.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+chart=charts/switchboard
+
+cp config/crd/bases/*.yaml "$chart/crds/"
+for f in service_account role role_binding operator_namespace tenant_manager; do
+  echo "---"
+  sed 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' "config/rbac/$f.yaml" | sed '1{/^---$/d}'
+done > "$chart/templates/rbac.yaml"
+
+sed -e 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' \
+    -e 's/^  replicas: 1$/  replicas: {{ .Values.replicas }}/' \
+    -e 's|image: switchboard/operator:dev|image: {{ .Values.image.operator }}|' \
+    -e 's/imagePullPolicy: IfNotPresent/imagePullPolicy: {{ .Values.image.pullPolicy }}/' \
+    -e 's|--instance-image=.*|--instance-image={{ .Values.image.instance }}|' \
+    -e 's|--postgres-image=.*|--postgres-image={{ .Values.image.postgres }}|' \
+    -e 's|^      serviceAccountName: .*|&\n      {{- with .Values.nodeSelector }}\n      nodeSelector: {{- toYaml . \| nindent 8 }}\n      {{- end }}\n      {{- with .Values.tolerations }}\n      tolerations: {{- toYaml . \| nindent 8 }}\n      {{- end }}|' \
+    config/manager/deployment.yaml |
+  awk '/^          resources:$/ {print "          resources: {{- toYaml .Values.resources | nindent 12 }}"; skip = 1; next}
+       skip && /^            / {next}
+       {skip = 0; print}' > "$chart/templates/deployment.yaml"
