@@ -2,94 +2,20 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
-
-	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 )
-
-// TestWithTheRightsItIsGiven runs the operator as its service account, against an
-// API server that has config/crd and config/rbac, until a tenant's namespace is closed.
-func TestWithTheRightsItIsGiven(t *testing.T) {
-	admin := startServer(t)
-	scheme, err := newScheme()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.New(admin, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	create(t, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "switchboard-system"}})
-	installRBAC(t, c)
-
-	ctx, cancel := context.WithCancel(t.Context())
-	account := rest.CopyConfig(admin)
-	account.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
-	}
-	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0"}, os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mgr, err := newManager(account, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := setup(mgr, o); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error("it didn't end well:", err)
-		}
-	})
-
-	for _, file := range []string{"regions/eu-central.yaml", "hotel-berlin/tenant.yaml"} {
-		for _, document := range documents(t, filepath.Join("../../config/samples", file)) {
-			create(t, c, decode(t, c, document))
-		}
-	}
-	tenant := &v1alpha1.Tenant{}
-	var policies networkingv1.NetworkPolicyList
-	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 60*time.Second, true, func(ctx context.Context) (bool, error) {
-		if err := c.Get(ctx, client.ObjectKey{Name: "hotel-berlin"}, tenant); err != nil {
-			return false, err
-		}
-		if err := c.List(ctx, &policies, client.InNamespace("tenant-hotel-berlin")); err != nil {
-			return false, err
-		}
-		return meta.IsStatusConditionTrue(tenant.Status.Conditions, v1alpha1.ConditionIsolated) &&
-			meta.IsStatusConditionTrue(tenant.Status.Conditions, v1alpha1.ConditionCredentialsReady), nil
-	})
-	if err != nil {
-		t.Fatalf("the tenant never got isolated and credentials: %v\n%+v", err, tenant.Status.Conditions)
-	}
-	if len(policies.Items) == 0 {
-		t.Error("Isolated is True without a NetworkPolicy")
-	}
-}
 
 func TestHelpAndMistakes(t *testing.T) {
 	var help bytes.Buffer

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// testCluster is an API server on which the operator runs with the rights that
+// config/rbac gives it. Nothing else runs there: the test plays the controllers and
+// the kubelet.
+type testCluster struct {
+	client.Client               // the administrator's
+	writes        *atomic.Int64 // of the operator, but for its events
+}
+
+func startOperator(t *testing.T) testCluster {
+	t.Helper()
+	admin := startServer(t)
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(admin, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "switchboard-system"}})
+	installRBAC(t, c)
+	account := rest.CopyConfig(admin)
+	account.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
+	}
+	cluster := testCluster{Client: c, writes: &atomic.Int64{}}
+	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{next, cluster.writes} })
+	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false"}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mgr, err := newManager(account, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := setup(mgr, o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error("the operator didn't end well:", err)
+		}
+	})
+	return cluster
+}
+
+// counter counts the requests that change something.
+type counter struct {
+	next   http.RoundTripper
+	writes *atomic.Int64
+}
+
+func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet && !eventPath.MatchString(r.URL.Path) {
+		c.writes.Add(1)
+	}
+	return c.next.RoundTrip(r)
+}
+
+// apply creates what files of config/samples hold.
+func (c testCluster) apply(t *testing.T, files ...string) {
+	t.Helper()
+	for _, f := range files {
+		for _, document := range documents(t, "../../config/samples/"+f) {
+			create(t, c, decode(t, c, document))
+		}
+	}
+}
+
+// eventually waits until check finds nothing missing, and says what it missed otherwise.
+func eventually(t *testing.T, what string, check func(context.Context) error) {
+	t.Helper()
+	var missing error
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 60*time.Second, true, func(ctx context.Context) (bool, error) {
+		missing = check(ctx)
+		return missing == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", what, missing)
+	}
+}
+
+// play makes everything in a namespace work once, as the cluster's controllers would:
+// StatefulSets and Deployments get their pods, migrations end well.
+func (c testCluster) play(ctx context.Context, namespace string) error {
+	var sets appsv1.StatefulSetList
+	if err := c.List(ctx, &sets, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	for i := range sets.Items {
+		s := &sets.Items[i]
+		if s.Status.ObservedGeneration == s.Generation && s.Status.ReadyReplicas == 1 {
+			continue
+		}
+		s.Status = appsv1.StatefulSetStatus{ObservedGeneration: s.Generation, Replicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
+		if err := c.Status().Update(ctx, s); err != nil {
+			return err
+		}
+	}
+	var deployments appsv1.DeploymentList
+	if err := c.List(ctx, &deployments, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	for i := range deployments.Items {
+		d := &deployments.Items[i]
+		if d.Status.ObservedGeneration == d.Generation {
+			continue
+		}
+		n := *d.Spec.Replicas
+		d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n}
+		if err := c.Status().Update(ctx, d); err != nil {
+			return err
+		}
+	}
+	var jobs batchv1.JobList
+	if err := c.List(ctx, &jobs, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	for i := range jobs.Items {
+		if len(jobs.Items[i].Status.Conditions) == 0 && jobs.Items[i].DeletionTimestamp.IsZero() {
+			if err := c.finish(ctx, &jobs.Items[i], `{"migration":{"schemaVersion":4}}`); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// finish ends a Job well, with a pod of its own that left a message.
+func (c testCluster) finish(ctx context.Context, job *batchv1.Job, message string) error {
+	yes := true
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: job.Name + "-", Namespace: job.Namespace, Labels: map[string]string{},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: job.Name, UID: job.UID, Controller: &yes}},
+		},
+		Spec: *job.Spec.Template.Spec.DeepCopy(),
+	}
+	for k, v := range job.Spec.Template.Labels {
+		pod.Labels[k] = v
+	}
+	pod.Labels[batchv1.JobNameLabel] = job.Name
+	if err := c.Create(ctx, pod); err != nil {
+		return fmt.Errorf("playing the Job controller: %w", err)
+	}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodSucceeded, ContainerStatuses: []corev1.ContainerStatus{{
+		Name: pod.Spec.Containers[0].Name, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: message}},
+	}}}
+	if err := c.Status().Update(ctx, pod); err != nil {
+		return fmt.Errorf("playing the kubelet: %w", err)
+	}
+	now := metav1.Now()
+	job.Status = batchv1.JobStatus{
+		StartTime: &now, CompletionTime: &now, Succeeded: 1,
+		Conditions: []batchv1.JobCondition{
+			{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: now},
+			{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: now},
+		},
+	}
+	return c.Status().Update(ctx, job)
+}
