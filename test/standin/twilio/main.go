@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -43,17 +44,10 @@ func run(ctx context.Context, args []string) error {
 	if *cert == "" || *key == "" {
 		return errors.New("set -cert and -key: the stand-in serves HTTPS only")
 	}
-	var config standin.Config
-	if *configFile != "" {
-		b, err := os.ReadFile(*configFile)
-		if err != nil {
-			return fmt.Errorf("reading the configuration: %w", err)
-		}
-		if err := json.Unmarshal(b, &config); err != nil {
-			return fmt.Errorf("reading the configuration: %w", err)
-		}
+	s, err := configured(*configFile)
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
 	}
-	s := standin.New(config)
 	defer s.Close()
 	server := &http.Server{
 		Addr: *listen, Handler: s, ReadHeaderTimeout: 5 * time.Second,
@@ -67,4 +61,34 @@ func run(ctx context.Context, args []string) error {
 	case <-ctx.Done():
 		return server.Close()
 	}
+}
+
+// configured makes a stand-in with what a file names, or an empty one without a file.
+// The file is judged as strictly as what comes by /control.
+func configured(file string) (*standin.Server, error) {
+	if file == "" {
+		return standin.New(standin.Config{}), nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var config standin.Config
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&config); err != nil {
+		return nil, err
+	}
+	s := standin.New(standin.Config{CallbackDelay: config.CallbackDelay})
+	for _, a := range config.Accounts {
+		if err := s.AddAccount(a); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range config.Routes {
+		if err := s.AddRoute(r); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }

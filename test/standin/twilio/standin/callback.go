@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ const (
 )
 
 // report plays what becomes of an accepted message.
-func (s *Server) report(m *Message) {
+func (s *Server) report(ctx context.Context, m *Message) {
 	s.mu.Lock()
 	outcome, set := s.outcomes[m.To]
 	s.mu.Unlock()
@@ -30,10 +31,8 @@ func (s *Server) report(m *Message) {
 		outcome.Statuses = []string{"sent", "delivered"}
 	}
 	for _, status := range outcome.Statuses {
-		select {
-		case <-s.ctx.Done():
+		if !s.pause(ctx) {
 			return
-		case <-time.After(s.delay):
 		}
 		s.mu.Lock()
 		m.Status = status
@@ -46,12 +45,22 @@ func (s *Server) report(m *Message) {
 		now, account := *m, s.accounts[m.Account]
 		s.mu.Unlock()
 		if now.StatusCallback != "" {
-			s.callBack(now, account)
+			s.callBack(ctx, now, account, outcome.Retries)
 		}
 	}
 }
 
-func (s *Server) callBack(m Message, account Account) {
+// pause waits for the delay between callbacks, and tells whether to go on.
+func (s *Server) pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(s.delay):
+		return true
+	}
+}
+
+func (s *Server) callBack(ctx context.Context, m Message, account Account, retries int) {
 	form := url.Values{
 		"MessageSid": {m.SID}, "SmsSid": {m.SID}, "MessageStatus": {m.Status}, "SmsStatus": {m.Status},
 		"AccountSid": {m.Account}, "To": {m.To}, "From": {m.From}, "ApiVersion": {"2010-04-01"},
@@ -62,22 +71,34 @@ func (s *Server) callBack(m Message, account Account) {
 	if m.MessagingServiceSID != "" {
 		form.Set("MessagingServiceSid", m.MessagingServiceSID)
 	}
-	done := Callback{At: time.Now(), SID: m.SID, To: m.To, MessageStatus: m.Status}
-	u, err := url.Parse(m.StatusCallback)
-	if err == nil {
-		route, known := s.route(u.Host, u.Path)
-		if !known {
-			err = errors.New("no route leads to the host " + u.Host)
+	for try := 1; ; try++ {
+		done := Callback{At: time.Now(), SID: m.SID, To: m.To, MessageStatus: m.Status, Try: try}
+		u, err := url.Parse(m.StatusCallback)
+		if err != nil {
+			done.Error = err.Error()
+		} else if route, known := s.route(u.Host, u.Path); !known {
+			done.Error = "no route leads to the host " + u.Host
+			err = errors.New(done.Error)
 		} else {
-			done.Delivered = deliver(s.ctx, route, m.StatusCallback, form, account.AuthToken)
+			done.Delivered = deliver(ctx, route, m.StatusCallback, form, account.AuthToken)
+		}
+		s.mu.Lock()
+		if ctx.Err() == nil { // else it is of before a Reset
+			s.callbacks = append(s.callbacks, done)
+		}
+		s.mu.Unlock()
+		if err != nil || !done.again(try, retries) || !s.pause(ctx) {
+			return
 		}
 	}
-	if err != nil {
-		done.Error = err.Error()
+}
+
+// again tells whether another try follows one that ended like this.
+func (d Delivered) again(try, retries int) bool {
+	if retries == 0 {
+		return !d.connected && try == 1
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.callbacks = append(s.callbacks, done)
+	return (d.Status == 0 || d.Status >= 500) && try <= retries
 }
 
 // deliver posts a signed webhook to target, by connecting to the route's address.
@@ -99,6 +120,9 @@ func deliver(ctx context.Context, route Route, target string, form url.Values, a
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, route.Address)
 			}}
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			GotConn: func(httptrace.GotConnInfo) { d.connected = true }, // after the TLS handshake
+		})
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
 		if err != nil {
 			return fmt.Errorf("making a webhook: %w", err)

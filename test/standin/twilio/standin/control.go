@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ func (s *Server) control() {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	s.mux.HandleFunc("GET /control/messages", get(s.Messages))
+	s.mux.HandleFunc("GET /control/counts", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, s.Counts(r.URL.Query().Get("to")))
+	})
 	s.mux.HandleFunc("GET /control/attempts", get(s.Attempts))
 	s.mux.HandleFunc("GET /control/lookups", get(s.Lookups))
 	s.mux.HandleFunc("GET /control/callbacks", get(s.Callbacks))
@@ -114,8 +118,11 @@ func (s *Server) AddFault(f Fault) error {
 
 // SetOutcome says what callbacks report of messages to a number.
 func (s *Server) SetOutcome(o Outcome) error {
-	if o.To == "" {
+	switch {
+	case o.To == "":
 		return errors.New("an outcome needs to")
+	case o.Retries < 0 || o.Retries > 5:
+		return errors.New("retries must be from 0 to 5")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,21 +130,12 @@ func (s *Server) SetOutcome(o Outcome) error {
 	return nil
 }
 
-// SetOptOut blocks a number for a sender, or takes that back.
-func (s *Server) SetOptOut(o OptOut) error {
-	if o.Account == "" || o.From == "" || o.To == "" {
-		return errors.New("an opt-out needs account, from and to")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.blocked[OptOut{Account: o.Account, From: o.From, To: o.To}] = !o.Resumed
-	return nil
-}
-
-// Reset forgets everything but accounts and routes.
+// Reset forgets everything but accounts and routes, and ends the callbacks under way.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stop()
+	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.faults, s.messages, s.attempts, s.lookups, s.callbacks = nil, nil, nil, nil, nil
 	s.outcomes, s.blocked = map[string]Outcome{}, map[OptOut]bool{}
 }
@@ -158,6 +156,15 @@ func listed[T any](s *Server, rows func() []*T, number func(*T) string, to strin
 // Messages lists what was accepted for a number, oldest first; "" for all.
 func (s *Server) Messages(to string) []Message {
 	return listed(s, func() []*Message { return s.messages }, func(m *Message) string { return m.To }, to)
+}
+
+// Counts tells how often each body was accepted for a number; "" for all.
+func (s *Server) Counts(to string) map[string]int {
+	counts := map[string]int{}
+	for _, m := range s.Messages(to) {
+		counts[m.Body]++
+	}
+	return counts
 }
 
 // Attempts lists the requests to send to a number.
@@ -202,6 +209,7 @@ func (s *Server) Deliver(r *http.Request, in Inbound) (Delivered, error) {
 	if in.SID == "" {
 		in.SID = newSID("SM")
 	}
+	s.heed(in)
 	form := url.Values{
 		"MessageSid": {in.SID}, "SmsSid": {in.SID}, "SmsMessageSid": {in.SID}, "AccountSid": {account.SID},
 		"From": {in.From}, "To": {in.To}, "Body": {in.Body}, "NumMedia": {"0"}, "NumSegments": {"1"},

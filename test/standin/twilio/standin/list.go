@@ -139,7 +139,7 @@ func resource(m Message) map[string]any {
 		"sid": m.SID, "account_sid": m.Account, "to": m.To, "from": orNull(m.From), "body": m.Body,
 		"messaging_service_sid": orNull(m.MessagingServiceSID), "direction": "outbound-api", "status": m.Status,
 		"date_created": date(m.At), "date_updated": date(m.At), "date_sent": date(m.SentAt),
-		"error_code": code, "error_message": nil, "num_segments": "1", "num_media": "0", "price": nil, "price_unit": "USD",
+		"error_code": code, "error_message": nil, "num_segments": strconv.Itoa(segments(m.Body)), "num_media": "0", "price": nil, "price_unit": "USD",
 		"api_version": "2010-04-01", "uri": "/2010-04-01/Accounts/" + m.Account + "/Messages/" + m.SID + ".json",
 	}
 }

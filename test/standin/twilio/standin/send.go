@@ -126,6 +126,7 @@ func (s *Server) accept(account Account, form url.Values, attempt *Attempt) Mess
 	defer s.mu.Unlock()
 	s.messages = append(s.messages, m)
 	attempt.SID = m.SID
-	s.calls.Go(func() { s.report(m) })
+	ctx := s.ctx
+	s.calls.Go(func() { s.report(ctx, m) })
 	return *m
 }

@@ -20,11 +20,11 @@ const defaultCallbackDelay = 200 * time.Millisecond
 type Server struct {
 	mux   *http.ServeMux
 	delay time.Duration
-	stop  context.CancelFunc
-	ctx   context.Context
 	calls sync.WaitGroup
 
 	mu        sync.Mutex
+	ctx       context.Context // of the callbacks, until Close or the next Reset
+	stop      context.CancelFunc
 	accounts  map[string]Account
 	routes    map[string]Route // by host and path
 	faults    []*Fault
@@ -64,7 +64,9 @@ func New(c Config) *Server {
 
 // Close ends the callbacks under way.
 func (s *Server) Close() {
+	s.mu.Lock()
 	s.stop()
+	s.mu.Unlock()
 	s.calls.Wait()
 }
 

@@ -46,8 +46,12 @@ type Fault struct {
 // Outcome is what callbacks say of messages to a number.
 type Outcome struct {
 	To        string   `json:"to"`
-	Statuses  []string `json:"statuses"`            // in this order; none for no callbacks
+	Statuses  []string `json:"statuses"`            // in this order, repeated if named twice; none for no callbacks
 	ErrorCode int      `json:"errorCode,omitempty"` // sent with failed and undelivered
+	// Retries is how often a callback is tried again, at most 5, after an answer of
+	// 5xx or none. Zero does what Twilio does by default: it tries a second time when
+	// it could not connect (https://www.twilio.com/docs/api/errors/11205).
+	Retries int `json:"retries,omitempty"`
 }
 
 // OptOut blocks a guest for a sender: sending fails with code 21610.
@@ -92,12 +96,13 @@ type Lookup struct {
 	Status  int       `json:"status"` // 0 when none was answered
 }
 
-// Callback is a status webhook that was delivered, or could not be.
+// Callback is one try to deliver a status webhook.
 type Callback struct {
 	At            time.Time `json:"at"`
 	SID           string    `json:"sid"`
 	To            string    `json:"to"`
 	MessageStatus string    `json:"messageStatus"`
+	Try           int       `json:"try"` // from 1
 	Delivered
 }
 
@@ -113,8 +118,10 @@ type Inbound struct {
 	To      string `json:"to"`
 	Body    string `json:"body"`
 	SID     string `json:"sid,omitempty"` // a new one when empty
-	// Extra are further parameters, such as OptOutType.
+	// Extra are further parameters, such as OptOutType or MessagingServiceSid.
 	Extra map[string]string `json:"extra,omitempty"`
+	// IgnoreKeywords leaves the guest's STOP or START without effect on sending.
+	IgnoreKeywords bool `json:"ignoreKeywords,omitempty"`
 }
 
 // Delivered is how a webhook was answered.
@@ -123,4 +130,6 @@ type Delivered struct {
 	Body   string `json:"body,omitempty"`
 	SID    string `json:"messageSid,omitempty"`
 	Error  string `json:"error,omitempty"`
+
+	connected bool
 }
