@@ -20,15 +20,15 @@ func main() {
 	root := flag.String("root", "", "the folder that holds a folder for each node")
 	name := flag.String("name", "", "the name that storage classes know the provisioner by")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := serve(ctx, *kubeconfig, *root, *name); err != nil {
+	if err := serve(*kubeconfig, *root, *name); err != nil {
 		fmt.Fprintln(os.Stderr, "provisioner:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(ctx context.Context, kubeconfig, root, name string) error {
+func serve(kubeconfig, root, name string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return fmt.Errorf("reading the kubeconfig: %w", err)

@@ -72,7 +72,7 @@ func (b Builder) Build(ctx context.Context, programs []Program) (string, error) 
 }
 
 // buildBatch builds programs of one module in one go: they share most of their packages, and they link side by side.
-func (b Builder) buildBatch(ctx context.Context, folder string, batch []Program, done, total int) error {
+func (b Builder) buildBatch(ctx context.Context, folder string, batch []Program, done, total int) (err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("making the folder of the programs: %w", err)
 	}
@@ -80,7 +80,7 @@ func (b Builder) buildBatch(ctx context.Context, folder string, batch []Program,
 	if err != nil {
 		return fmt.Errorf("making a folder to build in: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(), "-o", work + "/"}
 	for _, p := range batch {

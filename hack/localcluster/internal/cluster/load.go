@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -56,12 +57,12 @@ func (c Cluster) Load(ctx context.Context, root, cache string, programs []GoImag
 }
 
 // goImage builds a program of the project into an image. Nothing in it tells when or where it was built.
-func (c Cluster) goImage(ctx context.Context, root string, p GoImage) (image.Image, error) {
+func (c Cluster) goImage(ctx context.Context, root string, p GoImage) (img image.Image, err error) {
 	dir, err := os.MkdirTemp("", "switchboard-program-")
 	if err != nil {
 		return image.Image{}, fmt.Errorf("making a folder to build in: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	base := filepath.Base(p.Package)
 	file := filepath.Join(dir, base)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", file, "./"+p.Package)

@@ -116,7 +116,7 @@ func (c Cluster) start(ctx context.Context, bin string) error {
 		return err
 	}
 	ready, stop := errgroup.WithContext(ctx)
-	ready.Go(func() error { return c.loadOwnImages(stop, bin, nodes) })
+	ready.Go(func() error { return c.loadOwnImages(stop, bin) })
 	ready.Go(func() error { return until(stop, time.Minute, "the API server", health.apiServer) })
 	if err := ready.Wait(); err != nil {
 		return err
@@ -165,7 +165,7 @@ func (c Cluster) ensure(ctx context.Context, programs ...process.Program) error 
 }
 
 // loadOwnImages hands the nodes the two images that the cluster itself runs.
-func (c Cluster) loadOwnImages(ctx context.Context, bin string, nodes []node.Node) error {
+func (c Cluster) loadOwnImages(ctx context.Context, bin string) error {
 	pause, err := image.Program(node.PauseImage, "pause", bin+"/pause", v1.Config{User: "65535:65535"})
 	if err != nil {
 		return err

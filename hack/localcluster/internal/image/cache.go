@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 
 // Cached returns the image that a folder holds, and makes it first when there is none.
 // What makes it gets a folder to work in, which stays until the image is kept.
-func Cached(folder string, make func(work string) (v1.Image, error)) (v1.Image, error) {
+func Cached(folder string, make func(work string) (v1.Image, error)) (img v1.Image, err error) {
 	if img, err := open(folder); err == nil {
 		return img, nil
 	}
@@ -23,8 +24,8 @@ func Cached(folder string, make func(work string) (v1.Image, error)) (v1.Image, 
 	if err != nil {
 		return nil, fmt.Errorf("making the cache of images: %w", err)
 	}
-	defer os.RemoveAll(work)
-	img, err := make(work)
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	img, err = make(work)
 	if err != nil {
 		return nil, err
 	}

@@ -25,8 +25,10 @@ func Take(ctx context.Context, file string) (func(), error) {
 		}
 		if f != nil {
 			return func() {
-				os.Remove(file) // before it is let go of, so that nobody takes a file that is about to vanish
-				f.Close()
+				// Removed before it is let go of, so that nobody takes a file that is about to vanish.
+				// One that stays for whatever reason is taken again as it is.
+				_ = os.Remove(file)
+				_ = f.Close()
 			}, nil
 		}
 		select {
@@ -47,7 +49,7 @@ func try(file string) (*os.File, error) {
 	if err == nil && current(f, file) {
 		return f, nil
 	}
-	f.Close()
+	_ = f.Close()
 	if err != nil && !errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, err
 	}

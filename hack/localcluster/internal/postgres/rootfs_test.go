@@ -53,7 +53,7 @@ func TestTheEntrypointRefusesWhatCannotBeMeant(t *testing.T) {
 			cmd := exec.Command("bash", "-c", `
 				id() { echo 999; }; mkdir() { :; }; chmod() { :; } # not root, and nothing of the host is touched
 				. ./docker-entrypoint.sh postgres`)
-			cmd.Env = append(c.env, "PATH=/usr/bin:/bin", "PGDATA="+t.TempDir())
+			cmd.Env = append([]string{"PATH=/usr/bin:/bin", "PGDATA=" + t.TempDir()}, c.env...)
 			out, err := cmd.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), c.want) {
 				t.Errorf("got %q, %v; want a refusal that says %q", out, err, c.want)
