@@ -59,6 +59,7 @@ const (
 // TenantSpec is what a client bought.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.__namespace__) == has(oldSelf.__namespace__) && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)",message="namespace can't change: the data is there. Make a new Tenant and import the data"
+// +kubebuilder:validation:XValidation:rule="(has(self.plan) && has(self.plan.storage)) == (has(oldSelf.plan) && has(oldSelf.plan.storage)) && (!has(self.plan) || !has(self.plan.storage) || !has(oldSelf.plan) || !has(oldSelf.plan.storage) || string(self.plan.storage) == string(oldSelf.plan.storage))",message="plan.storage can't change: the volume is there. Make a new Tenant with the size that you need and import the data"
 type TenantSpec struct {
 	// displayName for people. Default: the Tenant's name. Example: Hotel Berlin.
 	// +optional

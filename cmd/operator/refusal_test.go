@@ -38,6 +38,16 @@ func runComesIntoStatus(t *testing.T, c testCluster) {
 	if err := c.finish(ctx, job, result); err != nil {
 		t.Fatal(err)
 	}
+	// Whoever may make Jobs in the namespace can put the same labels on theirs.
+	forged := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: "forged", Namespace: namespace, Labels: cron.Spec.JobTemplate.Labels},
+		Spec:       *cron.Spec.JobTemplate.Spec.DeepCopy(),
+	}
+	create(t, c, forged)
+	if err := c.finish(ctx, forged, strings.Replace(result, `"sequence":7`, `"sequence":99`, 1)); err != nil {
+		t.Fatal(err)
+	}
+	quiet(t, c)
 	policy := &v1alpha1.RetentionPolicy{}
 	eventually(t, "the run in status", func(ctx context.Context) error {
 		if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "guest-messages"}, policy); err != nil {

@@ -16,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -129,11 +130,7 @@ func clientsLife(t *testing.T, c testCluster) {
 	t.Run("a pass over what is settled writes nothing", func(t *testing.T) {
 		quiet(t, c)
 		before := c.writes.Load()
-		touched := tenant()
-		touched.Annotations = map[string]string{"example.com/touched": "yes"} // wakes the Tenant up
-		if err := c.Update(ctx, touched); err != nil {
-			t.Fatal(err)
-		}
+		wake(t, c, tenant())
 		quiet(t, c)
 		if n := c.writes.Load() - before; n != 0 {
 			t.Errorf("%d writes", n)
@@ -176,6 +173,38 @@ func clientsLife(t *testing.T, c testCluster) {
 		}
 	})
 
+	t.Run("a lost login is replaced by a newer one", func(t *testing.T) {
+		if err := c.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "database-serve-v2", Namespace: namespace}}); err != nil {
+			t.Fatal(err)
+		}
+		wake(t, c, tenant())
+		eventually(t, "the third version", func(ctx context.Context) error {
+			return errors.Join(c.play(ctx, namespace), c.Get(ctx, key("database-serve-v3"), &corev1.Secret{}))
+		})
+		settled("settled with the third version")
+	})
+	t.Run("lost keys are not made anew, but asked for", func(t *testing.T) {
+		keys := &corev1.Secret{}
+		if err := c.Get(ctx, key("keys"), keys); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Delete(ctx, keys.DeepCopy()); err != nil {
+			t.Fatal(err)
+		}
+		wake(t, c, tenant())
+		eventually(t, "told", func(context.Context) error {
+			return condition(tenant().Status.Conditions, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretMissing)
+		})
+		create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: keys.Name, Namespace: namespace, Labels: keys.Labels}, Data: keys.Data})
+		settled("settled with the keys restored")
+	})
+	t.Run("a volume's size can't change", func(t *testing.T) {
+		larger, size := tenant(), resource.MustParse("77Gi")
+		larger.Spec.Plan = &v1alpha1.Plan{Storage: &size}
+		if err := c.Update(ctx, larger); err == nil || !strings.Contains(err.Error(), "plan.storage can't change") {
+			t.Errorf("err = %v", err)
+		}
+	})
 	t.Run("a run's result comes into status", func(t *testing.T) { runComesIntoStatus(t, c) })
 	t.Run("a policy outside of the Region's bounds is refused, and the rules before it stay", func(t *testing.T) { outOfBounds(t, c) })
 
@@ -207,6 +236,19 @@ func clientsLife(t *testing.T, c testCluster) {
 			return nil
 		})
 	})
+}
+
+// wake has the operator look at a Tenant.
+func wake(t *testing.T, c testCluster, tenant *v1alpha1.Tenant) {
+	t.Helper()
+	before := tenant.DeepCopy()
+	if tenant.Annotations == nil {
+		tenant.Annotations = map[string]string{}
+	}
+	tenant.Annotations["example.com/woken"] = time.Now().String()
+	if err := c.Patch(t.Context(), tenant, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // quiet waits until the operator has written nothing for two seconds.

@@ -115,7 +115,7 @@ func (r *Reconciler) accept(_ context.Context, s *scope) error {
 
 func (r *Reconciler) findLogin(ctx context.Context, s *scope) error {
 	component := contract.ComponentConnector(s.channel.Name)
-	setup, err := observe.ReadSetup(ctx, r.Client, s.in.Tenant.Name, s.channel.Namespace, "")
+	setup, err := observe.ReadSetup(ctx, r.Client, s.in.Tenant, s.channel.Namespace, "")
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,7 @@ func (r *Reconciler) findShared(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) applyCronJob(ctx context.Context, s *scope) error {
-	setup, err := observe.ReadSetup(ctx, r.Client, s.in.Tenant.Name, s.policy.Namespace, "")
+	setup, err := observe.ReadSetup(ctx, r.Client, s.in.Tenant, s.policy.Namespace, "")
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package tenant
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/credentials"
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/step"
 )
 
 func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
@@ -32,11 +35,25 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 		wanted.Servers[name.ConnectorTLS(c.Name)] = name.Connector(c.Name)
 		wanted.Public = append(wanted.Public, name.ConnectorTLS(c.Name))
 	}
+	setup, err := observe.ReadSetup(ctx, r.Client, s.tenant, s.in.Namespace(), "")
+	if err != nil {
+		return err
+	}
+	wanted.Used = setup.Usable
 	found, err := r.Keeper.Ensure(ctx, wanted)
+	var lost *credentials.LostError
+	if errors.As(err, &lost) {
+		return &step.Stall{
+			Condition: v1alpha1.ConditionCredentialsReady, Reason: v1alpha1.ReasonSecretMissing, Message: lost.Message, After: askAgain,
+		}
+	}
 	s.found = found
 	s.facts.CredentialsReady = err == nil
 	return err
 }
+
+// askAgain is how soon a lost Secret is looked for again: Secrets are not watched (docs/design/0003).
+const askAgain = 5 * time.Second
 
 // components that log in to the tenant's database.
 func (s *scope) components() []string {

@@ -38,7 +38,7 @@ func (r *Reconciler) planSetup(ctx context.Context, s *scope) error {
 	admin := s.found[name.Admin]
 	s.in.Versions = map[string]int{name.Admin: admin[len(admin)-1]}
 	s.job = plan.Setup(s.in, logins, accepted, limits)
-	s.facts.Setup, err = observe.ReadSetup(ctx, r.Client, s.tenant.Name, s.in.Namespace(), s.job.Name)
+	s.facts.Setup, err = observe.ReadSetup(ctx, r.Client, s.tenant, s.in.Namespace(), s.job.Name)
 	if err != nil {
 		return err
 	}

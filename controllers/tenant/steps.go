@@ -120,6 +120,12 @@ func (r *Reconciler) applyIsolation(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) applyDatabase(ctx context.Context, s *scope) error {
+	// A Region may have changed its defaults since: the volume that is there stays as it is.
+	claim, err := observe.DatabaseClaim(ctx, r.Client, s.in.Namespace())
+	if err != nil {
+		return err
+	}
+	s.in.Claim = claim
 	return r.Applier.Apply(ctx, plan.Database(s.in)...)
 }
 

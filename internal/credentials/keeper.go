@@ -41,7 +41,15 @@ type Wanted struct {
 	Components                  []string          // that log in to the database, without the superuser
 	Servers                     map[string]string // Secret of a serving certificate → Service that it is for
 	Public                      []string          // Secrets whose certificate is for Hostname too
+	// Used are the newest versions of logins that the database has known: a lost login
+	// is replaced by a newer one, never by another secret of the same name.
+	Used map[string]int
 }
+
+// LostError says that a Secret is gone that can't be made again.
+type LostError struct{ Secret, Message string }
+
+func (e *LostError) Error() string { return e.Message }
 
 // Found are the versions of every component's login that exist, lowest first.
 type Found map[string][]int
@@ -61,6 +69,9 @@ func (k Keeper) Ensure(ctx context.Context, w Wanted) (Found, error) {
 		return nil, err
 	}
 	m := maker{Keeper: k, wanted: w, ca: ca, authority: authority, secrets: secrets}
+	if err := m.lost(); err != nil {
+		return nil, err
+	}
 	for _, secret := range slices.Sorted(maps.Keys(w.Servers)) {
 		if err := m.server(ctx, secret, w.Servers[secret]); err != nil {
 			return nil, err
@@ -169,6 +180,23 @@ type maker struct {
 	secrets   map[string]*corev1.Secret
 }
 
+// lost finds what must not be made anew beside a database that exists.
+func (m maker) lost() error {
+	if len(m.wanted.Used) == 0 {
+		return nil // nothing was ever set up
+	}
+	for secret, loss := range map[string]string{
+		name.Keys:                       "without it, guests who said STOP are not recognised any more",
+		name.Credentials(name.Admin, 1): "the database's superuser knows no other password",
+	} {
+		if m.secrets[secret] == nil {
+			return &LostError{Secret: secret, Message: fmt.Sprintf(
+				"Secret %s was removed, and %s: restore it from a backup, with its labels; the tenant's pods go on as they are", secret, loss)}
+		}
+	}
+	return nil
+}
+
 // server keeps a serving certificate fresh, in place: its readers read it again.
 func (m maker) server(ctx context.Context, secret, service string) error {
 	names := []string{
@@ -217,7 +245,7 @@ func (m maker) random(ctx context.Context) error {
 // for or its certificate is due. The superuser keeps its password for life: the
 // database's image sets it once.
 func (m maker) login(ctx context.Context, component string) error {
-	version, secret := 0, password()
+	version, secret := m.wanted.Used[component], password()
 	if existing := versions(m.secrets)[component]; len(existing) > 0 {
 		version = existing[len(existing)-1]
 		newest := m.secrets[name.Credentials(component, version)]

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -36,6 +37,12 @@ func ReadRuns(ctx context.Context, r client.Reader, tenant, namespace, policy st
 	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(selector)); err != nil {
 		return runs, fmt.Errorf("reading the retention Jobs: %w", err)
 	}
+	cron := &batchv1.CronJob{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Retain(policy)}, cron); err != nil {
+		return runs, wrap("reading CronJob "+name.Retain(policy), client.IgnoreNotFound(err))
+	}
+	// Labels are anyone's to set: a run is what the policy's own CronJob made.
+	jobs.Items = slices.DeleteFunc(jobs.Items, func(j batchv1.Job) bool { return !metav1.IsControlledBy(&j, cron) })
 	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
 	judged := false
 	for i := range jobs.Items {

@@ -8,6 +8,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -29,16 +30,16 @@ type Setup struct {
 
 // ReadSetup reads the migration Jobs of a tenant; desired is the name of the one
 // that stands for what is asked for now.
-func ReadSetup(ctx context.Context, r client.Reader, tenant, namespace, desired string) (Setup, error) {
+func ReadSetup(ctx context.Context, r client.Reader, tenant *v1alpha1.Tenant, namespace, desired string) (Setup, error) {
 	s := Setup{Usable: map[string]int{}}
 	var jobs batchv1.JobList
-	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant, "migrate"))); err != nil {
+	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant.Name, "migrate"))); err != nil {
 		return s, fmt.Errorf("reading the migration Jobs: %w", err)
 	}
 	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	for i := range jobs.Items {
 		job := &jobs.Items[i]
-		if !strings.HasPrefix(job.Name, name.Migrate("")) || !job.DeletionTimestamp.IsZero() {
+		if !metav1.IsControlledBy(job, tenant) || !job.DeletionTimestamp.IsZero() {
 			continue
 		}
 		done := finished(job, batchv1.JobComplete)
@@ -93,7 +94,11 @@ func Result(ctx context.Context, r client.Reader, job *batchv1.Job) (contract.Re
 		return contract.Result{}, fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
 	}
 	slices.SortFunc(pods.Items, func(a, b corev1.Pod) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
-	for _, p := range pods.Items {
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		if !metav1.IsControlledBy(p, job) {
+			continue // labels are anyone's to set
+		}
 		for _, c := range p.Status.ContainerStatuses {
 			if t := c.State.Terminated; t != nil && t.Message != "" {
 				result, err := contract.DecodeResult(t.Message)

@@ -47,6 +47,17 @@ func Database(ctx context.Context, r client.Reader, namespace string) (Workload,
 	}, nil
 }
 
+// DatabaseClaim is that of the volume that the embedded engine was made with; nil when
+// there is no engine yet.
+func DatabaseClaim(ctx context.Context, r client.Reader, namespace string) (*corev1.PersistentVolumeClaimSpec, error) {
+	s := &appsv1.StatefulSet{}
+	err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Postgres}, s)
+	if err != nil || len(s.Spec.VolumeClaimTemplates) == 0 {
+		return nil, wrap("reading StatefulSet "+name.Postgres, client.IgnoreNotFound(err))
+	}
+	return &s.Spec.VolumeClaimTemplates[0].Spec, nil
+}
+
 // UsesSecret says whether a Deployment's pods are to mount a Secret.
 func UsesSecret(ctx context.Context, r client.Reader, namespace, deployment, secret string) (bool, error) {
 	d := &appsv1.Deployment{}

@@ -134,6 +134,9 @@ func (in Tenant) volumeClaim() corev1.PersistentVolumeClaim {
 	if class := in.Region.Spec.StorageClassName; class != "" {
 		claim.Spec.StorageClassName = &class
 	}
+	if in.Claim != nil {
+		claim.Spec = *in.Claim.DeepCopy()
+	}
 	return claim
 }
 

@@ -26,6 +26,8 @@ type Tenant struct {
 	OperatorNamespace string
 	// Versions of the credentials that workloads use, by component.
 	Versions map[string]int
+	// Claim is that of the database's volume where it exists already: it can't be changed.
+	Claim *corev1.PersistentVolumeClaimSpec
 	// Gateway says that the cluster knows Gateway API routes.
 	Gateway bool
 }
