@@ -230,7 +230,7 @@ func clientsLife(t *testing.T, c testCluster) {
 		eventually(t, "connector and CronJob are gone", func(ctx context.Context) error {
 			for name, object := range map[string]client.Object{"connector-front-desk": &appsv1.Deployment{}, "retain-guest-messages": &batchv1.CronJob{}} {
 				if err := c.Get(ctx, key(name), object); !apierrors.IsNotFound(err) {
-					return fmt.Errorf("%s: %v", name, err)
+					return fmt.Errorf("%s: %w", name, err)
 				}
 			}
 			return nil

@@ -55,7 +55,10 @@ func allowDNS(in Tenant) *networkingv1.NetworkPolicy {
 			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: "kube-system"}},
 			PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"k8s-app": "kube-dns"}},
 		}},
-		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolUDP, 53), port(corev1.ProtocolTCP, 53)},
+		// Policies see the pod's port, which is 5353 where the DNS server runs without privileges.
+		Ports: []networkingv1.NetworkPolicyPort{
+			port(corev1.ProtocolUDP, 53), port(corev1.ProtocolTCP, 53), port(corev1.ProtocolUDP, 5353), port(corev1.ProtocolTCP, 5353),
+		},
 	}
 	return in.networkPolicy("allow-dns", nil, nil, []networkingv1.NetworkPolicyEgressRule{dns}, in.Tenant, "Tenant")
 }
