@@ -173,6 +173,40 @@ func clientsLife(t *testing.T, c testCluster) {
 		}
 	})
 
+	t.Run("routes follow the Region, and a stale one goes", func(t *testing.T) {
+		routes := func(want ...string) {
+			t.Helper()
+			eventually(t, "routes", func(ctx context.Context) error {
+				var found networkingv1.IngressList
+				if err := c.List(ctx, &found, client.InNamespace(namespace)); err != nil {
+					return err
+				}
+				var names []string
+				for _, i := range found.Items {
+					names = append(names, i.Name)
+				}
+				if !slices.Equal(names, want) {
+					return fmt.Errorf("there are %v, want %v", names, want)
+				}
+				return nil
+			})
+		}
+		region := &v1alpha1.Region{}
+		set := func(r *v1alpha1.Routes) {
+			t.Helper()
+			if err := c.Get(ctx, client.ObjectKey{Name: "eu-central"}, region); err != nil {
+				t.Fatal(err)
+			}
+			region.Spec.Routes = r
+			if err := c.Update(ctx, region); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(&v1alpha1.Routes{Ingress: &v1alpha1.IngressReference{ClassName: "nginx"}})
+		routes("connector-front-desk", "serve")
+		set(nil)
+		routes()
+	})
 	t.Run("a lost login is replaced by a newer one", func(t *testing.T) {
 		if err := c.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "database-serve-v2", Namespace: namespace}}); err != nil {
 			t.Fatal(err)

@@ -100,8 +100,8 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 
 // stop takes the connector down when its Tenant was deleted and the namespace stayed.
 func (r *Reconciler) stop(ctx context.Context, s *scope) error {
-	return r.Applier.Prune(ctx, s.channel.Namespace, map[string]string{v1alpha1.LabelChannel: s.channel.Name}, nil,
-		&appsv1.DeploymentList{}, &corev1.ServiceList{}, &networkingv1.NetworkPolicyList{}, &networkingv1.IngressList{}, &policyv1.PodDisruptionBudgetList{})
+	kinds := append(plan.Routes(r.Gateway), &appsv1.DeploymentList{}, &corev1.ServiceList{}, &networkingv1.NetworkPolicyList{}, &policyv1.PodDisruptionBudgetList{})
+	return r.Applier.Prune(ctx, s.channel.Namespace, map[string]string{v1alpha1.LabelChannel: s.channel.Name}, nil, kinds...)
 }
 
 func (r *Reconciler) accept(_ context.Context, s *scope) error {
@@ -162,7 +162,11 @@ func (r *Reconciler) checkCredentials(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) applyConnector(ctx context.Context, s *scope) error {
-	return r.Applier.Apply(ctx, plan.Connector(s.in, s.channel, s.processor)...)
+	objects := plan.Connector(s.in, s.channel, s.processor)
+	if err := r.Applier.Apply(ctx, objects...); err != nil {
+		return err
+	}
+	return r.Applier.Prune(ctx, s.channel.Namespace, plan.ConnectorLabels(s.in.Tenant.Name, s.channel.Name), objects, plan.Routes(r.Gateway)...)
 }
 
 func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.Result, error) {

@@ -133,7 +133,11 @@ func (r *Reconciler) applyServer(ctx context.Context, s *scope) error {
 	if s.in.Versions[contract.ComponentServe] == 0 {
 		return nil // its login does not exist in the database yet
 	}
-	return r.Applier.Apply(ctx, plan.Server(s.in)...)
+	objects := plan.Server(s.in)
+	if err := r.Applier.Apply(ctx, objects...); err != nil {
+		return err
+	}
+	return r.Applier.Prune(ctx, s.in.Namespace(), plan.ServerLabels(s.tenant.Name), objects, plan.Routes(r.Gateway)...)
 }
 
 func (r *Reconciler) waitForDatabase(ctx context.Context, s *scope) error {

@@ -4,7 +4,10 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 )
 
 // route leads a path of the tenant's host to a Service: a Gateway API HTTPRoute or
@@ -20,6 +23,32 @@ func (in Tenant) route(meta metav1.ObjectMeta, path, service string) client.Obje
 	default:
 		return nil
 	}
+}
+
+// Routes are the kinds that a route may be of, for finding those that are not wanted
+// any more: a stale one is a way in.
+func Routes(gateway bool) []client.ObjectList {
+	kinds := []client.ObjectList{&networkingv1.IngressList{}}
+	if gateway {
+		routes := &metav1.PartialObjectMetadataList{}
+		routes.SetGroupVersionKind(schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRouteList"})
+		kinds = append(kinds, routes)
+	}
+	return kinds
+}
+
+// ServerLabels select what Server makes.
+func ServerLabels(tenant string) map[string]string {
+	l := TenantLabels(tenant)
+	l[labelComponent] = componentServe
+	return l
+}
+
+// ConnectorLabels select what Connector makes for a channel.
+func ConnectorLabels(tenant, channel string) map[string]string {
+	l := TenantLabels(tenant)
+	l[labelComponent], l[v1alpha1.LabelChannel] = componentConnector, channel
+	return l
 }
 
 func (in Tenant) httpRoute(meta metav1.ObjectMeta, path, service string) *unstructured.Unstructured {
