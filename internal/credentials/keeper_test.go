@@ -1,0 +1,265 @@
+package credentials_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/credentials"
+	"github.com/switchboard-operator/switchboard/internal/name"
+)
+
+const (
+	operatorNamespace = "switchboard-system"
+	namespace         = "tenant-hotel-berlin"
+	hostname          = "messages.hotel-berlin.example"
+)
+
+// kept is a keeper on an API of its own, with a clock that the test turns and a
+// count of what was written.
+type kept struct {
+	credentials.Keeper
+	now    time.Time
+	writes int
+}
+
+func newKept() *kept {
+	k := &kept{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			k.writes++
+			return c.Create(ctx, o, opts...)
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			k.writes++
+			return c.Patch(ctx, o, p, opts...)
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			k.writes++
+			return c.Update(ctx, o, opts...)
+		},
+	}).Build()
+	k.Keeper = credentials.Keeper{Client: c, OperatorNamespace: operatorNamespace, Now: func() time.Time { return k.now }}
+	return k
+}
+
+func wanted() credentials.Wanted {
+	return credentials.Wanted{
+		Tenant: "hotel-berlin", Namespace: namespace, Hostname: hostname,
+		Components: []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentConnector("front-desk")},
+		Servers: map[string]string{
+			name.PostgresTLS: name.Postgres, name.ServeTLS: name.Serve, name.ConnectorTLS("front-desk"): name.Connector("front-desk"),
+		},
+		Public: []string{name.ServeTLS, name.ConnectorTLS("front-desk")},
+	}
+}
+
+func (k *kept) ensure(t *testing.T, w credentials.Wanted) credentials.Found {
+	t.Helper()
+	found, err := k.Ensure(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func (k *kept) secrets(t *testing.T, namespace string) map[string]corev1.Secret {
+	t.Helper()
+	var list corev1.SecretList
+	if err := k.Client.List(t.Context(), &list, client.InNamespace(namespace)); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]corev1.Secret{}
+	for _, s := range list.Items {
+		all[s.Name] = s
+	}
+	return all
+}
+
+func certificate(t *testing.T, raw []byte) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		t.Fatal("not PEM")
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestEverythingIsMadeOnce(t *testing.T) {
+	k := newKept()
+	found := k.ensure(t, wanted())
+	want := []string{
+		"connector-front-desk-tls", "database-admin-v1", "database-connector-front-desk-v1", "database-retain-v1", "database-serve-v1",
+		"keys", "postgres-tls", "serve-tls", "staff-bootstrap",
+	}
+	before := k.secrets(t, namespace)
+	if got := slices.Sorted(maps.Keys(before)); !slices.Equal(got, want) {
+		t.Errorf("there are %v, want %v", got, want)
+	}
+	if got := slices.Sorted(maps.Keys(k.secrets(t, operatorNamespace))); !slices.Equal(got, []string{"tenant-hotel-berlin-ca"}) {
+		t.Errorf("in the operator's namespace there are %v, want the authority alone", got)
+	}
+	for component, versions := range found {
+		if !slices.Equal(versions, []int{1}) {
+			t.Errorf("%s has versions %v, want 1 alone", component, versions)
+		}
+	}
+
+	k.writes = 0
+	k.ensure(t, wanted())
+	if k.writes != 0 {
+		t.Errorf("a second pass wrote %d times", k.writes)
+	}
+	for n, s := range k.secrets(t, namespace) {
+		if !maps.EqualFunc(s.Data, before[n].Data, bytes.Equal) {
+			t.Errorf("a second pass changed %s", n)
+		}
+	}
+}
+
+// The authority's key never enters a tenant's namespace, and no two secrets are alike.
+func TestSecretsAreApart(t *testing.T) {
+	k := newKept()
+	k.ensure(t, wanted())
+	authority := k.secrets(t, operatorNamespace)["tenant-hotel-berlin-ca"].Data[contract.FileTLSKey]
+	passwords := map[string]string{}
+	for n, s := range k.secrets(t, namespace) {
+		for file, value := range s.Data {
+			if bytes.Equal(value, authority) {
+				t.Errorf("%s in %s is the authority's key", file, n)
+			}
+		}
+		password, has := s.Data[contract.FilePassword]
+		if !has {
+			continue
+		}
+		if len(password) < 43 { // 256 bits in base64
+			t.Errorf("the password in %s has %d characters", n, len(password))
+		}
+		if twin, ok := passwords[string(password)]; ok {
+			t.Errorf("%s and %s have one password", n, twin)
+		}
+		passwords[string(password)] = n
+	}
+	if len(passwords) != 5 { // admin, serve, retain, connector, staff
+		t.Errorf("%d passwords were looked at, 5 were expected", len(passwords))
+	}
+	if keys := k.secrets(t, namespace)[name.Keys]; len(keys.Data["address-hash-1"]) != 32 {
+		t.Errorf("the key for hashes has %d bytes, want 32", len(keys.Data["address-hash-1"]))
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	k := newKept()
+	k.ensure(t, wanted())
+	all := k.secrets(t, namespace)
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate(t, k.secrets(t, operatorNamespace)["tenant-hotel-berlin-ca"].Data[contract.FileTLSCert]))
+	verify := func(secret, host string, usage x509.ExtKeyUsage) error {
+		_, err := certificate(t, all[secret].Data[contract.FileTLSCert]).Verify(x509.VerifyOptions{
+			Roots: roots, DNSName: host, CurrentTime: k.now, KeyUsages: []x509.ExtKeyUsage{usage},
+		})
+		return err
+	}
+	for secret, role := range map[string]string{
+		"database-admin-v1": "postgres", "database-serve-v1": "sb_serve_v1", "database-retain-v1": "sb_retain_v1",
+		"database-connector-front-desk-v1": "sb_connector_front_desk_v1",
+	} {
+		if cn := certificate(t, all[secret].Data[contract.FileTLSCert]).Subject.CommonName; cn != role || string(all[secret].Data[contract.FileUsername]) != role {
+			t.Errorf("%s is for %q with the certificate of %q, want %q", secret, all[secret].Data[contract.FileUsername], cn, role)
+		}
+		if err := verify(secret, "", x509.ExtKeyUsageClientAuth); err != nil {
+			t.Errorf("%s: %v", secret, err)
+		}
+		if verify(secret, "", x509.ExtKeyUsageServerAuth) == nil {
+			t.Errorf("%s could pass for a server", secret)
+		}
+		if immutable := all[secret].Immutable; immutable == nil || !*immutable {
+			t.Errorf("%s can be changed", secret)
+		}
+	}
+	for secret, service := range map[string]string{"postgres-tls": "postgres", "serve-tls": "serve", "connector-front-desk-tls": "connector-front-desk"} {
+		for _, host := range []string{service, service + "." + namespace, service + "." + namespace + ".svc", service + "." + namespace + ".svc.cluster.local"} {
+			if err := verify(secret, host, x509.ExtKeyUsageServerAuth); err != nil {
+				t.Errorf("%s: %v", secret, err)
+			}
+		}
+		if public := verify(secret, hostname, x509.ExtKeyUsageServerAuth) == nil; public != (secret != "postgres-tls") {
+			t.Errorf("%s is for %s: %t", secret, hostname, public)
+		}
+		if verify(secret, "", x509.ExtKeyUsageClientAuth) == nil {
+			t.Errorf("%s could pass for a database role", secret)
+		}
+	}
+}
+
+func TestWhatIsLost(t *testing.T) {
+	used := map[string]int{contract.ComponentServe: 3, contract.ComponentRetain: 1, contract.ComponentConnector("front-desk"): 1}
+	for _, secret := range []string{name.Keys, "database-admin-v1"} {
+		t.Run(secret+" is asked for and not made anew beside a database", func(t *testing.T) {
+			k := newKept()
+			k.ensure(t, wanted())
+			lost := k.secrets(t, namespace)[secret]
+			if err := k.Client.Delete(t.Context(), &lost); err != nil {
+				t.Fatal(err)
+			}
+			w := wanted()
+			w.Used, k.writes = used, 0
+			_, err := k.Ensure(t.Context(), w)
+			var want *credentials.LostError
+			if !errors.As(err, &want) || want.Secret != secret || !strings.Contains(want.Message, "restore it from a backup") {
+				t.Errorf("err = %v", err)
+			}
+			if k.writes != 0 {
+				t.Errorf("%d writes", k.writes)
+			}
+		})
+	}
+	t.Run("a login is followed by the version after the last that the database knew", func(t *testing.T) {
+		k := newKept()
+		k.ensure(t, wanted())
+		if err := k.Remove(t.Context(), namespace, contract.ComponentServe, 1); err != nil {
+			t.Fatal(err)
+		}
+		w := wanted()
+		w.Used = used
+		if found := k.ensure(t, w); !slices.Equal(found[contract.ComponentServe], []int{4}) {
+			t.Errorf("serve has versions %v, want 4", found[contract.ComponentServe])
+		}
+	})
+}
+
+// Secrets of the same name that somebody else made are neither taken nor changed.
+func TestASecretOfSomebodyElseIsNotTaken(t *testing.T) {
+	k := newKept()
+	theirs := &corev1.Secret{Data: map[string][]byte{"mine": []byte("x")}}
+	theirs.Name, theirs.Namespace = name.ServeTLS, namespace
+	if err := k.Client.Create(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Ensure(t.Context(), wanted()); err == nil || !strings.Contains(err.Error(), "serve-tls") {
+		t.Errorf("err = %v, want one that names serve-tls", err)
+	}
+	got := &corev1.Secret{}
+	if err := k.Client.Get(t.Context(), types.NamespacedName{Namespace: namespace, Name: name.ServeTLS}, got); err != nil || string(got.Data["mine"]) != "x" || len(got.Data) != 1 {
+		t.Errorf("it was changed: %v %v", got.Data, err)
+	}
+}
