@@ -249,7 +249,7 @@ func (m maker) login(ctx context.Context, component string) error {
 	if existing := versions(m.secrets)[component]; len(existing) > 0 {
 		version = existing[len(existing)-1]
 		newest := m.secrets[name.Credentials(component, version)]
-		asked := component != name.Admin && newest.Annotations[v1alpha1.AnnotationRotatedFor] != m.wanted.Rotation
+		asked := component != name.Admin && m.wanted.Rotation != "" && newest.Annotations[v1alpha1.AnnotationRotatedFor] != m.wanted.Rotation
 		if !asked && !due(newest.Data[contract.FileTLSCert], m.authority, m.Now()) {
 			return nil
 		}
