@@ -31,35 +31,62 @@ func read(t *testing.T, path string, into any) {
 }
 
 // everything is all that is planned for one case of testdata, in the order of applying.
+// It has two logins of serve, as during a rotation.
 func everything(t *testing.T, dir string) []client.Object {
 	t.Helper()
 	tenant, region := &v1alpha1.Tenant{}, &v1alpha1.Region{}
-	channel, policy := &v1alpha1.Channel{}, &v1alpha1.RetentionPolicy{}
 	read(t, filepath.Join(dir, "tenant.yaml"), tenant)
 	read(t, filepath.Join(dir, "region.yaml"), region)
-	read(t, filepath.Join(dir, "channel.yaml"), channel)
-	read(t, filepath.Join(dir, "policy.yaml"), policy)
-	connector := contract.ComponentConnector(channel.Name)
 	in := plan.Tenant{
 		Tenant: tenant, Region: region, OperatorNamespace: name.OperatorNamespace, Gateway: true,
 		Images:   plan.Images{Instance: "instance:test", Postgres: "postgres:test"},
-		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1, connector: 1},
-	}
-	processor, refusal := plan.Processor(region, channel)
-	if refusal != nil {
-		t.Fatal(refusal.Message)
+		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1},
 	}
 	logins := []plan.Login{
 		{Component: contract.ComponentServe, Version: 1}, {Component: contract.ComponentServe, Version: 2},
-		{Component: contract.ComponentRetain, Version: 1}, {Component: connector, Version: 1},
+		{Component: contract.ComponentRetain, Version: 1},
+	}
+	channels, policies := all[v1alpha1.Channel](t, dir, "channel*.yaml"), all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")
+	var limits []contract.Retention
+	var connectors, cronJobs []client.Object
+	for i := range channels {
+		connector := contract.ComponentConnector(channels[i].Name)
+		in.Versions[connector] = 1
+		logins = append(logins, plan.Login{Component: connector, Version: 1})
+		processor, refusal := plan.Processor(region, &channels[i])
+		if refusal != nil {
+			t.Fatal(refusal.Message)
+		}
+		connectors = append(connectors, plan.Connector(in, &channels[i], processor)...)
+	}
+	for i := range policies {
+		if refusal := plan.Accept(region, &policies[i]); refusal != nil {
+			t.Fatal(refusal.Message)
+		}
+		limits = append(limits, plan.RetentionOf(&policies[i]))
+		cronJobs = append(cronJobs, plan.Retention(in, &policies[i]))
 	}
 	objects := []client.Object{plan.Namespace(in), plan.ManagerBinding(in)}
 	objects = append(objects, plan.Isolation(in)...)
 	objects = append(objects, plan.Database(in)...)
-	objects = append(objects, plan.Setup(in, logins, []v1alpha1.Channel{*channel}, []contract.Retention{plan.RetentionOf(policy)}))
+	objects = append(objects, plan.Setup(in, logins, channels, limits))
 	objects = append(objects, plan.Server(in)...)
-	objects = append(objects, plan.Connector(in, channel, processor)...)
-	return append(objects, plan.Retention(in, policy))
+	objects = append(objects, connectors...)
+	return append(objects, cronJobs...)
+}
+
+// all reads a case's objects of one kind, by the names of their files.
+func all[T any](t *testing.T, dir, pattern string) []T {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := make([]T, len(files))
+	for i, f := range files {
+		read(t, f, &objects[i])
+	}
+	return objects
 }
 
 func cases(t *testing.T) []string {
@@ -118,8 +145,10 @@ func TestEveryPodIsConfined(t *testing.T) {
 				pods++
 				confined(t, o.GetName(), pod, plan.NodeSelector(region))
 			}
-			if pods != 5 { // database, migrate, serve, connector, retain
-				t.Errorf("%d pods were looked at, 5 were expected", pods)
+			// Database, migrate and serve; a connector per channel, a run per policy.
+			want := 3 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml"))
+			if pods != want {
+				t.Errorf("%d pods were looked at, %d were expected", pods, want)
 			}
 		})
 	}
@@ -136,6 +165,9 @@ func confined(t *testing.T, where string, pod *corev1.PodSpec, selector map[stri
 	check(required(pod, selector), "every term of a required node affinity demands the region's labels")
 	check(pod.AutomountServiceAccountToken != nil && !*pod.AutomountServiceAccountToken, "no token is mounted")
 	check(pod.EnableServiceLinks != nil && !*pod.EnableServiceLinks, "no service links are set")
+	security := pod.SecurityContext
+	check(security != nil && security.RunAsNonRoot != nil && *security.RunAsNonRoot && security.RunAsUser != nil && *security.RunAsUser > 0, "it runs as somebody else than root")
+	check(security != nil && security.SeccompProfile != nil && security.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "the runtime's seccomp profile holds")
 	check(!pod.HostNetwork && !pod.HostPID && !pod.HostIPC, "nothing of the host is shared")
 	for _, v := range pod.Volumes {
 		check(v.HostPath == nil, "no path of the host is mounted")

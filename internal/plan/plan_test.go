@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -114,5 +115,22 @@ func TestSetupIsNamedByWhatItBringsAbout(t *testing.T) {
 			t.Errorf("%s has the name of %s", what, twin)
 		}
 		seen[name] = what
+	}
+}
+
+// Kubernetes reads a schedule in its time zone; so must whoever waits for runs.
+func TestScheduleIsReadInItsTimeZone(t *testing.T) {
+	for zone, want := range map[string]string{
+		"":                 "2026-07-02T03:15:00Z",
+		"Europe/Berlin":    "2026-07-02T01:15:00Z", // summer time
+		"America/New_York": "2026-07-01T07:15:00Z",
+	} {
+		schedule, err := plan.Schedule(policyWith("15 3 * * *", zone, 90))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next := schedule.Next(time.Date(2026, 7, 1, 6, 0, 0, 0, time.UTC)).UTC().Format(time.RFC3339); next != want {
+			t.Errorf("in zone %q the next run is at %s, want %s", zone, next, want)
+		}
 	}
 }
