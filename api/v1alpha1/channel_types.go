@@ -16,6 +16,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40",message="metadata.name: use at most 40 lower-case letters, digits and hyphens, as in front-desk"
+// +kubebuilder:validation:XValidation:rule="!self.metadata.name.matches('-v[0-9]+$')",message="metadata.name: it must not end in -v and a number: version 2 of the database login of channel desk bears the name of a channel desk-v2"
 type Channel struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the object's metadata.
