@@ -46,6 +46,8 @@ func condition(conditions []metav1.Condition, name string, want metav1.Condition
 func TestOperator(t *testing.T) {
 	c := startOperator(t)
 	c.apply(t, "regions/eu-central.yaml")
+	t.Run("what the API server says", func(t *testing.T) { whatTheAPIServerSays(t, c) })
+	t.Run("what can't change", func(t *testing.T) { whatCannotChange(t, c) })
 	t.Run("a client's life", func(t *testing.T) { clientsLife(t, c) })
 	t.Run("who may have a namespace", func(t *testing.T) { whoMayHaveANamespace(t, c) })
 }

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+)
+
+func aPolicy(change func(*v1alpha1.RetentionPolicy)) *v1alpha1.RetentionPolicy {
+	p := &v1alpha1.RetentionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "asked", Namespace: "default"},
+		Spec: v1alpha1.RetentionPolicySpec{
+			Schedule: "15 3 * * *", TimeZone: "Europe/Berlin",
+			Rules: []v1alpha1.RetentionRule{{Category: v1alpha1.CategoryMessages, RetainDays: 90}},
+		},
+	}
+	change(p)
+	return p
+}
+
+func retained(days int32) *v1alpha1.RetentionPolicy {
+	return aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules[0].RetainDays = days })
+}
+
+func aTenant(change func(*v1alpha1.Tenant)) *v1alpha1.Tenant {
+	t := &v1alpha1.Tenant{
+		ObjectMeta: metav1.ObjectMeta{Name: "asked"},
+		Spec:       v1alpha1.TenantSpec{Region: "eu-central", Hostname: "asked.example"},
+	}
+	change(t)
+	return t
+}
+
+func aChannel(change func(*v1alpha1.Channel)) *v1alpha1.Channel {
+	c := &v1alpha1.Channel{
+		ObjectMeta: metav1.ObjectMeta{Name: "asked", Namespace: "default"},
+		Spec: v1alpha1.ChannelSpec{
+			Type: v1alpha1.TypeTwilioSMS, SubProcessor: "twilio",
+			TwilioSMS: &v1alpha1.TwilioSMS{
+				AccountSID: "AC" + strings.Repeat("0", 32), From: "+493023125100",
+				CredentialsSecretRef: v1alpha1.SecretReference{Name: "twilio"},
+			},
+		},
+	}
+	change(c)
+	return c
+}
+
+// whatTheAPIServerSays asks without storing anything: what is wrong gets a sentence
+// that tells what to do, what is right gets through.
+func whatTheAPIServerSays(t *testing.T, c testCluster) {
+	const names = "use at most 40 lower-case letters, digits and hyphens"
+	const days = "retainDays is a whole number of days from 1 to 36500; to keep data without limit, leave the rule out"
+	long := strings.Repeat("a", 40)
+	for sentence, ask := range map[string]struct {
+		object client.Object
+		says   string // empty when it is let in
+	}{
+		"a policy":                             {retained(90), ""},
+		"the shortest retention":               {retained(1), ""},
+		"the longest retention":                {retained(36500), ""},
+		"no days":                              {retained(0), days},
+		"less than none":                       {retained(-1), days},
+		"more than a century":                  {retained(36501), days},
+		"a schedule of three fields":           {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.Schedule = "15 3 *" }), "five fields"},
+		"a schedule that is a sentence":        {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.Schedule = "every day at three o'clock" }), "five fields"},
+		"a zone within the schedule":           {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.Schedule = "TZ=Europe/Berlin 15 3 * * *" }), "five fields"},
+		"the zone of whatever node it is":      {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.TimeZone = "Local" }), "IANA time zone"},
+		"a policy without rules":               {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules = nil }), "rules"},
+		"a category that nobody keeps":         {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules[0].Category = "Minibars" }), "AccessLogs"},
+		"a policy's name of 40 characters":     {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Name = long }), ""},
+		"a policy's name of 41 characters":     {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Name = long + "a" }), names},
+		"two rules for one category":           {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules = append(p.Spec.Rules, p.Spec.Rules[0]) }), "Duplicate value"},
+		"messages kept as long as their data":  {withMetadata(90), ""},
+		"messages kept longer than their data": {withMetadata(89), "Messages"},
+
+		"a tenant":                         {aTenant(func(*v1alpha1.Tenant) {}), ""},
+		"a tenant's name of 40 characters": {aTenant(func(o *v1alpha1.Tenant) { o.Name = long }), ""},
+		"a tenant's name of 41 characters": {aTenant(func(o *v1alpha1.Tenant) { o.Name = long + "a" }), names},
+		"a tenant's name with a dot":       {aTenant(func(o *v1alpha1.Tenant) { o.Name = "hotel.berlin" }), names},
+		"a hostname without a dot":         {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Hostname = "messages" }), "at least one dot"},
+		"a hostname that is a URL":         {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Hostname = "https://a.example" }), "use a DNS name"},
+		"a tenant in kube-system":          {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Namespace = "kube-system" }), "leave the field out"},
+		"a tenant in default":              {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Namespace = "default" }), "leave the field out"},
+		"a policy of deletion unheard of":  {aTenant(func(o *v1alpha1.Tenant) { o.Spec.DeletionPolicy = "Forget" }), `"Retain", "Erase"`},
+
+		"a channel":                                         {aChannel(func(*v1alpha1.Channel) {}), ""},
+		"a channel's name of 40 characters":                 {aChannel(func(o *v1alpha1.Channel) { o.Name = long }), ""},
+		"a channel's name of 41 characters":                 {aChannel(func(o *v1alpha1.Channel) { o.Name = long + "a" }), names},
+		"a channel named like a version of another's login": {aChannel(func(o *v1alpha1.Channel) { o.Name = "front-desk-v2" }), "must not end in -v and a number"},
+		"a channel named with a v":                          {aChannel(func(o *v1alpha1.Channel) { o.Name = "front-v" }), ""},
+		"a number with spaces":                              {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS.From = "+49 30 23125100" }), "E.164"},
+		"no sender":                                         {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS.From = "" }), "set one of from and messagingServiceSID"},
+		"an account's name for its SID":                     {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS.AccountSID = "Hotel Berlin" }), "Account SID"},
+		"an API without encryption":                         {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS.APIBaseURL = "http://api.twilio.com" }), "https"},
+		"a channel without its settings":                    {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS = nil }), "type TwilioSMS goes with twilioSMS"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			err := c.Create(t.Context(), ask.object, client.DryRunAll)
+			switch {
+			case ask.says == "" && err != nil:
+				t.Error(err)
+			case ask.says != "" && err == nil:
+				t.Error("it was let in")
+			case ask.says != "" && !strings.Contains(err.Error(), ask.says):
+				t.Errorf("the API server says %q, want %q in it", err, ask.says)
+			}
+		})
+	}
+}
+
+// withMetadata keeps messages for 90 days and their metadata for as many as given.
+func withMetadata(days int32) *v1alpha1.RetentionPolicy {
+	return aPolicy(func(p *v1alpha1.RetentionPolicy) {
+		p.Spec.Rules = append(p.Spec.Rules, v1alpha1.RetentionRule{Category: v1alpha1.CategoryMessageMetadata, RetainDays: days})
+	})
+}
+
+// whatCannotChange holds of a Tenant whose data is somewhere.
+func whatCannotChange(t *testing.T, c testCluster) {
+	tenant := aTenant(func(o *v1alpha1.Tenant) {
+		o.Name, o.Spec.Region, o.Spec.Hostname = "settled", "atlantis", "settled.example"
+	})
+	create(t, c, tenant)
+	for says, change := range map[string]func(*v1alpha1.TenantSpec){
+		"region can't change":    func(s *v1alpha1.TenantSpec) { s.Region = "eu-central" },
+		"namespace can't change": func(s *v1alpha1.TenantSpec) { s.Namespace = "elsewhere" },
+	} {
+		asked := tenant.DeepCopy()
+		change(&asked.Spec)
+		err := c.Patch(t.Context(), asked, client.MergeFrom(tenant), client.DryRunAll)
+		if err == nil || !strings.Contains(err.Error(), says+": the data is there") {
+			t.Errorf("err = %v, want %q", err, says)
+		}
+	}
+	asked := tenant.DeepCopy()
+	asked.Spec.Hostname = "moved.example"
+	if err := c.Patch(t.Context(), asked, client.MergeFrom(tenant), client.DryRunAll); err != nil {
+		t.Error("the hostname can change:", err)
+	}
+}
