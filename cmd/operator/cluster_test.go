@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +23,9 @@ import (
 // config/rbac gives it. Nothing else runs there: the test plays the controllers and
 // the kubelet.
 type testCluster struct {
-	client.Client               // the administrator's
-	writes        *atomic.Int64 // of the operator, but for its events
+	client.Client          // the administrator's
+	writes        *journal // of the operator, but for its events
+	restart       func(*testing.T)
 }
 
 func startOperator(t *testing.T) testCluster {
@@ -44,13 +46,32 @@ func startOperator(t *testing.T) testCluster {
 		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
 		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
 	}
-	cluster := testCluster{Client: c, writes: &atomic.Int64{}}
-	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{next, cluster.writes} })
+	cluster := testCluster{Client: c, writes: &journal{}}
+	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return recorder{next, cluster.writes} })
+	stop := operate(t, account)
+	cluster.restart = func(t *testing.T) {
+		t.Helper()
+		stop()
+		stop = operate(t, account)
+	}
+	t.Cleanup(func() { stop() })
+	return cluster
+}
+
+// operate runs the operator until it is stopped.
+func operate(t *testing.T, account *rest.Config) (stop func()) {
+	t.Helper()
 	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false"}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mgr, err := newManager(account, o)
+	with, err := managerOptions(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := true
+	with.Controller.SkipNameValidation = &again // a restart has the same names in the same process
+	mgr, err := newManager(account, with)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,26 +81,46 @@ func startOperator(t *testing.T) testCluster {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
+	if !mgr.GetCache().WaitForCacheSync(ctx) {
+		t.Error("the operator's caches were not filled")
+	}
+	return func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error("the operator didn't end well:", err)
 		}
-	})
-	return cluster
-}
-
-// counter counts the requests that change something.
-type counter struct {
-	next   http.RoundTripper
-	writes *atomic.Int64
-}
-
-func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodGet && !eventPath.MatchString(r.URL.Path) {
-		c.writes.Add(1)
 	}
-	return c.next.RoundTrip(r)
+}
+
+// journal keeps what the operator wrote, in order.
+type journal struct {
+	mu      sync.Mutex
+	entries []string // METHOD /path
+}
+
+// Load is how many writes there were.
+func (j *journal) Load() int { return len(j.since(0)) }
+
+// since gives the writes after the first n.
+func (j *journal) since(n int) []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.entries[n:])
+}
+
+// recorder records the requests that change something.
+type recorder struct {
+	next    http.RoundTripper
+	journal *journal
+}
+
+func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet && !eventPath.MatchString(req.URL.Path) {
+		r.journal.mu.Lock()
+		r.journal.entries = append(r.journal.entries, req.Method+" "+req.URL.Path)
+		r.journal.mu.Unlock()
+	}
+	return r.next.RoundTrip(req)
 }
 
 // apply creates what files of config/samples hold.

@@ -56,7 +56,11 @@ func run(ctx context.Context, log *slog.Logger, o options) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: run in a pod, or set KUBECONFIG: %w", err)
 	}
-	mgr, err := newManager(config, o)
+	with, err := managerOptions(o)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(config, with)
 	if err != nil {
 		return err
 	}

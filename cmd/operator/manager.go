@@ -23,17 +23,15 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/apply"
 )
 
-// newManager connects to the API server with caches that hold no more than the
-// operator needs: of what can be numerous, only its own objects, and no Secrets.
-func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
+// managerOptions give caches that hold no more than the operator needs: of what can
+// be numerous, only its own objects, and no Secrets.
+func managerOptions(o options) (ctrl.Options, error) {
 	scheme, err := newScheme()
 	if err != nil {
-		return nil, err
+		return ctrl.Options{}, err
 	}
-	config = rest.CopyConfig(config)
-	config.QPS, config.Burst = 50, 100 // onboarding a folder of tenants is a burst
 	drain := 30 * time.Second
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	return ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         cache.Options{ByObject: cached()},
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
@@ -44,7 +42,14 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true, // main ends right after
 		GracefulShutdownTimeout:       &drain,
-	})
+	}, nil
+}
+
+// newManager connects to the API server.
+func newManager(config *rest.Config, with ctrl.Options) (ctrl.Manager, error) {
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst = 50, 100 // onboarding a folder of tenants is a burst
+	mgr, err := ctrl.NewManager(config, with)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}

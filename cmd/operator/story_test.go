@@ -49,6 +49,7 @@ func TestOperator(t *testing.T) {
 	t.Run("what the API server says", func(t *testing.T) { whatTheAPIServerSays(t, c) })
 	t.Run("what can't change", func(t *testing.T) { whatCannotChange(t, c) })
 	t.Run("a client's life", func(t *testing.T) { clientsLife(t, c) })
+	t.Run("a client that stays as asked for", func(t *testing.T) { steadfast(t, c) })
 	t.Run("who may have a namespace", func(t *testing.T) { whoMayHaveANamespace(t, c) })
 }
 
