@@ -21,7 +21,7 @@ import (
 type Runs struct {
 	// Results by sequence, newest first.
 	Results []contract.RetentionResult
-	// Failed is the error of the newest finished Job, empty when it succeeded.
+	// Failed is why the newest finished Job proves nothing, empty when it does.
 	Failed   string
 	FailedAt time.Time
 	// Started is when the newest Job began.
@@ -56,13 +56,15 @@ func ReadRuns(ctx context.Context, r client.Reader, tenant, namespace, policy st
 		if err != nil {
 			return runs, err
 		}
-		if result.Retention != nil && result.Retention.Policy == policy {
+		told := result.Retention != nil && result.Retention.Policy == policy
+		if told {
 			runs.Results = append(runs.Results, *result.Retention)
 		}
-		if failed && !judged {
+		// A run that ended well and whose receipt can't be read proves nothing.
+		if (failed || !told) && !judged {
 			runs.Failed, runs.FailedAt = result.Error, job.CreationTimestamp.Time
 			if runs.Failed == "" {
-				runs.Failed = "its pod ended without a word; see kubectl -n " + namespace + " describe job " + job.Name
+				runs.Failed = "its pod left no result; see kubectl -n " + namespace + " describe job " + job.Name
 			}
 		}
 		judged = true
