@@ -88,10 +88,14 @@ func (r *Reconciler) applySetup(ctx context.Context, s *scope) error {
 		if err := r.Applier.Apply(ctx, s.job); err != nil {
 			return err
 		}
-		return &step.Wait{
+		wait := &step.Wait{
 			Condition: v1alpha1.ConditionMigrated, Reason: v1alpha1.ReasonProgressing,
 			Message: "Job " + s.job.Name + " brings the database to what is asked for",
 		}
+		if setup.Error != "" {
+			wait.Message += "; it tries again after: " + setup.Error
+		}
+		return wait
 	}
 	for _, outdated := range setup.Outdated {
 		if err := r.removeJob(ctx, s, outdated); err != nil {
