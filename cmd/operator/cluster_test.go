@@ -194,6 +194,42 @@ func (c testCluster) play(ctx context.Context, namespace string) error {
 
 // finish ends a Job well, with a pod of its own that left a message.
 func (c testCluster) finish(ctx context.Context, job *batchv1.Job, message string) error {
+	if err := c.speak(ctx, job, corev1.PodSucceeded, message); err != nil {
+		return err
+	}
+	now := metav1.Now()
+	job.Status = batchv1.JobStatus{
+		StartTime: &now, CompletionTime: &now, Succeeded: 1,
+		Conditions: []batchv1.JobCondition{
+			{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: now},
+			{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: now},
+		},
+	}
+	return c.Status().Update(ctx, job)
+}
+
+// fail ends a Job badly at a time, with a pod of its own that left a message.
+func (c testCluster) fail(ctx context.Context, job *batchv1.Job, message string, at time.Time) error {
+	if err := c.speak(ctx, job, corev1.PodFailed, message); err != nil {
+		return err
+	}
+	then := metav1.NewTime(at)
+	started := job.Status.StartTime // can't change
+	if started == nil {
+		started = &then
+	}
+	job.Status = batchv1.JobStatus{
+		StartTime: started, Failed: 1,
+		Conditions: []batchv1.JobCondition{
+			{Type: batchv1.JobFailureTarget, Status: corev1.ConditionTrue, LastTransitionTime: then},
+			{Type: batchv1.JobFailed, Status: corev1.ConditionTrue, LastTransitionTime: then},
+		},
+	}
+	return c.Status().Update(ctx, job)
+}
+
+// speak makes a pod of a Job that ended in a phase and left a message.
+func (c testCluster) speak(ctx context.Context, job *batchv1.Job, phase corev1.PodPhase, message string) error {
 	yes := true
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -209,19 +245,11 @@ func (c testCluster) finish(ctx context.Context, job *batchv1.Job, message strin
 	if err := c.Create(ctx, pod); err != nil {
 		return fmt.Errorf("playing the Job controller: %w", err)
 	}
-	pod.Status = corev1.PodStatus{Phase: corev1.PodSucceeded, ContainerStatuses: []corev1.ContainerStatus{{
+	pod.Status = corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{{
 		Name: pod.Spec.Containers[0].Name, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: message}},
 	}}}
 	if err := c.Status().Update(ctx, pod); err != nil {
 		return fmt.Errorf("playing the kubelet: %w", err)
 	}
-	now := metav1.Now()
-	job.Status = batchv1.JobStatus{
-		StartTime: &now, CompletionTime: &now, Succeeded: 1,
-		Conditions: []batchv1.JobCondition{
-			{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, LastTransitionTime: now},
-			{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: now},
-		},
-	}
-	return c.Status().Update(ctx, job)
+	return nil
 }

@@ -50,6 +50,7 @@ func TestOperator(t *testing.T) {
 	t.Run("what can't change", func(t *testing.T) { whatCannotChange(t, c) })
 	t.Run("a client's life", func(t *testing.T) { clientsLife(t, c) })
 	t.Run("a client that stays as asked for", func(t *testing.T) { steadfast(t, c) })
+	t.Run("what fails", func(t *testing.T) { whatFails(t, c) })
 	t.Run("who may have a namespace", func(t *testing.T) { whoMayHaveANamespace(t, c) })
 }
 
