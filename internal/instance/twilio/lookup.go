@@ -54,6 +54,10 @@ func (c *Client) Sent(ctx context.Context, to, body string, since time.Time) ([]
 		if page.NextPageURI == "" {
 			return found, nil
 		}
+		// Else the answer would choose the host that is sent the credentials: "@elsewhere.example/".
+		if !strings.HasPrefix(page.NextPageURI, "/") {
+			return nil, fmt.Errorf("asking Twilio for sent messages: the next page's address is no path")
+		}
 		next = strings.TrimSuffix(c.channel.APIBaseURL, "/") + page.NextPageURI
 	}
 	return nil, fmt.Errorf("asking Twilio for sent messages: more than %d of one guest", maxPages*pageSize)
