@@ -60,6 +60,7 @@ func TestBadQueriesAreRefusedWithAReason(t *testing.T) {
 		"cursor=' OR 1=1":                   "cursor",
 		"cursor=" + strings.Repeat("_", 31): "cursor",
 		"channel=":                          "channel",
+		"channel=%ff":                       "not UTF-8",
 		"chanel=front-desk":                 "unknown",
 	} {
 		s.do("GET", "/api/v1/conversations?"+strings.ReplaceAll(query, " ", "%20"), nil).want(http.StatusBadRequest).saying(says)

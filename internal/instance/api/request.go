@@ -86,6 +86,8 @@ func checkText(field, text string, least, most int) error {
 		return badRequest(fmt.Sprintf("The field %q is empty; give it 1 to %d characters.", field, most))
 	case n > most:
 		return badRequest(fmt.Sprintf("The field %q has %d characters; at most %d are allowed.", field, n, most))
+	case !utf8.ValidString(text): // a query's; decode has checked bodies
+		return badRequest(fmt.Sprintf("The field %q is not UTF-8; encode it so.", field))
 	case strings.ContainsRune(text, 0):
 		return badRequest(fmt.Sprintf("The field %q has a NUL character; leave it out.", field))
 	}
