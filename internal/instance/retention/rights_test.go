@@ -3,6 +3,7 @@ package retention_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -135,6 +136,23 @@ func TestTheDatabaseRefusesAReceiptThatIsNotTrue(t *testing.T) {
 			return sealed(t, truth, contract.ChainLink{Sequence: 7, Digest: head.Digest})
 		}, "does not follow"},
 		{"a new beginning", func() evidence.Sealed { return sealed(t, truth, contract.ChainLink{}) }, "does not follow"},
+		{"without its number", func() evidence.Sealed {
+			return rewritten(t, sealed(t, truth, head), fmt.Sprintf(`"sequence":%d,`, head.Sequence+1), "")
+		}, "does not tell what was deleted"},
+		{"without its policy", func() evidence.Sealed {
+			return rewritten(t, sealed(t, truth, head), fmt.Sprintf(`"policy":%q,`, policy.Policy), "")
+		}, "does not tell what was deleted"},
+		{"a category told twice", func() evidence.Sealed {
+			r := truth
+			r.Categories = append(r.Categories[:1:1], r.Categories[0])
+			return sealed(t, r, head)
+		}, "does not tell what was deleted"},
+		{"a category among what followed", func() evidence.Sealed {
+			r := truth
+			r.Categories = []contract.CategoryResult{}
+			r.Followed = []evidence.Followed{{Kind: contract.CategoryContacts, Deleted: deleted}}
+			return sealed(t, r, head)
+		}, "does not tell what was deleted"},
 		{"another digest", func() evidence.Sealed {
 			s := sealed(t, truth, head)
 			s.Digest = strings.Repeat("a", 64)
@@ -154,6 +172,21 @@ func TestTheDatabaseRefusesAReceiptThatIsNotTrue(t *testing.T) {
 	}
 	s := sealed(t, truth, head)
 	execSQL(t, retain, "SELECT sb.retention_seal($1, $2, $3, $4, $5)", policy.Policy, s.Sequence, s.Body, s.Previous, s.Digest)
+}
+
+// rewritten changes a receipt's body and gives it the digest of the new one.
+func rewritten(t testing.TB, s evidence.Sealed, from, to string) evidence.Sealed {
+	t.Helper()
+	body := strings.Replace(s.Body, from, to, 1)
+	if body == s.Body {
+		t.Fatalf("%s is not in the body %s", from, s.Body)
+	}
+	digest, err := evidence.Digest(s.Previous, []byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Body, s.Digest = body, digest
+	return s
 }
 
 func sealed(t testing.TB, r evidence.Receipt, head contract.ChainLink) evidence.Sealed {

@@ -260,14 +260,15 @@ BEGIN
                                || decode(p_previous, 'hex') || convert_to(p_body, 'UTF8')), 'hex') THEN
     RAISE EXCEPTION 'the digest of receipt % is not that of its bytes', p_sequence USING ERRCODE = 'SB004';
   END IF;
-  IF (v_body ->> 'sequence')::bigint <> p_sequence OR v_body ->> 'policy' <> p_policy OR EXISTS (
-    SELECT FROM (SELECT kind, deleted FROM sb.retention_progress WHERE policy = p_policy AND (ruled OR deleted > 0)) p
-    FULL JOIN (
-      SELECT c ->> 'category' AS kind, (c ->> 'deleted')::bigint AS deleted FROM jsonb_array_elements(v_body -> 'categories') c
+  IF (v_body ->> 'sequence')::bigint IS DISTINCT FROM p_sequence OR v_body ->> 'policy' IS DISTINCT FROM p_policy OR EXISTS (
+    WITH counted AS (
+      SELECT kind, ruled, deleted FROM sb.retention_progress WHERE policy = p_policy AND (ruled OR deleted > 0)
+    ), told AS (
+      SELECT c ->> 'category', true, (c ->> 'deleted')::bigint FROM jsonb_array_elements(v_body -> 'categories') c
       UNION ALL
-      SELECT o ->> 'kind', (o ->> 'deleted')::bigint FROM jsonb_array_elements(COALESCE(v_body -> 'followed', '[]')) o
-    ) b USING (kind)
-    WHERE p.deleted IS DISTINCT FROM b.deleted
+      SELECT o ->> 'kind', false, (o ->> 'deleted')::bigint FROM jsonb_array_elements(COALESCE(v_body -> 'followed', '[]')) o
+    ) -- ALL: nothing may be told twice either.
+    (TABLE counted EXCEPT ALL TABLE told) UNION ALL (TABLE told EXCEPT ALL TABLE counted)
   ) THEN
     RAISE EXCEPTION 'receipt % does not tell what was deleted', p_sequence USING ERRCODE = 'SB004';
   END IF;
