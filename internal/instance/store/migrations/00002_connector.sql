@@ -65,8 +65,13 @@ BEGIN
     IF FOUND THEN
       INSERT INTO sb.contact (id) VALUES (p_new);
       UPDATE sb.contact_address SET contact_id = p_new, address = p_address
-        WHERE kind = 'phone' AND address_hash = p_hashes[1];
-      RETURN p_new;
+        WHERE kind = 'phone' AND address_hash = p_hashes[1] AND contact_id = v_contact;
+      IF FOUND THEN
+        RETURN p_new;
+      END IF;
+      -- While this one waited for the lock, another channel had a new contact take the address over.
+      DELETE FROM sb.contact WHERE id = p_new;
+      CONTINUE;
     END IF;
     INSERT INTO sb.contact (id) VALUES (p_new);
     INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id)
@@ -140,8 +145,9 @@ BEGIN
 
   CASE p_command
   WHEN 'stop' THEN
-    INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', p_hashes[1], p_key_version)
-      ON CONFLICT DO NOTHING;
+    -- Not now(), which is when the transaction began: begin_attempt tells by it what was stored before the STOP.
+    INSERT INTO sb.suppression (channel, address_hash, key_version, since)
+      VALUES ('*', p_hashes[1], p_key_version, clock_timestamp()) ON CONFLICT DO NOTHING;
     v_confirm := FOUND;
   WHEN 'start' THEN
     DELETE FROM sb.suppression WHERE channel IN ('*', v_channel) AND address_hash = ANY (p_hashes);
@@ -195,7 +201,8 @@ $$;
 -- +goose StatementEnd
 
 -- begin_attempt is called right before every send, and durable before it. It answers send; or suppressed, when the
--- guest has opted out (a confirmation is sent all the same); or settled, when the message has an outcome already.
+-- guest has opted out; or settled, when the message has an outcome already. A confirmation is sent all the same, unless
+-- it is older than the opting out: an answer to HELP or START that still waited must not follow a STOP.
 -- attempted_at keeps the first attempt whose outcome is unknown, for that is how far back the provider must be asked.
 -- +goose StatementBegin
 CREATE FUNCTION sb.begin_attempt(p_id uuid, p_at timestamptz, p_hashes bytea[]) RETURNS text
@@ -209,8 +216,9 @@ BEGIN
   IF NOT FOUND OR v_message.provider_id IS NOT NULL OR v_message.status NOT IN ('queued', 'sending') THEN
     RETURN 'settled';
   END IF;
-  IF v_message.origin <> 'confirmation' AND EXISTS (
+  IF EXISTS (
     SELECT FROM sb.suppression s WHERE s.channel IN ('*', v_message.channel) AND s.address_hash = ANY (p_hashes)
+      AND (v_message.origin <> 'confirmation' OR s.since > v_message.at)
   ) THEN
     UPDATE sb.message SET status = 'suppressed', status_at = clock_timestamp() WHERE at = p_at AND id = p_id;
     RETURN 'suppressed';
