@@ -5,14 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// pages are README.md, CONTRIBUTING.md and everything in docs.
+// pages are README.md, CONTRIBUTING.md, that of the local cluster, and everything in docs.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	files := []string{"../README.md", "../CONTRIBUTING.md"}
+	files := []string{"../README.md", "../CONTRIBUTING.md", "../hack/localcluster/README.md"}
 	for _, pattern := range []string{"*.md", "*/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
@@ -28,20 +29,66 @@ func pages(t *testing.T) map[string]string {
 		}
 		text[f] = string(b)
 	}
-	if len(text) < 8 {
+	if len(text) < 14 {
 		t.Fatalf("found %d pages only: the test looks in the wrong place", len(text))
 	}
 	return text
 }
 
-func TestEveryLinkLeadsToAFile(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:\s]+)(#[^)]*)?\)`)
-	for page, text := range pages(t) {
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:\s]*)(?:#([^)\s]*))?\)`)
+	all, checked := pages(t), 0
+	for page, text := range all {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+			target, anchor := page, m[2]
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(page), m[1])
+			}
+			checked++
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s links to %s, which is not there", page, m[1])
+				continue
+			}
+			if anchor != "" && !slices.Contains(headings(all[target]), anchor) {
+				t.Errorf("%s links to %s#%s, where no such heading is", page, m[1], anchor)
 			}
 		}
+	}
+	if checked < 50 {
+		t.Errorf("checked %d links only: the test reads pages wrongly", checked)
+	}
+}
+
+// headings of a page as they are linked to.
+func headings(text string) []string {
+	var found []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		slug := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		found = append(found, strings.ReplaceAll(slug, " ", "-"))
+	}
+	return found
+}
+
+func TestEveryFileNamedIsThere(t *testing.T) {
+	named := regexp.MustCompile("(?m)(?:^|[ `=])((?:api|charts|cmd|config|controllers|docs|hack|internal|test)/[A-Za-z0-9_./-]+)")
+	checked := 0
+	for page, text := range pages(t) {
+		if page == "../hack/localcluster/README.md" {
+			continue // its paths are within its own folder
+		}
+		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			path := strings.TrimRight(m[1], "./")
+			if strings.Contains(path, "KIND") {
+				continue // stands for one of several
+			}
+			checked++
+			if _, err := os.Stat(filepath.Join("..", path)); err != nil {
+				t.Errorf("%s names %s, which is not there", page, path)
+			}
+		}
+	}
+	if checked < 60 {
+		t.Errorf("checked %d paths only: the test reads pages wrongly", checked)
 	}
 }
 
@@ -61,36 +108,21 @@ func TestEveryMakeTargetExists(t *testing.T) {
 }
 
 func TestEveryDirectDependencyHasItsReason(t *testing.T) {
-	mod, err := os.ReadFile("../go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile("dependencies.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := pages(t)["dependencies.md"]
 	required := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`) // indirect ones end in a comment
-	found := required.FindAllStringSubmatch(string(mod), -1)
-	if len(found) < 10 {
-		t.Fatalf("read %d direct dependencies only: the test reads go.mod wrongly", len(found))
-	}
-	for _, m := range found {
-		if !strings.Contains(string(page), "`"+m[1]+"`") {
-			t.Errorf("docs/dependencies.md has no reason for %s", m[1])
+	for file, least := range map[string]int{"../go.mod": 20, "../hack/localcluster/go.mod": 8, "../test/chart/go.mod": 3} {
+		mod, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-}
-
-// Every reason that a condition can have must be findable by who reads it.
-func TestEveryStallIsExplained(t *testing.T) {
-	operations, retention := pages(t)["operations.md"], pages(t)["retention.md"]
-	for _, reason := range []string{
-		"RegionNotFound", "NamespaceNotAdoptable", "NamespaceOfOtherTenant", "SecretMissing", "KeyMissing", "SubProcessorNotRegistered",
-		"MigrationFailed", "OutsideRegion", "OutOfBounds", "InvalidSchedule", "ObjectsRemain", "VolumesRemain",
-		"NeverRun", "RunFailed", "Overdue", "NotChecked",
-	} {
-		if !strings.Contains(operations+retention, "`"+reason+"`") {
-			t.Errorf("no page says what to do about %s", reason)
+		found := required.FindAllStringSubmatch(string(mod), -1)
+		if len(found) < least {
+			t.Fatalf("read %d direct dependencies only: the test reads %s wrongly", len(found), file)
+		}
+		for _, m := range found {
+			if !strings.Contains(page, "`"+m[1]+"`") {
+				t.Errorf("docs/dependencies.md has no reason for %s of %s", m[1], file)
+			}
 		}
 	}
 }

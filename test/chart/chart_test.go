@@ -16,6 +16,8 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
 const chartFolder = "../../charts/switchboard"
@@ -24,11 +26,16 @@ type object = map[string]any
 
 func render(t *testing.T, values map[string]any) (map[string]object, error) {
 	t.Helper()
+	return renderInto(t, "switchboard-system", values)
+}
+
+func renderInto(t *testing.T, namespace string, values map[string]any) (map[string]object, error) {
+	t.Helper()
 	c, err := loader.Load(chartFolder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: "switchboard", Namespace: "switchboard-system"}, nil)
+	all, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: "switchboard", Namespace: namespace}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +68,28 @@ func collect(t *testing.T, into map[string]object, text string) {
 		if len(o) == 0 {
 			continue
 		}
-		into[o["kind"].(string)+"/"+o["metadata"].(object)["name"].(string)] = o
+		id := o["kind"].(string) + "/" + o["metadata"].(object)["name"].(string)
+		if into[id] != nil {
+			t.Fatalf("there are two objects %s", id)
+		}
+		into[id] = o
 	}
+}
+
+// kustomized gives what `kubectl kustomize config/default` prints, by the library that kubectl has inside.
+func kustomized(t *testing.T) map[string]object {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../config/default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := resources.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]object{}
+	collect(t, found, string(text))
+	return found
 }
 
 func TestTheChartInstallsWhatKustomizeDoes(t *testing.T) {
@@ -70,30 +97,28 @@ func TestTheChartInstallsWhatKustomizeDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]object{}
-	for _, pattern := range []string{"../../config/rbac/*.yaml", "../../config/manager/*.yaml"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			t.Fatalf("no files at %s: %v", pattern, err)
+	want := kustomized(t)
+	// The namespace is Helm's to make.
+	delete(want, "Namespace/switchboard-system")
+	definitions := 0
+	for id, o := range want {
+		if o["kind"] == "CustomResourceDefinition" {
+			definitions++
+			delete(want, id) // Helm takes them from crds/: TestTheChartCarriesTheResources
 		}
-		for _, f := range files {
-			if filepath.Base(f) == "kustomization.yaml" || filepath.Base(f) == "namespace.yaml" {
-				continue // the namespace is Helm's to make
-			}
-			b, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			collect(t, want, string(b))
-		}
+	}
+	if definitions != 4 || len(want) < 7 {
+		t.Fatalf("kustomize gives %d definitions and %d other objects: the test looks in the wrong place", definitions, len(want))
 	}
 	for id, o := range want {
 		if !reflect.DeepEqual(rendered[id], o) {
 			t.Errorf("%s differs:\nchart     %v\nkustomize %v", id, rendered[id], o)
 		}
 	}
-	if len(rendered) != len(want) {
-		t.Errorf("the chart has %d objects, kustomize %d", len(rendered), len(want))
+	for id := range rendered {
+		if want[id] == nil {
+			t.Errorf("the chart installs %s, kustomize does not", id)
+		}
 	}
 }
 
@@ -117,16 +142,73 @@ func TestValuesReachTheDeployment(t *testing.T) {
 	}
 }
 
+func TestEverythingGoesToTheNamespaceOfTheRelease(t *testing.T) {
+	rendered, err := renderInto(t, "elsewhere", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, o := range rendered {
+		if kind := o["kind"].(string); strings.HasPrefix(kind, "Cluster") {
+			for _, s := range subjects(o) {
+				if s["namespace"] != "elsewhere" {
+					t.Errorf("%s binds a subject of namespace %v", id, s["namespace"])
+				}
+			}
+			continue
+		}
+		if o["metadata"].(object)["namespace"] != "elsewhere" {
+			t.Errorf("%s goes to namespace %v", id, o["metadata"].(object)["namespace"])
+		}
+		for _, s := range subjects(o) {
+			if s["namespace"] != "elsewhere" {
+				t.Errorf("%s binds a subject of namespace %v", id, s["namespace"])
+			}
+		}
+	}
+}
+
+func subjects(o object) []object {
+	all, _ := o["subjects"].([]any)
+	var found []object
+	for _, s := range all {
+		found = append(found, s.(object))
+	}
+	return found
+}
+
+func TestTheNotesSayTheNextStep(t *testing.T) {
+	c, err := loader.Load(chartFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := chartutil.ToRenderValues(c, nil, chartutil.ReleaseOptions{Name: "switchboard", Namespace: "elsewhere"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := engine.Render(c, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := files["switchboard/templates/NOTES.txt"]
+	for _, say := range []string{"runs in namespace elsewhere", "kubectl apply -f REGION.yaml", "kubectl apply -k"} {
+		if !strings.Contains(notes, say) {
+			t.Errorf("the notes don't say %q:\n%s", say, notes)
+		}
+	}
+}
+
 func TestBadValuesAreRefused(t *testing.T) {
 	for name, values := range map[string]map[string]any{
 		"a misspelt key":     {"replica": 2},
+		"one within images":  {"image": map[string]any{"operater": "x"}},
+		"one of resources":   {"resources": map[string]any{"limit": map[string]any{}}},
 		"no replicas":        {"replicas": 0},
 		"a word for a count": {"replicas": "two"},
 		"an empty image":     {"image": map[string]any{"operator": ""}},
 		"an unknown policy":  {"image": map[string]any{"pullPolicy": "Sometimes"}},
 	} {
-		if _, err := render(t, values); err == nil {
-			t.Errorf("%s is accepted", name)
+		if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), "values don't meet the specifications of the schema") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
