@@ -40,6 +40,22 @@ func TestHelpAndMistakes(t *testing.T) {
 	}
 }
 
+// TestOperator runs the operator with the rights that it is given.
+func TestOperator(t *testing.T) {
+	c := startOperator(t)
+	c.apply(t, "regions/eu-central.yaml")
+	t.Run("what the API server says", func(t *testing.T) { whatTheAPIServerSays(t, c) })
+	t.Run("what can't change", func(t *testing.T) { whatCannotChange(t, c) })
+	t.Run("a client's life", func(t *testing.T) { clientsLife(t, c) })
+	t.Run("a client that stays as asked for", func(t *testing.T) { steadfast(t, c) })
+	t.Run("what fails", func(t *testing.T) { whatFails(t, c) })
+	t.Run("kept, and taken up again", func(t *testing.T) { keptAndTakenUp(t, c) })
+	t.Run("erased", func(t *testing.T) { erased(t, c) })
+	t.Run("mended", func(t *testing.T) { mended(t, c) })
+	t.Run("rotated", func(t *testing.T) { rotated(t, c) })
+	t.Run("who may have a namespace", func(t *testing.T) { whoMayHaveANamespace(t, c) })
+}
+
 func startServer(t *testing.T) *rest.Config {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {

@@ -42,18 +42,6 @@ func condition(conditions []metav1.Condition, name string, want metav1.Condition
 	return nil
 }
 
-// TestOperator runs the operator with the rights that it is given.
-func TestOperator(t *testing.T) {
-	c := startOperator(t)
-	c.apply(t, "regions/eu-central.yaml")
-	t.Run("what the API server says", func(t *testing.T) { whatTheAPIServerSays(t, c) })
-	t.Run("what can't change", func(t *testing.T) { whatCannotChange(t, c) })
-	t.Run("a client's life", func(t *testing.T) { clientsLife(t, c) })
-	t.Run("a client that stays as asked for", func(t *testing.T) { steadfast(t, c) })
-	t.Run("what fails", func(t *testing.T) { whatFails(t, c) })
-	t.Run("who may have a namespace", func(t *testing.T) { whoMayHaveANamespace(t, c) })
-}
-
 // clientsLife takes a client from the first apply to the end, and counts the
 // operator's writes.
 func clientsLife(t *testing.T, c testCluster) {
