@@ -3,6 +3,8 @@ package connect
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/uuid"
@@ -94,5 +96,26 @@ func TestTwoChannelsMeetAnExpiredGuestAtOnce(t *testing.T) {
 	}
 	if n := s.count(`SELECT count(*) FROM sb.conversation v JOIN sb.contact_address a USING (contact_id) WHERE a.address = $1`, guest); n != 2 {
 		t.Errorf("%d threads whose guest has the address, want 2", n)
+	}
+}
+
+// TestWithoutKeysNothingIsSentAndStaffAreTold: who has opted out can't be told, and a
+// message that was given up must not look as if it were still on its way.
+func TestWithoutKeysNothingIsSentAndStaffAreTold(t *testing.T) {
+	s := inHouse(t)
+	if err := os.Remove(filepath.Join(s.dir, contract.FileHashKeyPrefix+"1")); err != nil {
+		t.Fatal(err)
+	}
+	id := s.reply(guest, "Your room is ready")
+	s.until("a try", func() (bool, string) {
+		return s.count("SELECT count(*) FROM "+contract.QueueSchema(pgtest.Channel)+".river_job WHERE attempt >= 1 AND cardinality(errors) > 0") == 1, ""
+	})
+	s.exec("UPDATE " + contract.QueueSchema(pgtest.Channel) + ".river_job SET max_attempts = 2")
+	s.becomes(id, "failed")
+	if _, code, _ := s.message(id); code != "keys-unavailable" {
+		t.Errorf("the error code is %q", code)
+	}
+	if n := len(s.twilio.Attempts(guest)); n != 0 {
+		t.Errorf("%d attempts without keys", n)
 	}
 }

@@ -115,12 +115,13 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 			return nil
 		}
 		if err != nil {
-			return s.later(ctx, k, "unknown", last, err)
+			return s.later(ctx, k, "unknown", codeNoProvider, last, err)
 		}
 	}
 	keys, err := addresshash.Load(s.c.keysDir)
 	if err != nil {
-		return err
+		// Without keys nobody can tell who has opted out: it is not sent, and at last staff are told.
+		return s.later(ctx, k, "failed", codeNoKeys, last, err)
 	}
 	hashes, _ := keys.Hashes(kindPhone, o.address)
 	verdict, err := s.c.database.beginAttempt(ctx, k, hashes)
@@ -169,23 +170,29 @@ func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, last boo
 		if notSent.After > 0 && !last {
 			return river.JobSnooze(notSent.After + rand.N(time.Second))
 		}
-		return s.later(ctx, k, "failed", last, err)
+		return s.later(ctx, k, "failed", codeNoProvider, last, err)
 	default:
 		sends.WithLabelValues("unknown").Inc()
-		return s.later(ctx, k, "unknown", last, err)
+		return s.later(ctx, k, "unknown", codeNoProvider, last, err)
 	}
 }
 
-// later gives the message to the queue again, or ends it with status when it was
-// the last time.
-func (s *sender) later(ctx context.Context, k messageKey, status string, last bool, err error) error {
+// What staff are told of a message that was given up.
+const (
+	codeNoProvider = "provider-unavailable"
+	codeNoKeys     = "keys-unavailable"
+)
+
+// later gives the message to the queue again, or ends it with status and code when
+// it was the last time.
+func (s *sender) later(ctx context.Context, k messageKey, status, code string, last bool, err error) error {
 	if !last || isRefusal(err) {
 		return err
 	}
 	s.c.log.Error("sending a message is given up", "message", k.id.String(), "status", status, "error", err.Error())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	_, err = s.c.database.recordStatus(ctx, update{message: &k, status: status, errorCode: "provider-unavailable"})
+	_, err = s.c.database.recordStatus(ctx, update{message: &k, status: status, errorCode: code})
 	return err
 }
 
