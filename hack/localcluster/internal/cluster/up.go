@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -186,9 +187,8 @@ func (c Cluster) load(ctx context.Context, images []image.Image) error {
 	for _, n := range layout.Nodes() {
 		group.Go(func() error {
 			socket := c.State.Containerd(n.Name)
-			err := until(ctx, 30*time.Second, "containerd of "+n.Name, func(context.Context) error {
-				_, err := os.Stat(socket)
-				return err
+			err := until(ctx, 30*time.Second, "containerd of "+n.Name, func(ctx context.Context) error {
+				return answers(ctx, socket)
 			})
 			if err != nil {
 				return err
@@ -201,4 +201,13 @@ func (c Cluster) load(ctx context.Context, images []image.Image) error {
 		})
 	}
 	return group.Wait()
+}
+
+// answers dials a socket. That its file is there proves nothing: one that was killed leaves its own behind.
+func answers(ctx context.Context, socket string) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
