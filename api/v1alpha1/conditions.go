@@ -28,7 +28,10 @@ const (
 	// ConditionTerminating (Tenant): deletion is under way; the message names what it waits for.
 	ConditionTerminating = "Terminating"
 
-	// ConditionAccepted (Channel, RetentionPolicy): the spec agrees with the Region's rules.
+	// ConditionRetentionCovered (Tenant): every category of data is bounded by a policy in force.
+	ConditionRetentionCovered = "RetentionCovered"
+
+	// ConditionAccepted (Channel, RetentionPolicy, LegalHold, DataSubjectRequest): the spec can be carried out.
 	ConditionAccepted = "Accepted"
 	// ConditionConnectorAvailable (Channel): the connector takes webhooks.
 	ConditionConnectorAvailable = "ConnectorAvailable"
@@ -37,6 +40,15 @@ const (
 	ConditionScheduled = "Scheduled"
 	// ConditionEnforced (RetentionPolicy): the last run succeeded and left nothing overdue.
 	ConditionEnforced = "Enforced"
+
+	// ConditionInForce (LegalHold): nothing that it matches is deleted.
+	ConditionInForce = "InForce"
+	// ConditionMatches (LegalHold): it matches something.
+	ConditionMatches = "Matches"
+	// ConditionCompleted (DataSubjectRequest): the request was carried out, or answered.
+	ConditionCompleted = "Completed"
+	// ConditionOnTime (DataSubjectRequest): it is not due within a week, nor past due.
+	ConditionOnTime = "OnTime"
 
 	// ConditionNodesAvailable (Region): there is a node that its tenants may run on.
 	ConditionNodesAvailable = "NodesAvailable"
@@ -96,6 +108,25 @@ const (
 	ReasonOverdue = "Overdue"
 	// ReasonNotChecked: the last run couldn't count what is overdue.
 	ReasonNotChecked = "NotChecked"
+
+	// ReasonBlocked: the guard stopped a run; spec.approvedPlan lets it pass.
+	ReasonBlocked = "Blocked"
+	// ReasonDryRun: the policy only plans.
+	ReasonDryRun = "DryRun"
+	// ReasonUnbounded: no policy in force bounds a category.
+	ReasonUnbounded = "Unbounded"
+	// ReasonNothingMatches: a hold matches nothing that the tenant has.
+	ReasonNothingMatches = "NothingMatches"
+	// ReasonExpired: the time of a hold is over.
+	ReasonExpired = "Expired"
+	// ReasonHeldBack: a hold keeps what a request asked to erase.
+	ReasonHeldBack = "HeldBack"
+	// ReasonDueSoon: a request is due within a week.
+	ReasonDueSoon = "DueSoon"
+	// ReasonPastDue: a request should have been answered.
+	ReasonPastDue = "PastDue"
+	// ReasonInvalidSubject: a Secret with a person's addresses can't be understood.
+	ReasonInvalidSubject = "InvalidSubject"
 
 	// ReasonObjectsRemain: objects in the namespace have not gone yet.
 	ReasonObjectsRemain = "ObjectsRemain"

@@ -25,6 +25,9 @@ func AddToScheme(s *runtime.Scheme) error {
 		&Tenant{}, &TenantList{},
 		&Channel{}, &ChannelList{},
 		&RetentionPolicy{}, &RetentionPolicyList{},
+		&LegalHold{}, &LegalHoldList{},
+		&DataSubjectRequest{}, &DataSubjectRequestList{},
+		&ErasureCertificate{}, &ErasureCertificateList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -92,12 +92,18 @@ type RegionSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	SubProcessors []SubProcessor `json:"subProcessors,omitempty"`
 
+	// defaultRetention is what holds for a category of data that no RetentionPolicy of a tenant bounds: the
+	// operator makes a RetentionPolicy region-default of it in the tenant's namespace. Default: none; a tenant
+	// whose policies leave a category unbounded then says so in its condition RetentionCovered.
+	// +optional
+	DefaultRetention *DefaultRetention `json:"defaultRetention,omitempty"`
+
 	// retentionBounds says how short and how long data of a category may be kept here.
 	// Default: no bounds but those of RetentionPolicy itself (1 to 36500 days).
 	// +optional
 	// +listType=map
 	// +listMapKey=category
-	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:MaxItems=9
 	RetentionBounds []RetentionBound `json:"retentionBounds,omitempty"`
 }
 
@@ -230,6 +236,28 @@ type CIDR string
 // +kubebuilder:validation:Minimum=1
 // +kubebuilder:validation:Maximum=65535
 type Port int32
+
+// DefaultRetention is the policy of a tenant that has none.
+type DefaultRetention struct {
+	// schedule of the runs, as in RetentionPolicy. Default: "30 2 * * *".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	Schedule string `json:"schedule,omitempty"`
+	// timeZone of the schedule, by its IANA name. Default: Etc/UTC. Example: Europe/Berlin.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	TimeZone string `json:"timeZone,omitempty"`
+	// rules, one for each category.
+	// +required
+	// +listType=map
+	// +listMapKey=category
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=9
+	// +kubebuilder:validation:XValidation:rule="self.all(r, !has(r.action) || r.action != 'Anonymize' || r.category == 'MessageMetadata')",message="Anonymize is for MessageMetadata alone; use Delete, or leave action out"
+	Rules []RetentionRule `json:"rules"`
+}
 
 // RetentionBound bounds retention of one category.
 //

@@ -44,7 +44,7 @@ type RetentionPolicyList struct {
 
 // Category of data.
 //
-// +kubebuilder:validation:Enum=Messages;MessageMetadata;Contacts;AccessLogs
+// +kubebuilder:validation:Enum=Messages;MessageMetadata;Attachments;Contacts;StaffAccounts;AccessLogs;WebChatSessions;IntegrationData;Testimonials
 type Category string
 
 const (
@@ -52,19 +52,46 @@ const (
 	CategoryMessages Category = "Messages"
 	// CategoryMessageMetadata is when, between whom and how it was delivered.
 	CategoryMessageMetadata Category = "MessageMetadata"
+	// CategoryAttachments is the files that came or went with messages.
+	CategoryAttachments Category = "Attachments"
 	// CategoryContacts is guests' names and addresses, counted from when they were last seen.
 	CategoryContacts Category = "Contacts"
+	// CategoryStaffAccounts is accounts of the tenant's staff, counted from when they were last active.
+	CategoryStaffAccounts Category = "StaffAccounts"
 	// CategoryAccessLogs is who looked at what, from where.
 	CategoryAccessLogs Category = "AccessLogs"
+	// CategoryWebChatSessions is sessions of guests' web chats, counted from when they were last active.
+	CategoryWebChatSessions Category = "WebChatSessions"
+	// CategoryIntegrationData is what was brought in from other systems.
+	CategoryIntegrationData Category = "IntegrationData"
+	// CategoryTestimonials is what guests have said for publication.
+	CategoryTestimonials Category = "Testimonials"
 )
 
 // Action is what becomes of expired data.
 //
-// +kubebuilder:validation:Enum=Delete
+// +kubebuilder:validation:Enum=Delete;Anonymize
 type Action string
 
-// ActionDelete removes expired rows.
-const ActionDelete Action = "Delete"
+const (
+	// ActionDelete removes expired rows.
+	ActionDelete Action = "Delete"
+	// ActionAnonymize removes them too, and keeps how many messages there were on each day, channel and
+	// direction, where they were five or more. It is for MessageMetadata.
+	ActionAnonymize Action = "Anonymize"
+)
+
+// Mode of a policy.
+//
+// +kubebuilder:validation:Enum=Enforce;DryRun
+type Mode string
+
+const (
+	// ModeEnforce makes what has expired unreadable, and deletes it.
+	ModeEnforce Mode = "Enforce"
+	// ModeDryRun only plans: runs show what they would delete.
+	ModeDryRun Mode = "DryRun"
+)
 
 // RetentionPolicySpec is what is to be enforced.
 type RetentionPolicySpec struct {
@@ -83,14 +110,43 @@ type RetentionPolicySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$') && self != 'Local'",message="use a name of the IANA time zone database, as in Europe/Berlin"
 	TimeZone string `json:"timeZone,omitempty"`
 
-	// rules, one for each category. A category without a rule in any policy is kept without limit.
+	// mode says whether the rules are enforced. Default: Enforce. Example: DryRun.
+	// +optional
+	Mode Mode `json:"mode,omitempty"`
+
+	// guard stops a run that would delete more than anyone can have meant.
+	// +optional
+	Guard *Guard `json:"guard,omitempty"`
+
+	// approvedPlan is the digest of a plan in status.plan that the guard stopped and that is to be carried out
+	// all the same. Default: none. Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="approvedPlan is the plan's digest, 64 hexadecimal digits: copy it from status.plan.digest"
+	ApprovedPlan string `json:"approvedPlan,omitempty"`
+
+	// rules, one for each category. A category without a rule in any policy gets that of the Region's
+	// defaultRetention, if there is one.
 	// +required
 	// +listType=map
 	// +listMapKey=category
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:MaxItems=9
+	// +kubebuilder:validation:XValidation:rule="self.all(r, !has(r.action) || r.action != 'Anonymize' || r.category == 'MessageMetadata')",message="Anonymize is for MessageMetadata alone; use Delete, or leave action out"
 	// +kubebuilder:validation:XValidation:rule="!self.exists(r, r.category == 'Messages') || !self.exists(r, r.category == 'MessageMetadata') || self.filter(r, r.category == 'Messages')[0].retainDays <= self.filter(r, r.category == 'MessageMetadata')[0].retainDays",message="Messages can't be kept longer than MessageMetadata: lower retainDays of Messages or raise that of MessageMetadata"
 	Rules []RetentionRule `json:"rules"`
+}
+
+// Guard stops a run that would delete more than anyone can have meant.
+type Guard struct {
+	// maxPercent is how much of a category's rows one run may delete, in percent. A run that would delete more
+	// stops as Blocked, shows its plan in status.plan, and goes on when spec.approvedPlan names that plan.
+	// Default: 50. Example: 100, which lets everything pass.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	MaxPercent *int32 `json:"maxPercent,omitempty"`
 }
 
 // RetentionRule bounds one category.
@@ -133,6 +189,13 @@ type RetentionPolicyStatus struct {
 	// lastRun is the newest run that left a receipt.
 	// +optional
 	LastRun *RunSummary `json:"lastRun,omitempty"`
+	// plan is what the newest run that planned would do: the first run of changed rules, one that the guard
+	// stopped, or a dry run. Approve it by copying its digest to spec.approvedPlan.
+	// +optional
+	Plan *RetentionPlan `json:"plan,omitempty"`
+	// evidence is the newest receipt of this policy that the operator has countersigned.
+	// +optional
+	Evidence *Evidence `json:"evidence,omitempty"`
 	// nextRun is when the schedule is next due.
 	// +optional
 	NextRun *metav1.Time `json:"nextRun,omitempty"`
@@ -144,6 +207,68 @@ type RetentionPolicyStatus struct {
 	Runs []RetentionRun `json:"runs,omitempty"`
 }
 
+// RetentionPlan is what a run would do.
+type RetentionPlan struct {
+	// digest names the plan: hex SHA-256.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest"`
+	// policyDigest is the hex SHA-256 of the rules that were planned.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	PolicyDigest string `json:"policyDigest"`
+	// plannedAt is when, in UTC.
+	// +required
+	PlannedAt metav1.Time `json:"plannedAt"`
+	// categories say what would happen to each.
+	// +optional
+	// +listType=map
+	// +listMapKey=category
+	// +kubebuilder:validation:MaxItems=9
+	Categories []PlannedCategory `json:"categories,omitempty"`
+}
+
+// PlannedCategory is what a run would do to a category.
+type PlannedCategory struct {
+	// category of data.
+	// +required
+	Category Category `json:"category"`
+	// cutoff: rows at or before it would go, in UTC to the microsecond.
+	// +required
+	Cutoff metav1.MicroTime `json:"cutoff"`
+	// expired counts the rows that would go.
+	// +required
+	Expired int64 `json:"expired"`
+	// heldBack counts expired rows that would stay because of a LegalHold.
+	// +required
+	HeldBack int64 `json:"heldBack"`
+	// total counts the rows that there were.
+	// +required
+	Total int64 `json:"total"`
+}
+
+// Evidence is a receipt that the operator has signed and written into its ledger, beyond the reach of the tenant.
+type Evidence struct {
+	// sequence of the receipt within the tenant's chain.
+	// +required
+	Sequence int64 `json:"sequence"`
+	// digest of the receipt: hex SHA-256.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest"`
+	// keyID names the key that signed it: hex SHA-256 of its public half.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	KeyID string `json:"keyID"`
+	// signedAt is when, in UTC.
+	// +required
+	SignedAt metav1.Time `json:"signedAt"`
+	// ledger is the ConfigMap in the operator's namespace that holds the signed statement.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Ledger string `json:"ledger"`
+}
+
 // RunSummary sums up a run.
 type RunSummary struct {
 	// sequence of the run's receipt.
@@ -152,9 +277,16 @@ type RunSummary struct {
 	// finishedAt is when the run ended, in UTC.
 	// +required
 	FinishedAt metav1.Time `json:"finishedAt"`
+	// outcome is Enforced; Blocked, when the guard stopped it; or DryRun.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Outcome string `json:"outcome,omitempty"`
 	// deleted counts rows deleted in all categories.
 	// +required
 	Deleted int64 `json:"deleted"`
+	// heldBack counts expired rows that LegalHolds keep, in all categories.
+	// +optional
+	HeldBack int64 `json:"heldBack,omitempty"`
 	// overdue counts expired rows that were still there after the run; absent when it couldn't be counted, which doesn't mean none.
 	// +optional
 	Overdue *int64 `json:"overdue,omitempty"`
@@ -178,11 +310,21 @@ type RetentionRun struct {
 	// finishedAt is when the run ended, in UTC.
 	// +required
 	FinishedAt metav1.Time `json:"finishedAt"`
+	// outcome is Enforced; Blocked, when the guard stopped it; or DryRun.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Outcome string `json:"outcome,omitempty"`
+	// holds count the expired rows that each LegalHold keeps, at most 24.
+	// +optional
+	// +listType=map
+	// +listMapKey=hold
+	// +kubebuilder:validation:MaxItems=24
+	Holds []HoldCount `json:"holds,omitempty"`
 	// categories say what happened to each.
 	// +optional
 	// +listType=map
 	// +listMapKey=category
-	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:MaxItems=9
 	Categories []CategoryRun `json:"categories,omitempty"`
 	// digest is the hex SHA-256 of this receipt.
 	// +required
@@ -192,6 +334,17 @@ type RetentionRun struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	PreviousDigest string `json:"previousDigest,omitempty"`
+}
+
+// HoldCount counts the rows that a LegalHold keeps.
+type HoldCount struct {
+	// hold is the LegalHold's name.
+	// +required
+	// +kubebuilder:validation:MaxLength=40
+	Hold string `json:"hold"`
+	// rows that would have been deleted.
+	// +required
+	Rows int64 `json:"rows"`
 }
 
 // CategoryRun is what a run did to a category.

@@ -164,6 +164,9 @@ type TenantStatus struct {
 	// residency is where pods and volumes of the tenant were really seen.
 	// +optional
 	Residency *Residency `json:"residency,omitempty"`
+	// evidence is the newest receipt of the tenant's chain that the operator has countersigned.
+	// +optional
+	Evidence *Evidence `json:"evidence,omitempty"`
 }
 
 // Endpoint is an address of a tenant.

@@ -7,6 +7,8 @@
 // It imports nothing but the standard library, so that both sides can.
 package contract
 
+import "time"
+
 // Ports of every instance pod.
 const (
 	// PortHTTPS serves the staff API (serve) or a channel's webhooks (connect)
@@ -39,6 +41,16 @@ const (
 	DirRoles = "/var/run/switchboard/roles"
 	// DirStaff holds email and password of the first staff account (migrate only).
 	DirStaff = "/var/run/switchboard/staff"
+	// DirHolds holds a directory per Hold that names a person, named as the hold, with
+	// the files of a subject in it (migrate only).
+	DirHolds = "/var/run/switchboard/holds"
+	// DirSubject holds the files of the person whom a request is about (subject only):
+	// one file for each Kind…, with one address on each line, and what a Rectification
+	// puts right in FileNewName and FileNewPhone.
+	DirSubject = "/var/run/switchboard/subject"
+	// DirDownload holds FileToken, 43 characters of base64url, which lets whoever knows
+	// it fetch the archive of an Access request once (subject only).
+	DirDownload = "/var/run/switchboard/download"
 )
 
 // Files in the directories above.
@@ -51,6 +63,10 @@ const (
 	FileEmail    = "email"
 	// FileHashKeyPrefix is followed by the key's version, a positive integer.
 	FileHashKeyPrefix = "address-hash-"
+	// FileNewName and FileNewPhone are what a Rectification replaces name and phone with.
+	FileNewName  = "newName"
+	FileNewPhone = "newPhone"
+	FileToken    = "token"
 	// FileAuthToken is the key of a Twilio channel's Secret with its auth token.
 	FileAuthToken = "authToken"
 )
@@ -67,6 +83,7 @@ const (
 	EnvSetup     = "SWITCHBOARD_SETUP"     // migrate: a Setup as JSON
 	EnvChannel   = "SWITCHBOARD_CHANNEL"   // connect: a Channel as JSON
 	EnvRetention = "SWITCHBOARD_RETENTION" // retain: a Retention as JSON
+	EnvRequest   = "SWITCHBOARD_REQUEST"   // subject: a Request as JSON
 	// EnvTerminationLog is where a Job writes its result; /dev/termination-log when unset.
 	EnvTerminationLog = "SWITCHBOARD_TERMINATION_LOG"
 )
@@ -83,7 +100,59 @@ type Setup struct {
 	Channels []SetupChannel `json:"channels"`
 	// Retention in force: one entry per policy. It replaces what was in force before.
 	Retention []Retention `json:"retention"`
+	// Holds in force, sorted by name. They replace what was in force before.
+	Holds []Hold `json:"holds,omitempty"`
 }
+
+// Hold keeps rows from deletion. All of its members that are set must agree with a
+// row; one of Subject, Conversation, Channel, From and To is set at least.
+type Hold struct {
+	Name string `json:"name"` // the LegalHold's name
+	// Subject: the person whose addresses are in DirHolds/Name. All that the tenant
+	// has of a contact who bears one of them is held.
+	Subject      bool       `json:"subject,omitempty"`
+	Conversation string     `json:"conversation,omitempty"` // a UUID
+	Channel      string     `json:"channel,omitempty"`
+	From         *time.Time `json:"from,omitempty"`    // age marks at or after it
+	To           *time.Time `json:"to,omitempty"`      // age marks before it
+	Expires      *time.Time `json:"expires,omitempty"` // from then on it holds nothing
+}
+
+// Kinds of addresses by which a person is known: files in the directory of a subject,
+// and the kinds of addresses that are hashed. Phone numbers are in E.164.
+const (
+	KindPhone     = "phone"
+	KindWhatsApp  = "whatsapp"
+	KindMessenger = "messenger"
+	KindTelegram  = "telegram"
+	KindEmail     = "email"
+)
+
+// Kinds lists the kinds of addresses.
+func Kinds() []string {
+	return []string{KindPhone, KindWhatsApp, KindMessenger, KindTelegram, KindEmail}
+}
+
+// Request is one request of a person, as `instance subject` carries it out.
+type Request struct {
+	Name       string    `json:"name"` // the DataSubjectRequest's name
+	UID        string    `json:"uid"`  // its metadata.uid: a second run of it changes nothing more
+	Type       string    `json:"type"` // a Request…
+	ReceivedAt time.Time `json:"receivedAt"`
+	// ArchiveKey is the age recipient (age1…) that an Access request's archive is encrypted to.
+	ArchiveKey string `json:"archiveKey,omitempty"`
+}
+
+// Types of requests that the instance carries out, as DataSubjectRequest.spec.type
+// spells them. A Complaint has a clock only.
+const (
+	RequestErasure       = "Erasure"
+	RequestAccess        = "Access"
+	RequestRectification = "Rectification"
+	RequestOptOut        = "OptOut"
+	RequestObjection     = "Objection"
+	RequestUnderage      = "Underage"
+)
 
 // SetupChannel is a channel as the database knows it.
 type SetupChannel struct {
@@ -127,13 +196,28 @@ type Retention struct {
 	Generation int64           `json:"generation"` // its metadata.generation
 	Digest     string          `json:"digest"`     // Digest(Rules)
 	Rules      []RetentionRule `json:"rules"`      // sorted by category
+	// Mode is ModeEnforce or ModeDryRun, which plans only: neither does it delete, nor
+	// make anything unreadable.
+	Mode string `json:"mode"`
+	// MaxPercent is the guard: a run that would delete more of a category's rows stops.
+	// 100 lets everything pass.
+	MaxPercent int32 `json:"maxPercent"`
+	// ApprovedPlan is the digest of a plan that may be carried out although the guard
+	// stopped it; empty for none.
+	ApprovedPlan string `json:"approvedPlan,omitempty"`
 }
+
+// Modes of a policy.
+const (
+	ModeEnforce = "Enforce"
+	ModeDryRun  = "DryRun"
+)
 
 // RetentionRule bounds one category of data.
 type RetentionRule struct {
 	Category   string `json:"category"`
 	RetainDays int32  `json:"retainDays"` // days of 24 hours
-	Action     string `json:"action"`     // Delete
+	Action     string `json:"action"`     // Delete or Anonymize
 	LegalBasis string `json:"legalBasis,omitempty"`
 }
 
@@ -141,9 +225,28 @@ type RetentionRule struct {
 const (
 	CategoryMessages        = "Messages"
 	CategoryMessageMetadata = "MessageMetadata"
+	CategoryAttachments     = "Attachments"
 	CategoryContacts        = "Contacts"
+	CategoryStaffAccounts   = "StaffAccounts"
 	CategoryAccessLogs      = "AccessLogs"
+	CategoryWebChatSessions = "WebChatSessions"
+	CategoryIntegrationData = "IntegrationData"
+	CategoryTestimonials    = "Testimonials"
 )
 
-// ActionDelete removes expired rows.
-const ActionDelete = "Delete"
+// Categories lists all categories.
+func Categories() []string {
+	return []string{
+		CategoryMessages, CategoryMessageMetadata, CategoryAttachments, CategoryContacts, CategoryStaffAccounts,
+		CategoryAccessLogs, CategoryWebChatSessions, CategoryIntegrationData, CategoryTestimonials,
+	}
+}
+
+// Actions on expired rows.
+const (
+	// ActionDelete removes them.
+	ActionDelete = "Delete"
+	// ActionAnonymize removes them too, and keeps counts per day, channel and direction
+	// of groups of five and more. For MessageMetadata alone.
+	ActionAnonymize = "Anonymize"
+)

@@ -13,6 +13,7 @@ import (
 type Result struct {
 	Retention *RetentionResult `json:"retention,omitempty"`
 	Migration *MigrationResult `json:"migration,omitempty"`
+	Subject   *SubjectResult   `json:"subject,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }
@@ -20,6 +21,63 @@ type Result struct {
 // MigrationResult is the outcome of `instance migrate`.
 type MigrationResult struct {
 	SchemaVersion int64 `json:"schemaVersion"`
+	// Holds says what each hold matched when it was put in force, sorted by name. The
+	// last ones are left out when there are more than fit (MaxHoldsTold).
+	Holds []HoldMatch `json:"holds,omitempty"`
+}
+
+// MaxHoldsTold bounds the holds that a result lists.
+const MaxHoldsTold = 24
+
+// HoldMatch counts what a hold matches.
+type HoldMatch struct {
+	Hold          string `json:"hold"`
+	Contacts      int64  `json:"contacts"`
+	Conversations int64  `json:"conversations"`
+	Messages      int64  `json:"messages"`
+}
+
+// SubjectResult is the outcome of `instance subject`: what a receipt of kind
+// "request" says, chained as those of retention runs.
+type SubjectResult struct {
+	Request    string    `json:"request"` // its UID
+	Type       string    `json:"type"`
+	FinishedAt time.Time `json:"finishedAt"`
+	// Found counts the rows of the person by category, before; Done those that were
+	// deleted, put into the archive, or put right.
+	Found []CategoryCount `json:"found"`
+	Done  []CategoryCount `json:"done"`
+	// Refused is what had to be kept, and why.
+	Refused []Refusal `json:"refused,omitempty"`
+	// Subjects are the person's keyed hashes, at most 8: by them the request is carried
+	// out again on a database that was put back from a backup.
+	Subjects []SubjectHash `json:"subjects,omitempty"`
+	// ArchiveID names an Access request's archive, whose path is /api/v1/archives/ID.
+	ArchiveID      string      `json:"archiveID,omitempty"`
+	Sequence       int64       `json:"sequence"`
+	PreviousDigest string      `json:"previousDigest"`
+	Digest         string      `json:"digest"`
+	Recent         []ChainLink `json:"recent,omitempty"`
+}
+
+// CategoryCount counts rows of a category.
+type CategoryCount struct {
+	Category string `json:"category"`
+	Rows     int64  `json:"rows"`
+}
+
+// Refusal counts rows of a category that a hold keeps.
+type Refusal struct {
+	Category string `json:"category"`
+	Rows     int64  `json:"rows"`
+	Hold     string `json:"hold"`
+}
+
+// SubjectHash is a keyed hash of one of a person's addresses.
+type SubjectHash struct {
+	Kind       string `json:"kind"`
+	KeyVersion int    `json:"keyVersion"`
+	Hash       string `json:"hash"` // hex
 }
 
 // RetentionResult is the outcome of one run of `instance retain`. All times are
@@ -32,6 +90,12 @@ type RetentionResult struct {
 	PolicyDigest string    `json:"policyDigest"`
 	StartedAt    time.Time `json:"startedAt"`
 	FinishedAt   time.Time `json:"finishedAt"`
+	Outcome      string    `json:"outcome"` // an Outcome…
+	// Plan is what the run was about to do; set when it planned: the first run of
+	// changed rules, a run that the guard stopped, a dry run.
+	Plan *Plan `json:"plan,omitempty"`
+	// Holds counts the expired rows that each hold keeps, sorted by name, at most MaxHoldsTold.
+	Holds []HoldCount `json:"holds,omitempty"`
 	// Categories in the order of the policy's rules.
 	Categories []CategoryResult `json:"categories"`
 	// PreviousDigest and Digest chain the receipts: hex SHA-256.
@@ -40,6 +104,38 @@ type RetentionResult struct {
 	// Recent holds the newest receipts before this one, newest first, at most 20:
 	// what a run whose pod was lost could not tell.
 	Recent []ChainLink `json:"recent,omitempty"`
+}
+
+// Outcomes of a run.
+const (
+	OutcomeEnforced = "Enforced" // what had expired was removed
+	OutcomeBlocked  = "Blocked"  // the guard stopped it: nothing was removed
+	OutcomeDryRun   = "DryRun"   // planned only
+)
+
+// Plan is what a run would do. It can be approved by its digest, and is then carried
+// out with the cutoffs that it names, so that no row goes that it did not count.
+type Plan struct {
+	Digest       string    `json:"digest"` // hex SHA-256 of the rest as JSON
+	PolicyDigest string    `json:"policyDigest"`
+	PlannedAt    time.Time `json:"plannedAt"`
+	// Categories in the order of the policy's rules.
+	Categories []PlannedCategory `json:"categories"`
+}
+
+// PlannedCategory counts what a run would do to one category.
+type PlannedCategory struct {
+	Category string    `json:"category"`
+	Cutoff   time.Time `json:"cutoff"`
+	Expired  int64     `json:"expired"` // rows that would go
+	HeldBack int64     `json:"heldBack"`
+	Total    int64     `json:"total"` // rows that there are
+}
+
+// HoldCount counts expired rows that a hold keeps.
+type HoldCount struct {
+	Hold string `json:"hold"`
+	Rows int64  `json:"rows"`
 }
 
 // CategoryResult counts what a run did to one category.
@@ -62,7 +158,7 @@ type ChainLink struct {
 }
 
 // Encode renders the result for a termination message. When it would be longer
-// than the kubelet keeps, the oldest Recent links are left out first.
+// than the kubelet keeps, the oldest Recent links are left out first, then the last holds.
 func (r Result) Encode() ([]byte, error) {
 	for {
 		b, err := json.Marshal(r)
@@ -72,13 +168,36 @@ func (r Result) Encode() ([]byte, error) {
 		if len(b) <= TerminationLimit {
 			return b, nil
 		}
-		if r.Retention == nil || len(r.Retention.Recent) == 0 {
+		if !r.shorten() {
 			return nil, fmt.Errorf("encoding a result: %d bytes, a termination message holds %d", len(b), TerminationLimit)
 		}
+	}
+}
+
+// shorten leaves out what can be had elsewhere: the oldest Recent link, then the last
+// hold. It reports false when there is nothing left to leave out.
+func (r *Result) shorten() bool {
+	switch {
+	case r.Retention != nil && len(r.Retention.Recent) > 0:
 		short := *r.Retention
 		short.Recent = short.Recent[:len(short.Recent)-1]
 		r.Retention = &short
+	case r.Retention != nil && len(r.Retention.Holds) > 0:
+		short := *r.Retention
+		short.Holds = short.Holds[:len(short.Holds)-1]
+		r.Retention = &short
+	case r.Subject != nil && len(r.Subject.Recent) > 0:
+		short := *r.Subject
+		short.Recent = short.Recent[:len(short.Recent)-1]
+		r.Subject = &short
+	case r.Migration != nil && len(r.Migration.Holds) > 0:
+		short := *r.Migration
+		short.Holds = short.Holds[:len(short.Holds)-1]
+		r.Migration = &short
+	default:
+		return false
 	}
+	return true
 }
 
 // DecodeResult reads a termination message.

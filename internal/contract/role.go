@@ -10,6 +10,8 @@ import (
 const (
 	ComponentServe  = "serve"
 	ComponentRetain = "retain"
+	// ComponentSubject carries out requests of persons.
+	ComponentSubject = "subject"
 )
 
 // AdminRole is the superuser that the database's image creates. Only `instance

@@ -37,12 +37,20 @@ const MaxBody = 64 << 10
 // fields below, no white space, times in RFC 3339 in UTC with as many decimals
 // (at most six) as they need, integers without exponent.
 type Receipt struct {
-	Version      int    `json:"version"`
-	Tenant       string `json:"tenant"`
-	Sequence     int64  `json:"sequence"` // 1, 2, 3 … within a tenant
-	Policy       string `json:"policy"`
-	Generation   int64  `json:"generation"`
-	PolicyDigest string `json:"policyDigest"` // contract.Digest of the rules
+	Version  int    `json:"version"`
+	Kind     string `json:"kind"` // a Kind…
+	Tenant   string `json:"tenant"`
+	Sequence int64  `json:"sequence"` // 1, 2, 3 … within a tenant
+	// Policy, Generation, PolicyDigest (contract.Digest of the rules) and Outcome are
+	// those of a run; empty in a receipt of a request.
+	Policy       string `json:"policy,omitempty"`
+	Generation   int64  `json:"generation,omitempty"`
+	PolicyDigest string `json:"policyDigest,omitempty"`
+	Outcome      string `json:"outcome,omitempty"` // contract.Outcome…
+	// PlanDigest is that of the plan which the run made or carried out; empty when it made none.
+	PlanDigest string `json:"planDigest,omitempty"`
+	// Request is set in a receipt of a request of a person.
+	Request *Request `json:"request,omitempty"`
 	// StartedAt is the instant from which the cutoffs are counted back.
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt"`
@@ -52,10 +60,27 @@ type Receipt struct {
 	// Interrupted is set in a receipt written for a run that can't be taken up again,
 	// because its rules are no longer in force. Nothing was read back for it.
 	Interrupted bool                      `json:"interrupted,omitempty"`
-	Categories  []contract.CategoryResult `json:"categories"`
+	Categories  []contract.CategoryResult `json:"categories,omitempty"`
+	// Holds counts the expired rows that each hold keeps, sorted by name.
+	Holds []contract.HoldCount `json:"holds,omitempty"`
 	// Followed counts rows without personal data that went because nothing refers to
 	// them any more; kinds without any are left out.
 	Followed []Followed `json:"followed,omitempty"`
+}
+
+// Kinds of receipts.
+const (
+	KindRetention = "retention"
+	KindRequest   = "request"
+)
+
+// Request tells how a request of a person was carried out, without naming anyone.
+type Request struct {
+	UID     string                   `json:"uid"` // the DataSubjectRequest's
+	Type    string                   `json:"type"`
+	Found   []contract.CategoryCount `json:"found,omitempty"`
+	Done    []contract.CategoryCount `json:"done,omitempty"`
+	Refused []contract.Refusal       `json:"refused,omitempty"`
 }
 
 // Resumed tells of interrupted runs.

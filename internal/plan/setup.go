@@ -67,9 +67,18 @@ func setupOf(channels []v1alpha1.Channel, limits []contract.Retention) contract.
 	return s
 }
 
+// defaultMaxPercent of a category that one run may delete.
+const defaultMaxPercent = 50
+
 // RetentionOf gives a policy as the instance knows it.
 func RetentionOf(p *v1alpha1.RetentionPolicy) contract.Retention {
-	r := contract.Retention{Policy: p.Name, Generation: p.Generation, Rules: []contract.RetentionRule{}}
+	r := contract.Retention{
+		Policy: p.Name, Generation: p.Generation, Rules: []contract.RetentionRule{},
+		Mode: cmp.Or(string(p.Spec.Mode), contract.ModeEnforce), MaxPercent: defaultMaxPercent, ApprovedPlan: p.Spec.ApprovedPlan,
+	}
+	if g := p.Spec.Guard; g != nil && g.MaxPercent != nil {
+		r.MaxPercent = *g.MaxPercent
+	}
 	for _, rule := range p.Spec.Rules {
 		r.Rules = append(r.Rules, contract.RetentionRule{
 			Category: string(rule.Category), RetainDays: rule.RetainDays,
