@@ -37,7 +37,7 @@ type Database struct {
 // of every login role, no limits.
 func Input() migrate.Input {
 	in := migrate.Input{Staff: &migrate.Staff{Email: StaffEmail, Password: Password}}
-	components := []string{contract.ComponentServe, contract.ComponentRetain}
+	components := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject}
 	for _, name := range []string{Channel, OtherChannel} {
 		in.Setup.Channels = append(in.Setup.Channels, contract.SetupChannel{Name: name, Type: contract.ChannelTypeTwilioSMS})
 		components = append(components, contract.ComponentConnector(name))

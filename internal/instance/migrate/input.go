@@ -119,7 +119,9 @@ func readStaff(dir string) (*Staff, error) {
 
 // groups lists the components' group roles, by name.
 func (in Input) groups() []string {
-	groups := []string{contract.GroupRole(contract.ComponentServe), contract.GroupRole(contract.ComponentRetain)}
+	groups := []string{
+		contract.GroupRole(contract.ComponentServe), contract.GroupRole(contract.ComponentRetain), contract.GroupRole(contract.ComponentSubject),
+	}
 	for _, c := range in.Setup.Channels {
 		groups = append(groups, contract.GroupRole(contract.ComponentConnector(c.Name)))
 	}
