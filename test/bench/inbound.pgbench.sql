@@ -13,6 +13,6 @@ INSERT INTO sb.conversation (id, channel, contact_id) VALUES (md5(:a || 'v' || :
   ON CONFLICT (channel, contact_id) DO UPDATE SET last_message_at = excluded.last_message_at;
 INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status, provider_id)
   VALUES (md5(:a || 'm' || :b)::uuid, now(), md5(:a || 'v' || :b)::uuid, 'front-desk', 'in', 'guest', 'received', 'SM' || md5(:a || 's' || :b));
-INSERT INTO sb.message_body (id, at, channel, body)
-  VALUES (md5(:a || 'm' || :b)::uuid, now(), 'front-desk', 'When does the pool open tomorrow? Room four is asking, thank you.');
+INSERT INTO sb.message_body (id, at, conversation_id, channel, body)
+  VALUES (md5(:a || 'm' || :b)::uuid, now(), md5(:a || 'v' || :b)::uuid, 'front-desk', 'When does the pool open tomorrow? Room four is asking, thank you.');
 COMMIT;

@@ -229,7 +229,7 @@ func (v thread) wrote(at time.Time, body string) uuid.UUID {
 	v.s.exec("SELECT sb.ensure_partition($1)", at)
 	v.s.exec(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
 		VALUES ($1, $2, $3, $4, 'in', 'guest', 'received')`, id, at, v.id, v.channel)
-	v.s.exec("INSERT INTO sb.message_body (id, at, channel, body) VALUES ($1, $2, $3, $4)", id, at, v.channel, body)
+	v.s.exec("INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, $4, $5)", id, at, v.id, v.channel, body)
 	v.s.exec("UPDATE sb.conversation SET last_message_at = GREATEST(last_message_at, $2) WHERE id = $1", v.id, at)
 	return id
 }

@@ -145,7 +145,7 @@ func storeReply(ctx context.Context, c *call, v conversation, m message) error {
 	batch := &pgx.Batch{}
 	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.staff.ID, m.Status)
-	batch.Queue("INSERT INTO sb.message_body (id, at, channel, body) VALUES ($1, $2, $3, $4)", m.ID, m.At, v.Channel, *m.Body)
+	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, $4, $5)", m.ID, m.At, v.ID, v.Channel, *m.Body)
 	batch.Queue("UPDATE sb.conversation SET last_message_at = GREATEST(last_message_at, $2) WHERE id = $1", v.ID, m.At)
 	if err := c.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("storing a reply: %w", err)

@@ -214,7 +214,7 @@ func (s *stage) reply(to, body string) uuid.UUID {
 			VALUES ($1, $2, $3, $4, 'out', 'staff', 'queued')`, id, at, conversation, s.channel.Name); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "INSERT INTO sb.message_body (id, at, channel, body) VALUES ($1, $2, $3, $4)", id, at, s.channel.Name, body); err != nil {
+		if _, err := tx.Exec(ctx, "INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, $4, $5)", id, at, conversation, s.channel.Name, body); err != nil {
 			return err
 		}
 		return queue.InsertTx(ctx, tx, s.channel.Name, queue.SendArgs{MessageID: id, At: at})

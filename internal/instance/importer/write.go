@@ -197,8 +197,8 @@ func insert(ctx context.Context, tx pgx.Tx, lines []line, threads map[thread]uui
 		ids, times, conversations, channels, directions, statuses, providers); err != nil {
 		return fmt.Errorf("storing messages: %w", err)
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO sb.message_body (id, at, channel, body)
-		SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[])`, ids, times, channels, bodies); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO sb.message_body (id, at, conversation_id, channel, body)
+		SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[])`, ids, times, conversations, channels, bodies); err != nil {
 		return fmt.Errorf("storing contents: %w", err)
 	}
 	return nil

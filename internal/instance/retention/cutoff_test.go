@@ -25,7 +25,7 @@ func TestARowExpiresExactlyAtTheLimit(t *testing.T) {
 			}
 			defer tx.Rollback(ctx)
 			insert := map[string]string{
-				contract.CategoryMessages:        `INSERT INTO sb.message_body (id, at, channel, body) VALUES (gen_random_uuid(), $1, 'spa', '')`,
+				contract.CategoryMessages:        `INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'spa', '')`,
 				contract.CategoryMessageMetadata: `INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status) VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'spa', 'in', 'guest', 'received')`,
 				contract.CategoryContacts:        `INSERT INTO sb.contact (id, last_seen_at) VALUES (gen_random_uuid(), $1)`,
 				contract.CategoryAccessLogs:      `INSERT INTO sb.access_log (at, method, route, status) VALUES ($1, 'GET', '/', 200)`,
@@ -75,7 +75,7 @@ func TestADenseHistoryIsCutAtTheMicrosecond(t *testing.T) {
 	execSQL(t, db, "SELECT sb.ensure_partition(now() - make_interval(days => n)) FROM unnest($1::int[]) n", []int32{30, 90, 120, 180})
 	const series = `(SELECT now() - make_interval(days => $1) + i * interval '300 microseconds' AS at FROM generate_series(-2000, 18000) i) s`
 	execSQL(t, db, `INSERT INTO sb.access_log (at, method, route, status) SELECT at, 'GET', '/', 200 FROM `+series, 30)
-	execSQL(t, db, `INSERT INTO sb.message_body (id, at, channel, body) SELECT gen_random_uuid(), at, 'spa', '' FROM `+series, 90)
+	execSQL(t, db, `INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT gen_random_uuid(), at, gen_random_uuid(), 'spa', '' FROM `+series, 90)
 	execSQL(t, db, `INSERT INTO sb.contact (id, last_seen_at) SELECT gen_random_uuid(), at FROM `+series, 120)
 	execSQL(t, db, `INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
 		SELECT gen_random_uuid(), at, gen_random_uuid(), 'spa', 'in', 'guest', 'received' FROM `+series, 180)

@@ -55,7 +55,7 @@ func fill(t testing.TB, db *pgxpool.Pool, n, days int) {
 		`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
 			SELECT md5('m' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('v' || i)::uuid, 'front-desk', 'in', 'guest', 'received'
 			FROM generate_series(0, $1::int - 1) i`,
-		`INSERT INTO sb.message_body (id, at, channel, body) SELECT id, at, channel, 'Is the pool open, and until when? ' || id FROM sb.message WHERE $1::int + $2::int > 0`,
+		`INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT id, at, conversation_id, channel, 'Is the pool open, and until when? ' || id FROM sb.message WHERE $1::int + $2::int > 0`,
 		`INSERT INTO sb.access_log (at, method, route, status, ip)
 			SELECT now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'GET', '/api/v1/conversations/{id}', 200, '192.0.2.7' FROM generate_series(0, $1::int - 1) i`,
 		`INSERT INTO sb.seen (channel, id_hash, seen_at) SELECT channel, sha256(id::text::bytea), at FROM sb.message WHERE $1::int + $2::int > 0`,

@@ -141,7 +141,7 @@ func refill(t testing.TB, db *pgxpool.Pool, salt int) map[string]int64 {
 			now() - make_interval(secs => i * 400 * 86400.0 / 1500) AS at FROM generate_series(0, 1499) i),
 		c AS (INSERT INTO sb.contact (id, last_seen_at) SELECT contact, at FROM h),
 		v AS (INSERT INTO sb.conversation (id, channel, contact_id, created_at, last_message_at) SELECT conversation, 'spa', contact, at, at FROM h),
-		b AS (INSERT INTO sb.message_body (id, at, channel, body) SELECT id, at, 'spa', 'Good evening' FROM h),
+		b AS (INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT id, at, gen_random_uuid(), 'spa', 'Good evening' FROM h),
 		a AS (INSERT INTO sb.access_log (at, method, route, status) SELECT at, 'GET', '/', 200 FROM h)
 		INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status) SELECT id, at, conversation, 'spa', 'in', 'guest', 'received' FROM h`, salt)
 	added := count(t, db)

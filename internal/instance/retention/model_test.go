@@ -89,7 +89,7 @@ func (h *history) insert(t *testing.T, n int) {
 		batch.Queue("INSERT INTO sb.contact (id, last_seen_at) VALUES ($1, $2)", contact, at)
 		batch.Queue("INSERT INTO sb.conversation (id, channel, contact_id, last_message_at) VALUES ($1, 'spa', $2, $3)", thread, contact, at)
 		batch.Queue("INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status) VALUES ($1, $2, $3, 'spa', 'in', 'guest', 'received')", message, at, thread)
-		batch.Queue("INSERT INTO sb.message_body (id, at, channel, body) VALUES ($1, $2, 'spa', 'x')", message, at)
+		batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, 'spa', 'x')", message, at, thread)
 		batch.Queue("INSERT INTO sb.access_log (object_id, at, method, route, status) VALUES ($1, $2, 'GET', '/', 200)", message, at)
 		h.model[contract.CategoryContacts][contact] = at
 		for _, c := range []string{contract.CategoryMessageMetadata, contract.CategoryMessages, contract.CategoryAccessLogs} {

@@ -9,26 +9,38 @@
 
 CREATE SCHEMA sb;
 
+-- One row, which every deleting transaction holds a share lock on and `instance migrate` changes whenever limits or holds
+-- do: no deletion ever goes by rules that were replaced while it was under way.
+CREATE TABLE sb.rules (
+  singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  changed_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO sb.rules DEFAULT VALUES;
+
 -- The limits in force: replaced by `instance migrate` whenever a policy changes. Of several, the shortest counts.
+-- Those of a dry run are known, and bound nothing.
 CREATE TABLE sb.retention_limit (
   policy      text    NOT NULL,
-  category    text    NOT NULL CHECK (category IN ('Messages', 'MessageMetadata', 'Contacts', 'AccessLogs')),
-  retain_days integer NOT NULL CHECK (retain_days > 0),
+  category    text    NOT NULL CHECK (category IN ('Messages', 'MessageMetadata', 'Attachments', 'Contacts', 'StaffAccounts',
+                                                   'AccessLogs', 'WebChatSessions', 'IntegrationData', 'Testimonials')),
+  retain_days integer NOT NULL CHECK (retain_days BETWEEN 1 AND 36500),
+  action      text    NOT NULL DEFAULT 'Delete' CHECK (action IN ('Delete', 'Anonymize')),
+  enforced    boolean NOT NULL DEFAULT true,
   generation  bigint  NOT NULL,
   digest      text    NOT NULL,
   PRIMARY KEY (policy, category)
 );
 
 -- cutoff is the instant at or before which rows of a category are expired; -infinity when nothing bounds it.
--- Content never outlives its metadata: a limit of MessageMetadata bounds Messages too.
--- Expiry is computed here and nowhere else.
+-- Content and files never outlive the metadata of their message: a limit of MessageMetadata bounds Messages and
+-- Attachments too. Expiry is computed here and nowhere else.
 -- +goose StatementBegin
 CREATE FUNCTION sb.cutoff(p_category text) RETURNS timestamptz
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT COALESCE(now() - make_interval(secs => min(retain_days)::double precision * 86400), '-infinity')
   FROM sb.retention_limit
-  WHERE category = p_category OR (p_category = 'Messages' AND category = 'MessageMetadata')
+  WHERE enforced AND (category = p_category OR (p_category IN ('Messages', 'Attachments') AND category = 'MessageMetadata'))
 $$;
 -- +goose StatementEnd
 
@@ -47,7 +59,7 @@ CREATE TABLE sb.contact (
 );
 CREATE INDEX contact_last_seen ON sb.contact (last_seen_at);
 
--- One guest has many addresses; kind is phone for now. The hash is HMAC-SHA-256 with the tenant's key.
+-- One guest has many addresses; kind is one of contract.Kinds. The hash is HMAC-SHA-256 with the tenant's key.
 CREATE TABLE sb.contact_address (
   kind         text    NOT NULL,
   address_hash bytea   NOT NULL,
@@ -91,14 +103,88 @@ CREATE TABLE sb.message (
 CREATE INDEX message_thread ON sb.message (conversation_id, at DESC, id DESC);
 CREATE INDEX message_provider ON sb.message (channel, provider_id) WHERE provider_id IS NOT NULL;
 
--- Content of a message; at is the age mark of Messages.
+-- Content of a message; at is the age mark of Messages. Conversation and channel are repeated from the metadata, so that
+-- a hold can be looked up without it.
 CREATE TABLE sb.message_body (
-  id      uuid NOT NULL,
-  at      timestamptz NOT NULL,
-  channel text NOT NULL,
-  body    text NOT NULL CHECK (length(body) <= 65536),
+  id              uuid NOT NULL,
+  at              timestamptz NOT NULL,
+  conversation_id uuid NOT NULL,
+  channel         text NOT NULL,
+  body            text NOT NULL CHECK (length(body) <= 65536),
   PRIMARY KEY (at, id)
 ) PARTITION BY RANGE (at);
+
+-- How many messages there were: what Anonymize keeps of them. Counts of a day are complete, and may be read, once the
+-- whole day has expired; groups under five are removed then (sb.message_statistics).
+CREATE TABLE sb.message_count (
+  day       date   NOT NULL,
+  channel   text   NOT NULL,
+  direction text   NOT NULL,
+  messages  bigint NOT NULL CHECK (messages > 0),
+  PRIMARY KEY (day, channel, direction)
+);
+
+-- A file, once, however many messages it came with. Its bytes are a large object of the database.
+CREATE TABLE sb.file (
+  id         uuid PRIMARY KEY,
+  sha256     bytea  NOT NULL UNIQUE,
+  size       bigint NOT NULL CHECK (size BETWEEN 0 AND 104857600),
+  media_type text   NOT NULL CHECK (length(media_type) <= 255),
+  content    oid    NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- A file that came or went with a message; at, the message's, is the age mark of Attachments. The file goes with its
+-- last attachment.
+CREATE TABLE sb.attachment (
+  id              uuid PRIMARY KEY,
+  at              timestamptz NOT NULL,
+  message_id      uuid NOT NULL,
+  conversation_id uuid NOT NULL,
+  channel         text NOT NULL,
+  name            text NOT NULL DEFAULT '' CHECK (length(name) <= 255),
+  file_id         uuid NOT NULL REFERENCES sb.file (id)
+);
+CREATE INDEX attachment_at ON sb.attachment (at);
+CREATE INDEX attachment_thread ON sb.attachment (conversation_id);
+CREATE INDEX attachment_file ON sb.attachment (file_id);
+
+-- A guest's web chat; last_active_at is the age mark of WebChatSessions.
+CREATE TABLE sb.web_chat_session (
+  id              uuid PRIMARY KEY,
+  channel         text NOT NULL,
+  contact_id      uuid REFERENCES sb.contact (id) ON DELETE SET NULL,
+  started_at      timestamptz NOT NULL DEFAULT now(),
+  last_active_at  timestamptz NOT NULL DEFAULT now(),
+  ip              inet,
+  user_agent      text CHECK (length(user_agent) <= 1024)
+);
+CREATE INDEX web_chat_session_active ON sb.web_chat_session (last_active_at);
+CREATE INDEX web_chat_session_contact ON sb.web_chat_session (contact_id);
+
+-- What other systems of the client told of a guest; at is the age mark of IntegrationData.
+CREATE TABLE sb.integration_data (
+  id         uuid PRIMARY KEY,
+  at         timestamptz NOT NULL DEFAULT now(),
+  source     text  NOT NULL CHECK (length(source) <= 64),
+  kind       text  NOT NULL CHECK (length(kind) <= 64),
+  contact_id uuid REFERENCES sb.contact (id) ON DELETE SET NULL,
+  data       jsonb NOT NULL
+);
+CREATE INDEX integration_data_at ON sb.integration_data (at);
+CREATE INDEX integration_data_contact ON sb.integration_data (contact_id);
+
+-- What a guest said for publication, and to which wording they consented; at is the age mark of Testimonials.
+CREATE TABLE sb.testimonial (
+  id           uuid PRIMARY KEY,
+  at           timestamptz NOT NULL DEFAULT now(),
+  contact_id   uuid REFERENCES sb.contact (id) ON DELETE SET NULL,
+  words        text NOT NULL CHECK (length(words) <= 65536),
+  consent      text NOT NULL CHECK (length(consent) <= 65536),
+  consented_at timestamptz NOT NULL
+);
+CREATE INDEX testimonial_at ON sb.testimonial (at);
+CREATE INDEX testimonial_contact ON sb.testimonial (contact_id);
 
 -- Who looked at what, from where; at is the age mark of AccessLogs.
 CREATE TABLE sb.access_log (
@@ -170,6 +256,83 @@ CREATE TABLE sb.reply_key (
   created_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- What must be kept, whatever policies and requests say: replaced by `instance migrate` whenever a LegalHold changes. A row
+-- is held when it agrees with all that a hold names and the hold has not expired.
+CREATE TABLE sb.hold (
+  name            text PRIMARY KEY,
+  by_subject      boolean NOT NULL,      -- the contacts of sb.hold_contact
+  conversation_id uuid,
+  channel         text,
+  from_at         timestamptz,           -- age marks at or after it
+  to_at           timestamptz,           -- age marks before it
+  expires_at      timestamptz
+);
+
+-- The addresses of a hold's person, as keyed hashes under every version of the key.
+CREATE TABLE sb.hold_alias (
+  hold         text  NOT NULL REFERENCES sb.hold (name) ON DELETE CASCADE,
+  kind         text  NOT NULL,
+  address_hash bytea NOT NULL,
+  PRIMARY KEY (hold, kind, address_hash)
+);
+CREATE INDEX hold_alias_address ON sb.hold_alias (kind, address_hash);
+
+-- The contacts who bore one of those addresses at any time since the hold is in force: an expired contact who is held
+-- stays held when the address moves on to a new one.
+CREATE TABLE sb.hold_contact (
+  hold       text NOT NULL REFERENCES sb.hold (name) ON DELETE CASCADE,
+  contact_id uuid NOT NULL REFERENCES sb.contact (id) ON DELETE CASCADE,
+  PRIMARY KEY (hold, contact_id)
+);
+CREATE INDEX hold_contact_contact ON sb.hold_contact (contact_id);
+
+-- +goose StatementBegin
+CREATE FUNCTION sb.hold_bearer() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO sb.hold_contact (hold, contact_id)
+    SELECT x.hold, NEW.contact_id FROM sb.hold_alias x WHERE x.kind = NEW.kind AND x.address_hash = NEW.address_hash
+    ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER hold_bearer AFTER INSERT OR UPDATE ON sb.contact_address FOR EACH ROW EXECUTE FUNCTION sb.hold_bearer();
+
+-- holds_of names the holds on something that belongs to a conversation, by its channel and age mark. It sets nothing, so
+-- that the planner can take it apart; functions of the owner alone call it.
+-- +goose StatementBegin
+CREATE FUNCTION sb.holds_of(p_conversation uuid, p_channel text, p_at timestamptz) RETURNS SETOF text LANGUAGE sql STABLE
+AS $$
+  SELECT h.name FROM sb.hold h
+  WHERE (h.expires_at IS NULL OR h.expires_at > now())
+    AND (h.channel IS NULL OR h.channel = p_channel)
+    AND (h.from_at IS NULL OR h.from_at <= p_at) AND (h.to_at IS NULL OR h.to_at > p_at)
+    AND (h.conversation_id IS NULL OR h.conversation_id = p_conversation)
+    AND (NOT h.by_subject OR EXISTS (SELECT FROM sb.conversation v JOIN sb.hold_contact b ON b.contact_id = v.contact_id
+                                     WHERE v.id = p_conversation AND b.hold = h.name))
+$$;
+-- +goose StatementEnd
+
+-- holds_of_contact names the holds on a guest: those that name the guest, or hold something in a thread of theirs. With
+-- p_at, only holds whose range has that age mark; NULL is any.
+-- +goose StatementBegin
+CREATE FUNCTION sb.holds_of_contact(p_contact uuid, p_at timestamptz) RETURNS SETOF text LANGUAGE sql STABLE
+AS $$
+  SELECT h.name FROM sb.hold h
+  WHERE (h.expires_at IS NULL OR h.expires_at > now())
+    AND (NOT h.by_subject OR EXISTS (SELECT FROM sb.hold_contact b WHERE b.hold = h.name AND b.contact_id = p_contact))
+    AND (p_at IS NULL OR ((h.from_at IS NULL OR h.from_at <= p_at) AND (h.to_at IS NULL OR h.to_at > p_at)))
+    AND (h.by_subject AND h.conversation_id IS NULL AND h.channel IS NULL OR EXISTS (
+      SELECT FROM sb.conversation v
+      WHERE v.contact_id = p_contact AND (h.conversation_id IS NULL OR h.conversation_id = v.id) AND (h.channel IS NULL OR h.channel = v.channel)
+        AND (h.from_at IS NULL AND h.to_at IS NULL OR EXISTS (
+          SELECT FROM sb.message m WHERE m.conversation_id = v.id
+            AND (h.from_at IS NULL OR m.at >= h.from_at) AND (h.to_at IS NULL OR m.at < h.to_at)))))
+$$;
+-- +goose StatementEnd
+
 -- Receipts of retention runs: append-only and hash-chained (internal/evidence). body is the exact bytes that
 -- the digest covers.
 CREATE TABLE sb.receipt (
@@ -185,7 +348,7 @@ CREATE TABLE sb.receipt (
 -- There is no default partition: rows in one would never age out.
 -- +goose StatementBegin
 CREATE FUNCTION sb.ensure_partition(p_at timestamptz) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET timezone = 'UTC'
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
   first timestamptz := date_trunc('month', p_at);
@@ -215,6 +378,14 @@ CREATE POLICY live ON sb.message      USING (at > (SELECT sb.cutoff('MessageMeta
 CREATE POLICY live ON sb.message_body USING (at > (SELECT sb.cutoff('Messages')))        WITH CHECK (true);
 CREATE POLICY live ON sb.access_log   USING (at > (SELECT sb.cutoff('AccessLogs')))      WITH CHECK (true);
 CREATE POLICY live ON sb.contact      USING (last_seen_at > (SELECT sb.cutoff('Contacts'))) WITH CHECK (true);
+ALTER TABLE sb.attachment       ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sb.web_chat_session ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sb.integration_data ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sb.testimonial      ENABLE ROW LEVEL SECURITY;
+CREATE POLICY live ON sb.attachment       USING (at > (SELECT sb.cutoff('Attachments')))                 WITH CHECK (true);
+CREATE POLICY live ON sb.web_chat_session USING (last_active_at > (SELECT sb.cutoff('WebChatSessions'))) WITH CHECK (true);
+CREATE POLICY live ON sb.integration_data USING (at > (SELECT sb.cutoff('IntegrationData')))             WITH CHECK (true);
+CREATE POLICY live ON sb.testimonial      USING (at > (SELECT sb.cutoff('Testimonials')))                WITH CHECK (true);
 CREATE POLICY live ON sb.contact_address
   USING (EXISTS (SELECT FROM sb.contact c WHERE c.id = contact_id)) WITH CHECK (true);
 

@@ -6,13 +6,13 @@
 -- current_channel names the channel of the session's login role, sb_connector_front_desk_v1 being that of front-desk.
 -- session_user does not change in SECURITY DEFINER functions, and only a superuser can set it. NULL for other roles.
 CREATE FUNCTION sb.current_channel() RETURNS text
-  LANGUAGE sql STABLE SET search_path = pg_catalog
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   RETURN replace(substring(session_user::text FROM '^sb_connector_([a-z0-9_]+)_v[1-9][0-9]*$'), '_', '-');
 
 -- suppressed says whether the guest of a conversation must not be written to: on its channel, or tenant-wide.
 -- +goose StatementBegin
 CREATE FUNCTION sb.suppressed(p_conversation uuid) RETURNS boolean
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT EXISTS (
     SELECT FROM sb.conversation v
@@ -25,7 +25,7 @@ $$;
 -- rehash brings a guest's rows from hashes under older keys to the one under the current key, p_hashes[1].
 -- +goose StatementBegin
 CREATE FUNCTION sb.rehash(p_kind text, p_hashes bytea[], p_key_version integer) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   UPDATE sb.contact_address SET address_hash = p_hashes[1], key_version = p_key_version
@@ -44,7 +44,7 @@ $$;
 -- new one is made and takes the address over.
 -- +goose StatementBegin
 CREATE FUNCTION sb.contact_of(p_address text, p_hashes bytea[], p_key_version integer, p_new uuid) RETURNS uuid
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_contact uuid;
@@ -90,12 +90,12 @@ $$;
 -- +goose StatementBegin
 CREATE FUNCTION sb.store_message(p_id uuid, p_at timestamptz, p_conversation uuid, p_channel text, p_direction text,
   p_origin text, p_status text, p_provider_id text, p_body text) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status, provider_id)
     VALUES (p_id, p_at, p_conversation, p_channel, p_direction, p_origin, p_status, p_provider_id);
-  INSERT INTO sb.message_body (id, at, channel, body) VALUES (p_id, p_at, p_channel, p_body);
+  INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES (p_id, p_at, p_conversation, p_channel, p_body);
 END
 $$;
 -- +goose StatementEnd
@@ -112,7 +112,7 @@ $$;
 CREATE FUNCTION sb.receive(p_provider_id text, p_seen bytea[], p_address text, p_hashes bytea[], p_key_version integer,
   p_body text, p_command text, p_answer text, p_message uuid, p_contact uuid, p_conversation uuid, p_confirmation uuid,
   OUT stored boolean, OUT confirmation_at timestamptz)
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_channel      text := sb.current_channel();
@@ -172,7 +172,7 @@ $$;
 -- ensure_this_month makes the partitions of this month and the next, when nothing has migrated the tenant for a year.
 -- +goose StatementBegin
 CREATE FUNCTION sb.ensure_this_month() RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET timezone = 'UTC'
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 BEGIN
   PERFORM sb.ensure_partition(now());
@@ -186,7 +186,7 @@ $$;
 -- +goose StatementBegin
 CREATE FUNCTION sb.outbound(p_id uuid, p_at timestamptz) RETURNS TABLE (status text, provider_id text,
   attempted_at timestamptz, last_attempt interval, age interval, address text, body text)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT m.status, m.provider_id, m.attempted_at, clock_timestamp() - m.status_at, clock_timestamp() - m.at, a.address, b.body
   FROM sb.message m
@@ -206,7 +206,7 @@ $$;
 -- attempted_at keeps the first attempt whose outcome is unknown, for that is how far back the provider must be asked.
 -- +goose StatementBegin
 CREATE FUNCTION sb.begin_attempt(p_id uuid, p_at timestamptz, p_hashes bytea[]) RETURNS text
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_message sb.message;
@@ -233,7 +233,7 @@ $$;
 -- record_not_sent takes an attempt back that the provider has refused to take for now: nothing is unknown.
 -- +goose StatementBegin
 CREATE FUNCTION sb.record_not_sent(p_id uuid, p_at timestamptz) RETURNS void
-  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   UPDATE sb.message SET status = 'queued', status_at = clock_timestamp(), attempted_at = NULL
   WHERE at = p_at AND id = p_id AND channel = sb.current_channel() AND status = 'sending' AND provider_id IS NULL
@@ -243,7 +243,7 @@ $$;
 -- record_expired ends a message that can't be sent any more because its text or its guest has expired.
 -- +goose StatementBegin
 CREATE FUNCTION sb.record_expired(p_id uuid, p_at timestamptz) RETURNS void
-  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   UPDATE sb.message SET status = CASE WHEN attempted_at IS NULL THEN 'failed' ELSE 'unknown' END, error_code = 'expired',
     status_at = clock_timestamp()
@@ -253,7 +253,7 @@ $$;
 
 -- status_rank orders the statuses of a message on its way; those that end it elsewhere have none.
 CREATE FUNCTION sb.status_rank(p_status text) RETURNS integer
-  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
   RETURN CASE p_status WHEN 'queued' THEN 0 WHEN 'sending' THEN 1 WHEN 'unknown' THEN 2 WHEN 'accepted' THEN 3
                        WHEN 'sent' THEN 4 WHEN 'delivered' THEN 5 WHEN 'read' THEN 6 END;
 
@@ -264,7 +264,7 @@ CREATE FUNCTION sb.status_rank(p_status text) RETURNS integer
 -- +goose StatementBegin
 CREATE FUNCTION sb.record_status(p_id uuid, p_at timestamptz, p_provider_id text, p_status text, p_error_code text,
   p_blocked boolean DEFAULT false) RETURNS boolean
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_message sb.message;
@@ -315,7 +315,7 @@ $$;
 -- bound gives those of the provider's ids that belong to a message of this channel already.
 -- +goose StatementBegin
 CREATE FUNCTION sb.bound(p_provider_ids text[]) RETURNS SETOF text
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT provider_id FROM sb.message WHERE channel = sb.current_channel() AND provider_id = ANY (p_provider_ids)
 $$;

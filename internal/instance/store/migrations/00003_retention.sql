@@ -42,7 +42,7 @@ CREATE TABLE sb.retention_progress (
 -- retention_partitions lists the partitions of a table with their bounds, oldest first.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_partitions(p_table text) RETURNS TABLE (part regclass, lower timestamptz, upper timestamptz)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog SET timezone = 'UTC'
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
   SELECT c.oid::regclass, (b.bound)[1]::timestamptz, (b.bound)[2]::timestamptz
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -54,7 +54,7 @@ $$;
 
 -- retention_table names the partitioned table of a category, NULL for other kinds.
 CREATE FUNCTION sb.retention_table(p_kind text) RETURNS text
-  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
   RETURN CASE p_kind WHEN 'Messages' THEN 'message_body' WHEN 'MessageMetadata' THEN 'message'
                      WHEN 'AccessLogs' THEN 'access_log' END;
 
@@ -62,7 +62,7 @@ CREATE FUNCTION sb.retention_table(p_kind text) RETURNS text
 -- until it ends: `instance migrate` waits for a batch, never the other way round in the middle of one.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_hold(p_policy text) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM FROM sb.retention_run WHERE policy = p_policy FOR UPDATE;
@@ -89,7 +89,7 @@ $$;
 -- Fails with SB001 when the rules of p_digest are not in force, SB002 when a run of other rules is still open.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_open(p_policy text, p_digest text) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_generation bigint;
@@ -127,7 +127,7 @@ $$;
 -- retention_count adds to a run's counter and gives back what was added.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_count(p_policy text, p_kind text, p_deleted bigint) RETURNS bigint
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   UPDATE sb.retention_progress SET deleted = deleted + p_deleted WHERE policy = p_policy AND kind = p_kind AND p_deleted > 0;
@@ -141,7 +141,7 @@ $$;
 -- The lock on the parent that DROP needs is awaited for a moment only, since others queue up behind it.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_drop(p_policy text, p_kind text) RETURNS bigint
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET lock_timeout = '200ms'
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
 AS $$
 DECLARE
   v_part  regclass;
@@ -165,7 +165,7 @@ $$;
 -- to a later call. 0: nothing that could be deleted is left.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_batch(p_policy text, p_kind text, p_limit integer) RETURNS bigint
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_cutoff timestamptz;
@@ -221,7 +221,7 @@ $$;
 -- of rows at or before the cutoff.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_left(p_kind text, p_cutoff timestamptz, OUT oldest timestamptz, OUT overdue bigint)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_table text := COALESCE(sb.retention_table(p_kind), CASE p_kind WHEN 'Contacts' THEN 'contact' END);
@@ -241,7 +241,7 @@ $$;
 -- that the deleting transactions wrote down.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_seal(p_policy text, p_sequence bigint, p_body text, p_previous text, p_digest text)
-  RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_sequence bigint;

@@ -19,7 +19,7 @@ GRANT SELECT, INSERT, UPDATE (revoked_at), DELETE ON sb.staff_session TO sb_serv
 -- +goose StatementBegin
 CREATE FUNCTION sb.import_thread(p_channel text, p_hash bytea, p_key_version integer, p_address text, p_name text,
     p_at timestamptz, p_started timestamptz) RETURNS uuid
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   guest  uuid;
