@@ -19,7 +19,7 @@ func example(i int) Receipt {
 	overdue := int64(0)
 	oldest := start.AddDate(0, 0, i-90)
 	return Receipt{
-		Tenant: "hotel-berlin", Policy: "guests", Generation: 3, PolicyDigest: strings.Repeat("ab", 32),
+		Kind: KindRetention, Tenant: "hotel-berlin", Policy: "guests", Generation: 3, PolicyDigest: strings.Repeat("ab", 32),
 		StartedAt: start.AddDate(0, 0, i), FinishedAt: start.AddDate(0, 0, i).Add(time.Second),
 		Categories: []contract.CategoryResult{{
 			Category: contract.CategoryMessages, Cutoff: start.AddDate(0, 0, i-90), Deleted: int64(i), OldestLeft: &oldest, Overdue: &overdue,
@@ -216,7 +216,7 @@ func TestTheFormStaysAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"version":1,"tenant":"hotel-berlin","sequence":2,"policy":"guests","generation":3,"policyDigest":"` + strings.Repeat("ab", 32) +
+	want := `{"version":1,"kind":"retention","tenant":"hotel-berlin","sequence":2,"policy":"guests","generation":3,"policyDigest":"` + strings.Repeat("ab", 32) +
 		`","startedAt":"2026-03-02T02:30:00.123456Z","finishedAt":"2026-03-02T02:30:01.123456Z","resumed":{"attempts":2,"since":"2026-03-01T02:30:00.123456Z"},` +
 		`"categories":[{"category":"Messages","cutoff":"2025-12-02T02:30:00.123456Z","deleted":1,"heldBack":0,"oldestLeft":"2025-12-02T02:30:00.123456Z","overdue":0}],` +
 		`"followed":[{"kind":"Conversations","deleted":4}]}`

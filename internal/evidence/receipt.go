@@ -74,6 +74,9 @@ const (
 	KindRequest   = "request"
 )
 
+// KnownKind says whether a kind of receipts is known here.
+func KnownKind(kind string) bool { return kind == KindRetention || kind == KindRequest }
+
 // Request tells how a request of a person was carried out, without naming anyone.
 type Request struct {
 	UID     string                   `json:"uid"` // the DataSubjectRequest's
@@ -112,6 +115,10 @@ func (r Receipt) Encode() ([]byte, error) {
 			oldest := c.OldestLeft.UTC()
 			c.OldestLeft = &oldest
 		}
+		if c.VacuumedAt != nil {
+			vacuumed := c.VacuumedAt.UTC()
+			c.VacuumedAt = &vacuumed
+		}
 	}
 	r.Categories = categories
 	b, err := json.Marshal(r)
@@ -142,6 +149,9 @@ func Decode(body []byte) (Receipt, error) {
 	if r.Version != Version {
 		return r, fmt.Errorf("decoding a receipt: version %d, this program reads version %d", r.Version, Version)
 	}
+	if !KnownKind(r.Kind) {
+		return r, errors.New("decoding a receipt: it is of a kind that this program doesn't know")
+	}
 	canonical, err := r.Encode()
 	if err != nil {
 		return r, fmt.Errorf("decoding a receipt: %w", err)
@@ -161,8 +171,12 @@ type Sealed struct {
 }
 
 // Seal appends a receipt to the chain whose newest link is head; the zero
-// ChainLink is the empty chain. It sets the receipt's Version and Sequence.
+// ChainLink is the empty chain. It sets the receipt's Version and Sequence; the
+// caller sets its Kind.
 func Seal(r Receipt, head contract.ChainLink) (Sealed, error) {
+	if !KnownKind(r.Kind) {
+		return Sealed{}, fmt.Errorf("sealing a receipt: there is no kind %q", r.Kind)
+	}
 	previous := head.Digest
 	if head == (contract.ChainLink{}) {
 		previous = Genesis
