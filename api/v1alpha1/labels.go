@@ -11,16 +11,24 @@ const (
 	LabelChannel = "messaging.switchboard.dev/channel"
 	// LabelPolicy is the name of the RetentionPolicy that an object serves.
 	LabelPolicy = "messaging.switchboard.dev/retention-policy"
+	// LabelTenantUID on a ledger's ConfigMap is the uid of the Tenant that the chain belongs to.
+	LabelTenantUID = "messaging.switchboard.dev/tenant-uid"
 	// LabelRetained is "true" on a namespace whose Tenant was deleted with deletionPolicy Retain.
 	LabelRetained = "messaging.switchboard.dev/retained"
 
 	// AnnotationRotateCredentials on a Tenant asks for new database credentials
 	// whenever its value changes, for example to the current date.
 	AnnotationRotateCredentials = "messaging.switchboard.dev/rotate-credentials"
-	// AnnotationRotatedFor on a credentials Secret is the value that asked for it.
+	// AnnotationRotateSigningKey on the Secret switchboard-signing-key asks for a new key
+	// whenever its value changes; the next receipt is signed with it.
+	AnnotationRotateSigningKey = "messaging.switchboard.dev/rotate-signing-key"
+	// AnnotationRotatedFor on a Secret is the value that asked for it.
 	AnnotationRotatedFor = "messaging.switchboard.dev/rotated-for"
 	// AnnotationApplied is the hash of the object as the operator last applied it.
 	AnnotationApplied = "messaging.switchboard.dev/applied"
+	// AnnotationHead on a ledger's ConfigMap is what its newest statement says, as the
+	// JSON of an Evidence: what status shows of it. The statement itself is what counts.
+	AnnotationHead = "messaging.switchboard.dev/head"
 	// AnnotationLogins on a migrate Job lists the Secrets of the logins that it brings about, separated by commas.
 	AnnotationLogins = "messaging.switchboard.dev/logins"
 )

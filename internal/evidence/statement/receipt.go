@@ -48,6 +48,7 @@ type Receipt struct {
 type Count struct {
 	Category string     `json:"category"`
 	Cutoff   *time.Time `json:"cutoff,omitempty"` // of a retention run
+	Found    int64      `json:"found,omitempty"`  // by a request
 	Done     int64      `json:"done"`             // rows deleted, given out or put right
 	HeldBack int64      `json:"heldBack,omitempty"`
 	// Overdue counts what was left over by a retention run; nil means that it was not

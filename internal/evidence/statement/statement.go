@@ -128,4 +128,3 @@ func strict(b []byte, into any) error {
 	}
 	return nil
 }
-

@@ -1,0 +1,198 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/evidence/statement"
+	"github.com/switchboard-operator/switchboard/internal/name"
+)
+
+// Labels of the ledger's ConfigMaps. They lack the operator's managed-by label: the
+// caches hold no copy of what is in them.
+const (
+	labelComponent = "app.kubernetes.io/component"
+	component      = "ledger"
+)
+
+// Labels select the ledger's ConfigMaps, of all tenants.
+func Labels() map[string]string { return map[string]string{labelComponent: component} }
+
+func labels(tenant *v1alpha1.Tenant) map[string]string {
+	return map[string]string{
+		"app.kubernetes.io/name": "switchboard", labelComponent: component,
+		v1alpha1.LabelTenant: tenant.Name, v1alpha1.LabelTenantUID: string(tenant.UID),
+	}
+}
+
+// entry is the key of a receipt's statement: as many digits as sort rightly.
+func entry(sequence int64) string { return fmt.Sprintf("%012d", sequence) }
+
+// ref is what the metadata of one of the ledger's ConfigMaps tells.
+type ref struct {
+	name, uid, head string
+	year, part      int
+}
+
+// books lists a tenant's ConfigMaps, oldest first.
+func (l *Ledger) books(ctx context.Context, from client.Reader, tenant string) ([]ref, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMapList"))
+	selector := client.MatchingLabels{labelComponent: component, v1alpha1.LabelTenant: tenant}
+	if err := from.List(ctx, list, client.InNamespace(l.Namespace), selector); err != nil {
+		return nil, fmt.Errorf("reading the ledger of tenant %s: %w", tenant, err)
+	}
+	var all []ref
+	for _, o := range list.Items {
+		if year, part, ok := name.ParseLedger(tenant, o.Name); ok {
+			all = append(all, ref{name: o.Name, uid: o.Labels[v1alpha1.LabelTenantUID], head: o.Annotations[v1alpha1.AnnotationHead], year: year, part: part})
+		}
+	}
+	slices.SortFunc(all, func(a, b ref) int { return cmp.Or(cmp.Compare(a.year, b.year), cmp.Compare(a.part, b.part)) })
+	return all, nil
+}
+
+// book is one of the ledger's ConfigMaps, and the newest statement in it.
+type book struct {
+	object *corev1.ConfigMap
+	newest statement.Receipt
+}
+
+// unreadableError says that a statement in the ledger can't be relied upon.
+type unreadableError struct {
+	book, entry string
+	cause       error
+}
+
+func (e *unreadableError) Error() string {
+	return fmt.Sprintf("the statement %s in ConfigMap %s can't be relied upon: %v", e.entry, e.book, e.cause)
+}
+
+func (l *Ledger) open(ctx context.Context, configMap string, keys statement.Keys) (*book, error) {
+	b := &book{object: &corev1.ConfigMap{}}
+	if err := l.Reader.Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: configMap}, b.object); err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	newest := ""
+	for key := range b.object.Data {
+		newest = max(newest, key)
+	}
+	if newest == "" {
+		return nil, &unreadableError{book: configMap, entry: "0", cause: errors.New("there is none")}
+	}
+	var err error
+	b.newest, _, err = b.read(ctx, newest, keys)
+	return b, err
+}
+
+// read gives a statement and the ID of the key that signed it.
+func (b *book) read(ctx context.Context, key string, keys statement.Keys) (statement.Receipt, string, error) {
+	r, id, err := statement.OpenReceipt(ctx, []byte(b.object.Data[key]), keys)
+	if err == nil && (entry(r.Sequence) != key || r.Tenant != b.object.Labels[v1alpha1.LabelTenant]) {
+		err = errors.New("it is about something else")
+	}
+	if err != nil {
+		return r, id, &unreadableError{book: b.object.Name, entry: key, cause: err}
+	}
+	return r, id, nil
+}
+
+// size in bytes, near enough to what is stored.
+func (b *book) size() int {
+	n := 0
+	for key, envelope := range b.object.Data {
+		n += len(key) + len(envelope)
+	}
+	return n
+}
+
+// covered gives what status shows of a head that is older than the newest statement:
+// the first statement at or after it tells of it. The zero Evidence when none does.
+func (l *Ledger) covered(ctx context.Context, tenant *v1alpha1.Tenant, head Head, books []ref, keys statement.Keys) (v1alpha1.Evidence, error) {
+	sequence := head.receipt.Sequence
+	for _, ref := range slices.Backward(books) {
+		b, err := l.open(ctx, ref.name, keys)
+		if err != nil {
+			return v1alpha1.Evidence{}, asBroken(tenant, head, err)
+		}
+		found := ""
+		for key := range b.object.Data {
+			if key >= entry(sequence) && (found == "" || key < found) {
+				found = key
+			}
+		}
+		if found == "" {
+			return v1alpha1.Evidence{}, nil // between two books, untold
+		}
+		r, id, err := b.read(ctx, found, keys)
+		if err != nil {
+			return v1alpha1.Evidence{}, asBroken(tenant, head, err)
+		}
+		digest, told := said(r, sequence)
+		switch {
+		case told && digest != head.receipt.Digest:
+			return v1alpha1.Evidence{}, broken(tenant, head, "another receipt %d was countersigned, in ConfigMap %s: the tenant's chain was written anew", sequence, ref.name)
+		case told:
+			return v1alpha1.Evidence{
+				Sequence: sequence, Digest: digest, Ledger: ref.name,
+				KeyID: id, SignedAt: metav1.NewTime(r.SignedAt),
+			}, nil
+		case r.Anchor != nil && r.Anchor.Sequence >= sequence:
+			continue // an older book tells of it
+		default:
+			return v1alpha1.Evidence{}, nil
+		}
+	}
+	return v1alpha1.Evidence{}, nil
+}
+
+// said gives the digest that a statement tells of a receipt.
+func said(r statement.Receipt, sequence int64) (digest string, told bool) {
+	switch {
+	case r.Sequence == sequence:
+		return r.Digest, true
+	case r.Sequence == sequence+1 && sequence > 0:
+		return r.PreviousDigest, true
+	}
+	for _, link := range r.Links {
+		if link.Sequence == sequence {
+			return link.Digest, true
+		}
+	}
+	return "", false
+}
+
+type verdict int
+
+const (
+	contradicts verdict = iota
+	joins               // it follows the newest statement
+	begins              // it is the first of another Tenant's chain
+	older               // it is at or before the newest statement
+)
+
+// judge compares a head with the newest statement of the ledger.
+func judge(newest statement.Receipt, head Head, uid string) (verdict, string) {
+	sequence := head.receipt.Sequence
+	digest, told := head.at(newest.Sequence)
+	switch {
+	case sequence <= newest.Sequence:
+		return older, ""
+	case told && digest == newest.Digest:
+		return joins, ""
+	case newest.TenantUID != uid && head.whole():
+		return begins, "" // the Tenant was deleted with its data, and one of its name made anew
+	case told:
+		return contradicts, fmt.Sprintf("it follows another receipt %d than the one that was countersigned: the tenant's chain was written anew, or an older database was put back", newest.Sequence)
+	default:
+		return contradicts, fmt.Sprintf("receipt %d was countersigned last, and none of the %d links told along leads there: too many results were lost", newest.Sequence, len(head.recent))
+	}
+}
