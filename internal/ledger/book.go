@@ -118,7 +118,7 @@ func (b *book) size() int {
 // the first statement at or after it tells of it. The zero Evidence when none does.
 func (l *Ledger) covered(ctx context.Context, tenant *v1alpha1.Tenant, head Head, books []ref, keys statement.Keys) (v1alpha1.Evidence, error) {
 	sequence := head.receipt.Sequence
-	for _, ref := range slices.Backward(books) {
+	for i, ref := range slices.Backward(books) {
 		b, err := l.open(ctx, ref.name, keys)
 		if err != nil {
 			return v1alpha1.Evidence{}, asBroken(tenant, head, err)
@@ -138,6 +138,8 @@ func (l *Ledger) covered(ctx context.Context, tenant *v1alpha1.Tenant, head Head
 		}
 		digest, told := said(r, sequence)
 		switch {
+		case r.Anchor != nil && r.Anchor.Sequence >= sequence && i > 0:
+			continue // an older book has its own statement
 		case told && digest != head.receipt.Digest:
 			return v1alpha1.Evidence{}, broken(tenant, head, "another receipt %d was countersigned, in ConfigMap %s: the tenant's chain was written anew", sequence, ref.name)
 		case told:
@@ -145,8 +147,6 @@ func (l *Ledger) covered(ctx context.Context, tenant *v1alpha1.Tenant, head Head
 				Sequence: sequence, Digest: digest, Ledger: ref.name,
 				KeyID: id, SignedAt: metav1.NewTime(r.SignedAt),
 			}, nil
-		case r.Anchor != nil && r.Anchor.Sequence >= sequence:
-			continue // an older book tells of it
 		default:
 			return v1alpha1.Evidence{}, nil
 		}
