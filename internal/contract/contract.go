@@ -221,6 +221,9 @@ type RetentionRule struct {
 	LegalBasis string `json:"legalBasis,omitempty"`
 }
 
+// MaxRetainDays bounds RetentionRule.RetainDays: a hundred years.
+const MaxRetainDays = 36500
+
 // Categories of data that a rule can bound.
 const (
 	CategoryMessages        = "Messages"

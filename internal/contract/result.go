@@ -113,10 +113,11 @@ const (
 	OutcomeDryRun   = "DryRun"   // planned only
 )
 
-// Plan is what a run would do. It can be approved by its digest, and is then carried
-// out with the cutoffs that it names, so that no row goes that it did not count.
+// Plan is what a run would do. Approved by its digest, it lets one run of the same
+// rules pass the guard with the rows that it counted; what is beyond them counts
+// against the guard again.
 type Plan struct {
-	Digest       string    `json:"digest"` // hex SHA-256 of the rest as JSON
+	Digest       string    `json:"digest,omitempty"` // hex SHA-256 of the rest as JSON
 	PolicyDigest string    `json:"policyDigest"`
 	PlannedAt    time.Time `json:"plannedAt"`
 	// Categories in the order of the policy's rules.
@@ -143,12 +144,18 @@ type CategoryResult struct {
 	Category string    `json:"category"`
 	Cutoff   time.Time `json:"cutoff"` // rows at or before it are expired
 	Deleted  int64     `json:"deleted"`
-	HeldBack int64     `json:"heldBack"`
+	// Anonymized counts those of Deleted that live on in counts (ActionAnonymize).
+	Anonymized int64 `json:"anonymized,omitempty"`
+	HeldBack   int64 `json:"heldBack"`
 	// OldestLeft is the age mark of the oldest row left, nil when none is.
 	OldestLeft *time.Time `json:"oldestLeft,omitempty"`
 	// Overdue counts expired rows that are still there, read back after the run;
 	// nil means that it could not be checked, which is never to be read as none.
 	Overdue *int64 `json:"overdue"`
+	// VacuumedAt is when the database was last seen to have cleared the space of rows that
+	// batches had deleted, before this run read back; nil when it was not seen yet. A
+	// dropped month leaves no such space.
+	VacuumedAt *time.Time `json:"vacuumedAt,omitempty"`
 }
 
 // ChainLink names one receipt.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -226,8 +227,8 @@ func (d *Database) Retain(t testing.TB) *pgxpool.Pool {
 // Limits puts a policy in force: days to retain by category.
 func (d *Database) Limits(t testing.TB, days map[string]int32) contract.Retention {
 	t.Helper()
-	policy := contract.Retention{Policy: "test", Generation: 1}
-	for _, c := range []string{contract.CategoryAccessLogs, contract.CategoryContacts, contract.CategoryMessageMetadata, contract.CategoryMessages} {
+	policy := contract.Retention{Policy: "test", Generation: 1, Mode: contract.ModeEnforce, MaxPercent: 100}
+	for _, c := range slices.Sorted(slices.Values(contract.Categories())) {
 		if n, ok := days[c]; ok {
 			policy.Rules = append(policy.Rules, contract.RetentionRule{Category: c, RetainDays: n, Action: contract.ActionDelete})
 		}

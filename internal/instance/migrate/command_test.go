@@ -92,7 +92,7 @@ func TestWhatIsWrongIsToldInTheResult(t *testing.T) {
 		"channel twice": {func(t *testing.T, _ pod) {
 			t.Setenv(contract.EnvSetup, `{"channels":[{"name":"a","type":"TwilioSMS"},{"name":"a","type":"TwilioSMS"}]}`)
 		}, "listed twice"},
-		"zero days":              {func(t *testing.T, _ pod) { setPolicy(t, policy("p", 0)) }, "use 1 or more"},
+		"zero days":              {func(t *testing.T, _ pod) { setPolicy(t, policy("p", 0)) }, "must be from 1 to 36500"},
 		"digest of other rules":  {func(t *testing.T, _ pod) { p := policy("p", 2); p.Rules[0].RetainDays = 3; setPolicy(t, p) }, "digest"},
 		"no roles":               {func(t *testing.T, p pod) { t.Setenv(migrate.EnvRolesDir, p.roles+"/none") }, "mount a directory for each role"},
 		"role of no component":   {func(t *testing.T, p pod) { write(t, p.roles+"/sb_admin_v1/password", pgtest.Password) }, "belongs to no component"},

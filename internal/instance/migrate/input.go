@@ -39,13 +39,7 @@ type Staff struct {
 	Email, Password string
 }
 
-var (
-	channelName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
-	categories  = []string{
-		contract.CategoryMessages, contract.CategoryMessageMetadata,
-		contract.CategoryContacts, contract.CategoryAccessLogs,
-	}
-)
+var channelName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
 // identifierLimit is the most bytes that PostgreSQL keeps of a name.
 const identifierLimit = 63
@@ -176,22 +170,8 @@ func (in Input) validateRetention() error {
 			return fmt.Errorf("retention policy %q is listed twice or has no name in %s", r.Policy, contract.EnvSetup)
 		}
 		policies[r.Policy] = true
-		if r.Digest != contract.Digest(r.Rules) {
-			return fmt.Errorf("retention policy %s: its digest is not that of its rules; write the document anew", r.Policy)
-		}
-		bounded := map[string]bool{}
-		for _, rule := range r.Rules {
-			switch {
-			case !slices.Contains(categories, rule.Category):
-				return fmt.Errorf("retention policy %s: category %q is unknown; use one of %s", r.Policy, rule.Category, strings.Join(categories, ", "))
-			case bounded[rule.Category]:
-				return fmt.Errorf("retention policy %s bounds %s twice; keep one rule", r.Policy, rule.Category)
-			case rule.RetainDays < 1:
-				return fmt.Errorf("retention policy %s: retainDays of %s is %d; use 1 or more", r.Policy, rule.Category, rule.RetainDays)
-			case rule.Action != contract.ActionDelete:
-				return fmt.Errorf("retention policy %s: action %q of %s is unknown; use %s", r.Policy, rule.Action, rule.Category, contract.ActionDelete)
-			}
-			bounded[rule.Category] = true
+		if err := r.Validate(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -198,7 +198,9 @@ func TestTheLifeOfATenantsDatabase(t *testing.T) {
 
 func policy(name string, days int32) contract.Retention {
 	rules := []contract.RetentionRule{{Category: contract.CategoryMessages, RetainDays: days, Action: contract.ActionDelete}}
-	return contract.Retention{Policy: name, Generation: 1, Digest: contract.Digest(rules), Rules: rules}
+	return contract.Retention{
+		Policy: name, Generation: 1, Digest: contract.Digest(rules), Rules: rules, Mode: contract.ModeEnforce, MaxPercent: 50,
+	}
 }
 
 func TestMigrationsAtOnceWaitForEachOther(t *testing.T) {

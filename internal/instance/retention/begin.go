@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -101,43 +102,44 @@ func (r *run) open(ctx context.Context, tx pgx.Tx) error {
 		}
 		return err
 	}
-	limits, err := limitsInForce(ctx, tx, r.policy.Policy)
-	if err != nil {
+	if err := r.compareLimits(ctx, tx); err != nil {
 		return err
 	}
-	for _, rule := range r.policy.Rules {
-		if limits[rule.Category] != rule.RetainDays {
-			return ErrNotInForce
-		}
-	}
-	if len(limits) != len(r.policy.Rules) {
-		return ErrNotInForce
-	}
 	rows, _ := tx.Query(ctx, `SELECT kind FROM sb.retention_progress WHERE policy = $1
-		ORDER BY array_position(ARRAY['Messages', 'MessageMetadata', 'Contacts', 'AccessLogs'], kind), kind`, r.policy.Policy)
+		ORDER BY array_position(ARRAY['Messages', 'Attachments', 'MessageMetadata', 'WebChatSessions', 'IntegrationData', 'Testimonials', 'Contacts'], kind), kind`, r.policy.Policy)
 	// Content goes before its metadata: at no instant does a committed state hold content alone.
+	var err error
 	r.kinds, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	return err
 }
 
-func limitsInForce(ctx context.Context, tx pgx.Tx, policy string) (map[string]int32, error) {
-	rows, err := tx.Query(ctx, "SELECT category, retain_days FROM sb.retention_limit WHERE policy = $1", policy)
-	if err != nil {
-		return nil, err
+// compareLimits refuses rules in force that are not those of the run, to the letter:
+// their digest came from outside of the database.
+func (r *run) compareLimits(ctx context.Context, tx pgx.Tx) error {
+	rows, _ := tx.Query(ctx, `SELECT category, retain_days, action, enforced FROM sb.retention_limit
+		WHERE policy = $1 ORDER BY category COLLATE "C"`, r.policy.Policy)
+	type limit struct {
+		Category   string
+		RetainDays int32
+		Action     string
+		Enforced   bool
 	}
-	limits := map[string]int32{}
-	var category string
-	var days int32
-	_, err = pgx.ForEachRow(rows, []any{&category, &days}, func() error {
-		limits[category] = days
-		return nil
+	limits, err := pgx.CollectRows(rows, pgx.RowToStructByPos[limit])
+	if err != nil {
+		return err
+	}
+	same := slices.EqualFunc(limits, r.policy.Rules, func(l limit, rule contract.RetentionRule) bool {
+		return l == limit{rule.Category, rule.RetainDays, rule.Action, r.policy.Mode == contract.ModeEnforce}
 	})
-	return limits, err
+	if !same {
+		return ErrNotInForce
+	}
+	return nil
 }
 
 // receipt gathers what the deleting transactions wrote down, without a read-back.
 func (r *run) receipt(ctx context.Context, tx pgx.Tx, policy string) (evidence.Receipt, error) {
-	receipt := evidence.Receipt{Tenant: r.tenant, Policy: policy}
+	receipt := evidence.Receipt{Kind: evidence.KindRetention, Tenant: r.tenant, Policy: policy, Outcome: contract.OutcomeEnforced}
 	var resumed int
 	var began time.Time
 	err := tx.QueryRow(ctx, `SELECT generation, digest, started_at, began_at, resumed, clock_timestamp()
@@ -149,10 +151,10 @@ func (r *run) receipt(ctx context.Context, tx pgx.Tx, policy string) (evidence.R
 	if resumed > 0 {
 		receipt.Resumed = &evidence.Resumed{Attempts: resumed, Since: began}
 	}
-	rows, _ := tx.Query(ctx, `SELECT kind AS category, cutoff, deleted FROM sb.retention_progress
+	rows, _ := tx.Query(ctx, `SELECT kind, cutoff, deleted, CASE WHEN anonymize THEN deleted ELSE 0 END FROM sb.retention_progress
 		WHERE policy = $1 AND ruled ORDER BY kind COLLATE "C"`, policy)
 	receipt.Categories, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c contract.CategoryResult, err error) {
-		err = row.Scan(&c.Category, &c.Cutoff, &c.Deleted)
+		err = row.Scan(&c.Category, &c.Cutoff, &c.Deleted, &c.Anonymized)
 		return c, err
 	})
 	if err != nil {

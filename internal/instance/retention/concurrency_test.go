@@ -17,7 +17,7 @@ const expiredMonths = `SELECT count(*) FROM sb.retention_partitions('message_bod
 func TestWholeExpiredMonthsAreDropped(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	fill(t, db, 1000, 700)
 	shadow(t, db)
 	before := ask[int64](t, db, expiredMonths, time.Now().AddDate(0, 0, -90))
@@ -182,7 +182,7 @@ func TestRunsExcludeOneAnother(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
 	ctx := context.Background()
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	fill(t, db, 1000, 300)
 	shadow(t, db)
 

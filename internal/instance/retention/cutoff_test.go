@@ -15,9 +15,9 @@ import (
 // the cutoff. Only within one transaction does the clock stand still for that.
 func TestARowExpiresExactlyAtTheLimit(t *testing.T) {
 	d := pgtest.New(t)
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	ctx := context.Background()
-	for name, days := range fourLimits {
+	for name, days := range allLimits {
 		t.Run(name, func(t *testing.T) {
 			tx, err := d.Admin(t).Begin(ctx)
 			if err != nil {
@@ -29,7 +29,16 @@ func TestARowExpiresExactlyAtTheLimit(t *testing.T) {
 				contract.CategoryMessageMetadata: `INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status) VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'spa', 'in', 'guest', 'received')`,
 				contract.CategoryContacts:        `INSERT INTO sb.contact (id, last_seen_at) VALUES (gen_random_uuid(), $1)`,
 				contract.CategoryAccessLogs:      `INSERT INTO sb.access_log (at, method, route, status) VALUES ($1, 'GET', '/', 200)`,
+				contract.CategoryAttachments: `INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, file_id)
+					SELECT gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), 'spa', sb.add_file('image/png', 'x')`,
+				contract.CategoryStaffAccounts:   `INSERT INTO sb.staff (id, email, password_hash, last_active_at) VALUES (gen_random_uuid(), gen_random_uuid()::text, '', $1)`,
+				contract.CategoryWebChatSessions: `INSERT INTO sb.web_chat_session (id, channel, last_active_at) VALUES (gen_random_uuid(), 'web', $1)`,
+				contract.CategoryIntegrationData: `INSERT INTO sb.integration_data (id, at, source, kind, data) VALUES (gen_random_uuid(), $1, 'pms', 'arrival', '{}')`,
+				contract.CategoryTestimonials:    `INSERT INTO sb.testimonial (id, at, words, consent, consented_at) VALUES (gen_random_uuid(), $1, '', '', $1)`,
 			}[name]
+			if _, err := tx.Exec(ctx, "DELETE FROM sb.staff"); err != nil { // the first account
+				t.Fatal(err)
+			}
 			var cutoff time.Time
 			if err := tx.QueryRow(ctx, "SELECT now() - $1 * interval '86400 seconds'", days).Scan(&cutoff); err != nil {
 				t.Fatal(err)
@@ -71,7 +80,7 @@ func TestARowExpiresExactlyAtTheLimit(t *testing.T) {
 func TestADenseHistoryIsCutAtTheMicrosecond(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	execSQL(t, db, "SELECT sb.ensure_partition(now() - make_interval(days => n)) FROM unnest($1::int[]) n", []int32{30, 90, 120, 180})
 	const series = `(SELECT now() - make_interval(days => $1) + i * interval '300 microseconds' AS at FROM generate_series(-2000, 18000) i) s`
 	execSQL(t, db, `INSERT INTO sb.access_log (at, method, route, status) SELECT at, 'GET', '/', 200 FROM `+series, 30)
@@ -79,6 +88,13 @@ func TestADenseHistoryIsCutAtTheMicrosecond(t *testing.T) {
 	execSQL(t, db, `INSERT INTO sb.contact (id, last_seen_at) SELECT gen_random_uuid(), at FROM `+series, 120)
 	execSQL(t, db, `INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
 		SELECT gen_random_uuid(), at, gen_random_uuid(), 'spa', 'in', 'guest', 'received' FROM `+series, 180)
+	execSQL(t, db, "DELETE FROM sb.staff") // the first account
+	execSQL(t, db, `INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, file_id)
+		SELECT gen_random_uuid(), at, gen_random_uuid(), gen_random_uuid(), 'spa', sb.add_file('image/png', 'x') FROM `+series, 60)
+	execSQL(t, db, `INSERT INTO sb.staff (id, email, password_hash, last_active_at) SELECT gen_random_uuid(), gen_random_uuid()::text, '', at FROM `+series, 150)
+	execSQL(t, db, `INSERT INTO sb.web_chat_session (id, channel, last_active_at) SELECT gen_random_uuid(), 'web', at FROM `+series, 45)
+	execSQL(t, db, `INSERT INTO sb.integration_data (id, at, source, kind, data) SELECT gen_random_uuid(), at, 'pms', 'arrival', '{}' FROM `+series, 75)
+	execSQL(t, db, `INSERT INTO sb.testimonial (id, at, words, consent, consented_at) SELECT gen_random_uuid(), at, '', '', at FROM `+series, 200)
 	shadow(t, db)
 	result := run(t, d, policy)
 	for _, c := range result.Categories {

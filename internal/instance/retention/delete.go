@@ -29,6 +29,9 @@ func pause(ctx context.Context, attempt int) error {
 // dropMonths drops the partitions of whole expired months. Those that others
 // keep locked are left to deleteRows.
 func (r *run) dropMonths(ctx context.Context) error {
+	if r.outcome != contract.OutcomeEnforced {
+		return nil
+	}
 	for _, kind := range r.kinds {
 		switch kind {
 		case contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryAccessLogs:
@@ -98,6 +101,9 @@ func (r *run) deleteRows(ctx context.Context) error {
 // deleteSome deletes at most Batch rows. more: there may be others. blocked: some
 // kind could not be worked on because of others' locks.
 func (r *run) deleteSome(ctx context.Context, tx pgx.Tx) (more, blocked bool, err error) {
+	if r.outcome != contract.OutcomeEnforced {
+		return false, false, nil
+	}
 	left := r.Batch
 	for _, kind := range r.kinds {
 		for {

@@ -15,10 +15,11 @@ import (
 
 const tenant = "hotel-berlin"
 
-// all four categories, with limits that put their cutoffs into different months.
-var fourLimits = map[string]int32{
-	contract.CategoryMessages: 90, contract.CategoryMessageMetadata: 180,
-	contract.CategoryContacts: 120, contract.CategoryAccessLogs: 30,
+// all categories, with limits that put their cutoffs into different months.
+var allLimits = map[string]int32{
+	contract.CategoryMessages: 90, contract.CategoryMessageMetadata: 180, contract.CategoryAttachments: 60,
+	contract.CategoryContacts: 120, contract.CategoryAccessLogs: 30, contract.CategoryStaffAccounts: 150,
+	contract.CategoryWebChatSessions: 45, contract.CategoryIntegrationData: 75, contract.CategoryTestimonials: 200,
 }
 
 // exec runs a statement as the superuser.
@@ -43,6 +44,7 @@ func ask[T any](t testing.TB, db *pgxpool.Pool, query string, args ...any) T {
 // the given number of days up to now. Message i belongs to guest i.
 func fill(t testing.TB, db *pgxpool.Pool, n, days int) {
 	t.Helper()
+	execSQL(t, db, "DELETE FROM sb.staff") // the first account
 	for _, statement := range []string{
 		`SELECT sb.ensure_partition(now() - make_interval(days => d)) FROM generate_series(0, $2::int + 31, 27) d WHERE $1::int > 0`,
 		`INSERT INTO sb.contact (id, name, last_seen_at) SELECT md5('c' || i)::uuid, 'Guest ' || i, now() - make_interval(secs => i * $2 * 86400.0 / $1)
@@ -59,6 +61,18 @@ func fill(t testing.TB, db *pgxpool.Pool, n, days int) {
 		`INSERT INTO sb.access_log (at, method, route, status, ip)
 			SELECT now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'GET', '/api/v1/conversations/{id}', 200, '192.0.2.7' FROM generate_series(0, $1::int - 1) i`,
 		`INSERT INTO sb.seen (channel, id_hash, seen_at) SELECT channel, sha256(id::text::bytea), at FROM sb.message WHERE $1::int + $2::int > 0`,
+		// Two messages share a file.
+		`INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, name, file_id)
+			SELECT md5('a' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('m' || i)::uuid, md5('v' || i)::uuid, 'front-desk',
+				'room.png', sb.add_file('image/png', (i / 2)::text::bytea) FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.staff (id, email, password_hash, last_active_at)
+			SELECT md5('s' || i)::uuid, i || '@hotel.example', 'x', now() - make_interval(secs => i * $2::int * 86400.0 / $1) FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.web_chat_session (id, channel, contact_id, last_active_at)
+			SELECT md5('w' || i)::uuid, 'web', md5('c' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1) FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.integration_data (id, at, source, kind, contact_id, data)
+			SELECT md5('i' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'pms', 'arrival', md5('c' || i)::uuid, '{}' FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at)
+			SELECT md5('t' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('c' || i)::uuid, 'Lovely', 'You may print it', now() FROM generate_series(0, $1::int - 1) i`,
 	} {
 		execSQL(t, db, statement, n, days)
 	}
@@ -70,6 +84,11 @@ var countQuery = map[string]struct{ table, mark string }{
 	contract.CategoryMessageMetadata: {"sb.message", "at"},
 	contract.CategoryContacts:        {"sb.contact", "last_seen_at"},
 	contract.CategoryAccessLogs:      {"sb.access_log", "at"},
+	contract.CategoryAttachments:     {"sb.attachment", "at"},
+	contract.CategoryStaffAccounts:   {"sb.staff", "last_active_at"},
+	contract.CategoryWebChatSessions: {"sb.web_chat_session", "last_active_at"},
+	contract.CategoryIntegrationData: {"sb.integration_data", "at"},
+	contract.CategoryTestimonials:    {"sb.testimonial", "at"},
 }
 
 // count counts the rows of every category.

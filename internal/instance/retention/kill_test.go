@@ -72,12 +72,12 @@ func TestARunKilledAtAnyInstantIsEndedByTheNext(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
 	ctx := context.Background()
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	random := rand.New(rand.NewPCG(20261123, 4))
 	login := contract.LoginRole(contract.ComponentRetain, 1)
 
 	killed, resumed := 0, 0
-	before := map[string]int64{}
+	before := map[string]int64{contract.CategoryStaffAccounts: 1} // the first account
 	var newest contract.RetentionResult
 	for round := 0; killed < 50; round++ {
 		if round%10 == 0 { // something new to delete
@@ -142,7 +142,9 @@ func refill(t testing.TB, db *pgxpool.Pool, salt int) map[string]int64 {
 		c AS (INSERT INTO sb.contact (id, last_seen_at) SELECT contact, at FROM h),
 		v AS (INSERT INTO sb.conversation (id, channel, contact_id, created_at, last_message_at) SELECT conversation, 'spa', contact, at, at FROM h),
 		b AS (INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT id, at, gen_random_uuid(), 'spa', 'Good evening' FROM h),
-		a AS (INSERT INTO sb.access_log (at, method, route, status) SELECT at, 'GET', '/', 200 FROM h)
+		a AS (INSERT INTO sb.access_log (at, method, route, status) SELECT at, 'GET', '/', 200 FROM h),
+		f AS (INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, file_id) SELECT id, at, id, conversation, 'spa', sb.add_file('image/png', (extract(epoch FROM at)::bigint % 40)::text::bytea) FROM h),
+		i AS (INSERT INTO sb.integration_data (id, at, source, kind, contact_id, data) SELECT id, at, 'pms', 'arrival', NULL, '{}' FROM h)
 		INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status) SELECT id, at, conversation, 'spa', 'in', 'guest', 'received' FROM h`, salt)
 	added := count(t, db)
 	for name := range added {
@@ -156,9 +158,9 @@ func refill(t testing.TB, db *pgxpool.Pool, salt int) map[string]int64 {
 func TestAProcessKilledWithSIGKILL(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	random := rand.New(rand.NewPCG(9, 9))
-	before := map[string]int64{}
+	before := map[string]int64{contract.CategoryStaffAccounts: 1} // the first account
 	for round := range 3 {
 		for name, n := range refill(t, db, round) {
 			before[name] += n

@@ -121,7 +121,7 @@ func (h *history) policies(t *testing.T) []contract.Retention {
 	all := make([]contract.Retention, 1+h.IntN(2))
 	for i := range all {
 		p := &all[i]
-		p.Policy, p.Generation = fmt.Sprintf("policy-%d", i), h.Int64N(100)+1
+		p.Policy, p.Generation, p.Mode, p.MaxPercent = fmt.Sprintf("policy-%d", i), h.Int64N(100)+1, contract.ModeEnforce, 100
 		for _, c := range []string{contract.CategoryAccessLogs, contract.CategoryContacts, contract.CategoryMessageMetadata, contract.CategoryMessages} {
 			if h.IntN(3) > 0 || len(p.Rules) == 0 && c == contract.CategoryMessages {
 				p.Rules = append(p.Rules, contract.RetentionRule{Category: c, RetainDays: 1 + h.Int32N(450), Action: contract.ActionDelete})
@@ -143,6 +143,7 @@ func TestRunsAgreeWithAModel(t *testing.T) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			d := pgtest.New(t)
 			h := &history{Rand: rand.New(rand.NewPCG(seed, 77)), db: d.Admin(t), model: model{}}
+			execSQL(t, h.db, "DELETE FROM sb.staff") // the first account
 			for name := range countQuery {
 				h.model[name] = map[uuid.UUID]time.Time{}
 			}

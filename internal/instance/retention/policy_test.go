@@ -39,7 +39,7 @@ func categoriesOf(p contract.Retention) (names []string) {
 func TestRulesNotInForceDeleteNothing(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	fill(t, db, 500, 300)
 	before := count(t, db)
 	_, err := retention.Run(context.Background(), d.Retain(t), changed(policy, 10), tenant, retention.Options{PolicyWait: 50 * time.Millisecond})
@@ -59,7 +59,7 @@ func TestRulesNotInForceDeleteNothing(t *testing.T) {
 func TestARunWaitsForItsRules(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	fill(t, db, 500, 300)
 	shadow(t, db)
 	next := changed(policy, 60)
@@ -97,7 +97,7 @@ func TestAPolicyChangedMeanwhileEndsTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer blocker.Rollback(ctx)
-	if _, err := blocker.Exec(ctx, "LOCK TABLE sb.access_log IN ACCESS EXCLUSIVE MODE"); err != nil {
+	if _, err := blocker.Exec(ctx, "LOCK TABLE sb.access_log IN EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -139,7 +139,7 @@ func TestMigrateBesideARunDisturbsNothing(t *testing.T) {
 	db := d.Admin(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	fill(t, db, 1500, 400)
 	shadow(t, db)
 	migrated := make(chan int)
@@ -180,15 +180,15 @@ func TestBadPoliciesAreRefused(t *testing.T) {
 		{"no policy", tenant, "", []contract.RetentionRule{rule("Contacts", 1)}, "", contract.EnvRetention},
 		{"no rules", tenant, "p", nil, "", "one rule at least"},
 		{"an unknown category", tenant, "p", []contract.RetentionRule{rule("Bookings", 1)}, "", "Bookings"},
-		{"zero days", tenant, "p", []contract.RetentionRule{rule("Contacts", 0)}, "", "must be 1 at least"},
-		{"negative days", tenant, "p", []contract.RetentionRule{rule("Contacts", -1)}, "", "must be 1 at least"},
+		{"zero days", tenant, "p", []contract.RetentionRule{rule("Contacts", 0)}, "", "must be from 1 to 36500"},
+		{"negative days", tenant, "p", []contract.RetentionRule{rule("Contacts", -1)}, "", "must be from 1 to 36500"},
 		{"a category twice", tenant, "p", []contract.RetentionRule{rule("Contacts", 1), rule("Contacts", 2)}, "", "at most once"},
 		{"not sorted", tenant, "p", []contract.RetentionRule{rule("Contacts", 1), rule("AccessLogs", 2)}, "", "sorted"},
 		{"an action not known", tenant, "p", []contract.RetentionRule{anonymize}, "", "Anonymize"},
 		{"another digest", tenant, "p", []contract.RetentionRule{rule("Contacts", 1)}, "beef", "digest"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p := contract.Retention{Policy: tc.policy, Generation: 1, Rules: tc.rules, Digest: tc.digest}
+			p := contract.Retention{Policy: tc.policy, Generation: 1, Rules: tc.rules, Digest: tc.digest, Mode: contract.ModeEnforce, MaxPercent: 50}
 			if p.Digest == "" {
 				p.Digest = contract.Digest(p.Rules)
 			}

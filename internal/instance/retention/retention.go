@@ -12,10 +12,13 @@
 //     interrupted run of the same rules left behind is taken up ("resumed"). The
 //     cutoffs are fixed by the database's clock and written down. If the rules are
 //     not those in force, nothing is changed.
-//  3. Months that are expired as a whole go by DROP, one transaction each.
-//  4. The rest goes in transactions of a bounded number of rows. The last of them
-//     finds nothing more to delete, reads back what is left, and seals: it
-//     appends the receipt and removes the run's row.
+//  3. What has expired is counted. Before the first run of changed rules, a dry run,
+//     and a run that the guard stops, the counts are written down as a plan.
+//     A dry run and a run that is stopped go on with 6, and delete nothing.
+//  4. Months that are expired as a whole go by DROP, one transaction each.
+//  5. The rest goes in transactions of a bounded number of rows.
+//  6. The last of them finds nothing more to delete, reads back what is left, and
+//     seals: it appends the receipt and removes the run's row.
 //
 // Every deleting transaction raises the run's counters (sb.retention_progress)
 // by what it deleted. Therefore, at whatever instant a run is killed, what is
@@ -53,6 +56,8 @@ type Options struct {
 	// PolicyWait bounds the wait for the rules to come into force: a changed policy
 	// reaches the CronJob and `instance migrate` at about the same time; 30 s.
 	PolicyWait time.Duration
+	// Now is this machine's clock; time.Now when nil.
+	Now func() time.Time
 }
 
 func (o Options) withDefaults() Options {
@@ -68,6 +73,9 @@ func (o Options) withDefaults() Options {
 	if o.PolicyWait <= 0 {
 		o.PolicyWait = 30 * time.Second
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return o
 }
 
@@ -79,7 +87,10 @@ var ErrNotInForce = errors.New("the rules are not in force in the database")
 // result is that of the sealed receipt; on an error, what was deleted until then
 // is on record, and the next run tells of it.
 func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, tenant string, options Options) (contract.RetentionResult, error) {
-	if err := validate(policy, tenant); err != nil {
+	if tenant == "" {
+		return contract.RetentionResult{}, fmt.Errorf("checking the policy: the tenant's name is needed; set %s", contract.EnvTenant)
+	}
+	if err := policy.Validate(); err != nil {
 		return contract.RetentionResult{}, err
 	}
 	r := run{policy: policy, tenant: tenant, Options: options.withDefaults()}
@@ -94,9 +105,11 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 		name string
 		do   func(context.Context) error
 	}{
+		{"comparing the clocks", r.compareClocks},
 		{"making next year's partitions", r.ensurePartitions},
 		{"closing interrupted runs of older rules", r.closeStale},
 		{"beginning the run", r.begin},
+		{"planning", r.plan},
 		{"dropping expired months", r.dropMonths},
 		{"deleting expired rows", r.deleteRows},
 	} {
@@ -114,47 +127,18 @@ type run struct {
 	policy contract.Retention
 	tenant string
 	kinds  []string // what to delete, in order
-	sealed bool
-	result contract.RetentionResult
-}
-
-// validate refuses a policy that can't be what the operator meant.
-func validate(p contract.Retention, tenant string) error {
-	if tenant == "" || p.Policy == "" {
-		return fmt.Errorf("checking the policy: the names of tenant and policy are needed; set %s and %s", contract.EnvTenant, contract.EnvRetention)
-	}
-	if len(p.Rules) == 0 {
-		return fmt.Errorf("checking policy %s: it has no rules, so that nothing would ever be deleted; give it one rule at least", p.Policy)
-	}
-	before := ""
-	for _, rule := range p.Rules {
-		switch rule.Category {
-		case contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryContacts, contract.CategoryAccessLogs:
-		default:
-			return fmt.Errorf("checking policy %s: this program knows no category %q; upgrade the instance or correct the rule", p.Policy, rule.Category)
-		}
-		if rule.Category <= before {
-			return fmt.Errorf("checking policy %s: the rules must be sorted by category, each at most once; %s is not", p.Policy, rule.Category)
-		}
-		before = rule.Category
-		if rule.RetainDays < 1 {
-			return fmt.Errorf("checking policy %s: retainDays of %s is %d, it must be 1 at least", p.Policy, rule.Category, rule.RetainDays)
-		}
-		if rule.Action != contract.ActionDelete {
-			return fmt.Errorf("checking policy %s: action %q of %s is not known; write %s", p.Policy, rule.Action, rule.Category, contract.ActionDelete)
-		}
-	}
-	if p.Digest != contract.Digest(p.Rules) {
-		return fmt.Errorf("checking policy %s: the digest is not that of the rules; both come from the operator, who must write them together", p.Policy)
-	}
-	return nil
+	// outcome is decided by the plan; nothing is deleted unless it is OutcomeEnforced.
+	outcome string
+	planned *contract.Plan
+	sealed  bool
+	result  contract.RetentionResult
 }
 
 // toResult adds to a receipt what the operator needs beside it.
 func toResult(r evidence.Receipt, s evidence.Sealed, recent []contract.ChainLink) contract.RetentionResult {
 	return contract.RetentionResult{
 		Sequence: s.Sequence, Policy: r.Policy, Generation: r.Generation, PolicyDigest: r.PolicyDigest,
-		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Categories: r.Categories,
+		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Outcome: r.Outcome, Categories: r.Categories, Holds: r.Holds,
 		PreviousDigest: s.Previous, Digest: s.Digest, Recent: recent,
 	}
 }

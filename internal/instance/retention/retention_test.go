@@ -11,7 +11,7 @@ import (
 func TestARunDeletesWhatIsExpiredAndASecondDeletesNothing(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	fill(t, db, 2000, 400)
 	before := count(t, db)
 
@@ -22,7 +22,7 @@ func TestARunDeletesWhatIsExpiredAndASecondDeletesNothing(t *testing.T) {
 		if c.Deleted == 0 || c.Deleted != before[c.Category]-after[c.Category] {
 			t.Errorf("%s: the receipt says %d deleted; there were %d rows, %d are left", c.Category, c.Deleted, before[c.Category], after[c.Category])
 		}
-		if want := first.StartedAt.AddDate(0, 0, -int(fourLimits[c.Category])); !c.Cutoff.Equal(want) {
+		if want := first.StartedAt.AddDate(0, 0, -int(allLimits[c.Category])); !c.Cutoff.Equal(want) {
 			t.Errorf("%s: cutoff %s, want %s", c.Category, c.Cutoff, want)
 		}
 	}

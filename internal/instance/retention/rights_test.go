@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -43,11 +44,11 @@ func TestTheRoleReadsNoWordAndDeletesNothingByItself(t *testing.T) {
 	want := []string{
 		"cutoff EXECUTE", "ensure_partition EXECUTE",
 		"receipt SELECT",
-		"retention_batch EXECUTE", "retention_drop EXECUTE", "retention_left EXECUTE",
+		"retention_batch EXECUTE", "retention_drop EXECUTE", "retention_kept SELECT", "retention_left EXECUTE",
 		"retention_limit SELECT",
-		"retention_open EXECUTE",
+		"retention_open EXECUTE", "retention_plan SELECT", "retention_planned EXECUTE",
 		"retention_progress SELECT", "retention_run SELECT",
-		"retention_seal EXECUTE",
+		"retention_seal EXECUTE", "retention_survey EXECUTE",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("sb_retain may\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -68,7 +69,7 @@ func TestOthersCannotDeleteBySchedule(t *testing.T) {
 // TestReceiptsAreAppendOnly: neither who writes nor who reads them can change one.
 func TestReceiptsAreAppendOnly(t *testing.T) {
 	d := pgtest.New(t)
-	policy := d.Limits(t, fourLimits)
+	policy := d.Limits(t, allLimits)
 	run(t, d, policy)
 	for name, pool := range map[string]interface {
 		Exec(context.Context, string, ...any) (pgconn.CommandTag, error)
@@ -104,8 +105,9 @@ func TestTheDatabaseRefusesAReceiptThatIsNotTrue(t *testing.T) {
 	if deleted < 50 {
 		t.Fatalf("%d contacts deleted", deleted)
 	}
-	truth := evidence.Receipt{Tenant: tenant, Policy: policy.Policy, Generation: 1, PolicyDigest: policy.Digest,
-		Categories: []contract.CategoryResult{{Category: contract.CategoryContacts, Deleted: deleted}}}
+	cutoff := ask[time.Time](t, retain, "SELECT cutoff FROM sb.retention_progress WHERE policy = $1 AND kind = 'Contacts'", policy.Policy)
+	truth := evidence.Receipt{Kind: evidence.KindRetention, Outcome: contract.OutcomeEnforced, Tenant: tenant, Policy: policy.Policy, Generation: 1, PolicyDigest: policy.Digest,
+		Categories: []contract.CategoryResult{{Category: contract.CategoryContacts, Cutoff: cutoff, Deleted: deleted}}}
 	head := contract.ChainLink{Sequence: first.Sequence, Digest: first.Digest}
 	for _, tc := range []struct {
 		name string
@@ -114,7 +116,23 @@ func TestTheDatabaseRefusesAReceiptThatIsNotTrue(t *testing.T) {
 	}{
 		{"fewer deleted", func() evidence.Sealed {
 			r := truth
-			r.Categories = []contract.CategoryResult{{Category: contract.CategoryContacts, Deleted: deleted - 1}}
+			r.Categories = []contract.CategoryResult{{Category: contract.CategoryContacts, Cutoff: cutoff, Deleted: deleted - 1}}
+			return sealed(t, r, head)
+		}, "does not tell what was deleted"},
+		{"another cutoff", func() evidence.Sealed {
+			r := truth
+			r.Categories = []contract.CategoryResult{{Category: contract.CategoryContacts, Cutoff: cutoff.Add(time.Second), Deleted: deleted}}
+			return sealed(t, r, head)
+		}, "does not tell what was deleted"},
+		{"a read-back that was not made", func() evidence.Sealed {
+			r := truth
+			none := int64(0)
+			r.Categories = []contract.CategoryResult{{Category: contract.CategoryContacts, Cutoff: cutoff, Deleted: deleted, Overdue: &none}}
+			return sealed(t, r, head)
+		}, "does not tell what was deleted"},
+		{"a hold that is none", func() evidence.Sealed {
+			r := truth
+			r.Holds = []contract.HoldCount{{Hold: "case-1", Rows: 3}}
 			return sealed(t, r, head)
 		}, "does not tell what was deleted"},
 		{"a category left out", func() evidence.Sealed {

@@ -16,28 +16,52 @@ const recentReceipts = 20
 // finish reads back what is left and seals. When something expired is left that
 // others hold, it seals only at the last attempt, and the receipt says so.
 func (r *run) finish(ctx context.Context, tx pgx.Tx, blocked, last bool) error {
-	receipt, err := r.receipt(ctx, tx, r.policy.Policy)
-	if err != nil {
-		return err
-	}
-	for i := range receipt.Categories {
-		c := &receipt.Categories[i]
-		if err := r.readBack(ctx, tx, c); err != nil {
+	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		receipt, err := r.receipt(ctx, tx, r.policy.Policy)
+		if err != nil {
 			return err
 		}
-		if c.Overdue == nil || *c.Overdue > 0 {
-			blocked = true
+		receipt.Outcome = r.outcome
+		if r.planned != nil {
+			receipt.PlanDigest = r.planned.Digest
 		}
-	}
-	if blocked && !last {
+		for i := range receipt.Categories {
+			c := &receipt.Categories[i]
+			if err := r.readBack(ctx, tx, c); err != nil {
+				return err
+			}
+			if c.Overdue == nil || *c.Overdue > 0 {
+				blocked = true
+			}
+		}
+		if blocked && !last && r.outcome == contract.OutcomeEnforced {
+			return errAgain
+		}
+		if receipt.Holds, err = r.kept(ctx, tx); err != nil {
+			return err
+		}
+		sealed, recent, err := r.seal(ctx, tx, receipt)
+		if err != nil {
+			return err
+		}
+		r.sealed, r.result = true, toResult(receipt, sealed, recent)
+		r.result.Plan = r.planned
 		return nil
+	})
+	if errors.Is(err, errAgain) {
+		return nil // what was deleted counts, what was read back does not
 	}
-	sealed, recent, err := r.seal(ctx, tx, receipt)
-	if err != nil {
-		return err
-	}
-	r.sealed, r.result = true, toResult(receipt, sealed, recent)
-	return nil
+	return err
+}
+
+// errAgain takes a read-back back that found something left to do.
+var errAgain = errors.New("something expired is left that others hold")
+
+// kept reads how many expired rows each hold keeps.
+func (r *run) kept(ctx context.Context, tx pgx.Tx) ([]contract.HoldCount, error) {
+	rows, _ := tx.Query(ctx, `SELECT hold, sum(kept)::bigint FROM sb.retention_kept WHERE policy = $1
+		GROUP BY hold ORDER BY hold COLLATE "C"`, r.policy.Policy)
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[contract.HoldCount])
 }
 
 // readBack counts what is left of a category. What can't be counted stays nil,
@@ -47,13 +71,13 @@ func (r *run) readBack(ctx context.Context, tx pgx.Tx, c *contract.CategoryResul
 		if _, err := savepoint.Exec(ctx, "SET LOCAL statement_timeout = '5min'"); err != nil {
 			return err
 		}
-		return savepoint.QueryRow(ctx, "SELECT oldest, overdue FROM sb.retention_left($1, $2)", c.Category, c.Cutoff).
-			Scan(&c.OldestLeft, &c.Overdue)
+		return savepoint.QueryRow(ctx, "SELECT oldest, held, overdue, vacuumed FROM sb.retention_left($1, $2)", r.policy.Policy, c.Category).
+			Scan(&c.OldestLeft, &c.HeldBack, &c.Overdue, &c.VacuumedAt)
 	})
 	if err == nil {
 		return nil
 	}
-	c.OldestLeft, c.Overdue = nil, nil
+	c.OldestLeft, c.HeldBack, c.Overdue, c.VacuumedAt = nil, 0, nil, nil
 	if ctx.Err() != nil || tx.Conn().IsClosed() {
 		return err
 	}

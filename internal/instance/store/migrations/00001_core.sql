@@ -149,6 +149,28 @@ CREATE INDEX attachment_at ON sb.attachment (at);
 CREATE INDEX attachment_thread ON sb.attachment (conversation_id);
 CREATE INDEX attachment_file ON sb.attachment (file_id);
 
+-- add_file keeps a file, once, and gives its id. The bytes belong to the owner, as only so its functions can remove them.
+-- +goose StatementBegin
+CREATE FUNCTION sb.add_file(p_media_type text, p_content bytea) RETURNS uuid
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_id uuid;
+BEGIN
+  LOOP
+    SELECT id INTO v_id FROM sb.file WHERE sha256 = sha256(p_content) FOR KEY SHARE; -- it can't go while this is stored
+    EXIT WHEN FOUND;
+    INSERT INTO sb.file (id, sha256, size, media_type, content)
+      VALUES (gen_random_uuid(), sha256(p_content), length(p_content), p_media_type, lo_from_bytea(0, p_content))
+      ON CONFLICT (sha256) DO NOTHING RETURNING id INTO v_id;
+    EXIT WHEN FOUND;
+  END LOOP;
+  RETURN v_id;
+END
+$$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION sb.add_file(text, bytea) FROM PUBLIC;
+
 -- A guest's web chat; last_active_at is the age mark of WebChatSessions.
 CREATE TABLE sb.web_chat_session (
   id              uuid PRIMARY KEY,

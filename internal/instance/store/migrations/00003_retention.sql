@@ -11,10 +11,16 @@
 
 ALTER TABLE sb.contact         SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
 ALTER TABLE sb.contact_address SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+ALTER TABLE sb.attachment       SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+ALTER TABLE sb.web_chat_session SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+ALTER TABLE sb.integration_data SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+ALTER TABLE sb.testimonial      SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
+ALTER TABLE sb.staff            SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
 ALTER TABLE sb.seen            SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE sb.reply_key       SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX seen_at ON sb.seen (seen_at);
 CREATE INDEX reply_key_created ON sb.reply_key (created_at);
+CREATE INDEX receipt_policy ON sb.receipt (policy, sequence DESC);
 CREATE INDEX conversation_guestless ON sb.conversation (last_message_at) WHERE contact_id IS NULL;
 
 -- A run that has begun and is not sealed yet; at most one per policy. It outlives a killed run, and the next one goes
@@ -28,15 +34,40 @@ CREATE TABLE sb.retention_run (
   resumed    integer     NOT NULL DEFAULT 0
 );
 
--- What the run has deleted so far, raised in each deleting transaction. kind is a category, or one of the tables that
--- follow a category: Conversations, ProviderIDs, ReplyKeys. cutoff is -infinity for a kind that nothing bounds.
+-- What the run has deleted so far, raised in each deleting transaction, and what it read back last. kind is a category, or
+-- one of the tables that follow a category: Conversations, Files, ProviderIDs, ReplyKeys. cutoff is -infinity for a kind
+-- that nothing bounds.
 CREATE TABLE sb.retention_progress (
-  policy  text        NOT NULL REFERENCES sb.retention_run (policy) ON DELETE CASCADE,
-  kind    text        NOT NULL,
-  ruled   boolean     NOT NULL,         -- a category that the receipt reports, with a cutoff of its own
-  cutoff  timestamptz NOT NULL,
-  deleted bigint      NOT NULL DEFAULT 0,
+  policy    text        NOT NULL REFERENCES sb.retention_run (policy) ON DELETE CASCADE,
+  kind      text        NOT NULL,
+  ruled     boolean     NOT NULL,         -- a category that the receipt reports, with a cutoff of its own
+  anonymize boolean     NOT NULL DEFAULT false,
+  cutoff    timestamptz NOT NULL,
+  deleted   bigint      NOT NULL DEFAULT 0,
+  held      bigint,                       -- of the read-back; all three NULL when there was none
+  overdue   bigint,
+  oldest    timestamptz,
   PRIMARY KEY (policy, kind)
+);
+
+-- The expired rows that each hold keeps, by the read-back.
+CREATE TABLE sb.retention_kept (
+  policy text   NOT NULL,
+  kind   text   NOT NULL,
+  hold   text   NOT NULL,
+  kept   bigint NOT NULL,
+  PRIMARY KEY (policy, kind, hold),
+  FOREIGN KEY (policy, kind) REFERENCES sb.retention_progress (policy, kind) ON DELETE CASCADE
+);
+
+-- What runs were about to do: the digest is that of body (contract.Plan). executed_at: a run of the policy has deleted since.
+CREATE TABLE sb.retention_plan (
+  policy      text NOT NULL,
+  digest      text NOT NULL,
+  body        text NOT NULL CHECK (length(body) <= 65536),
+  planned_at  timestamptz NOT NULL DEFAULT now(),
+  executed_at timestamptz,
+  PRIMARY KEY (policy, digest)
 );
 
 -- retention_partitions lists the partitions of a table with their bounds, oldest first.
@@ -52,16 +83,56 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- retention_table names the partitioned table of a category, NULL for other kinds.
-CREATE FUNCTION sb.retention_table(p_kind text) RETURNS text
-  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-  RETURN CASE p_kind WHEN 'Messages' THEN 'message_body' WHEN 'MessageMetadata' THEN 'message'
-                     WHEN 'AccessLogs' THEN 'access_log' END;
-
--- retention_hold makes sure, inside a deleting transaction, that the run's rules are still in force, and keeps them so
--- until it ends: `instance migrate` waits for a batch, never the other way round in the middle of one.
+-- retention_table names the table of a category and its age mark; both NULL for other kinds.
 -- +goose StatementBegin
-CREATE FUNCTION sb.retention_hold(p_policy text) RETURNS void
+CREATE FUNCTION sb.retention_table(p_kind text, OUT name text, OUT mark text, OUT partitioned boolean)
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT t.name, t.mark, t.partitioned FROM (VALUES
+    ('Messages', 'message_body', 'at', true), ('MessageMetadata', 'message', 'at', true), ('AccessLogs', 'access_log', 'at', true),
+    ('Attachments', 'attachment', 'at', false), ('Contacts', 'contact', 'last_seen_at', false),
+    ('StaffAccounts', 'staff', 'last_active_at', false), ('WebChatSessions', 'web_chat_session', 'last_active_at', false),
+    ('IntegrationData', 'integration_data', 'at', false), ('Testimonials', 'testimonial', 'at', false)
+  ) t (kind, name, mark, partitioned) WHERE t.kind = p_kind
+$$;
+-- +goose StatementEnd
+
+-- holds_of_access names the holds on an entry of the access log: those that name the guest or the thread that was looked at.
+-- +goose StatementBegin
+CREATE FUNCTION sb.holds_of_access(p_object uuid, p_at timestamptz) RETURNS SETOF text LANGUAGE sql STABLE
+AS $$
+  SELECT h.name FROM sb.hold h
+  WHERE (h.expires_at IS NULL OR h.expires_at > now()) AND h.channel IS NULL
+    AND (h.from_at IS NULL OR h.from_at <= p_at) AND (h.to_at IS NULL OR h.to_at > p_at)
+    AND CASE WHEN h.conversation_id IS NOT NULL THEN h.conversation_id = p_object
+             ELSE h.by_subject AND EXISTS (
+               SELECT FROM sb.hold_contact b LEFT JOIN sb.conversation v ON v.contact_id = b.contact_id
+               WHERE b.hold = h.name AND p_object IN (b.contact_id, v.id)) END
+$$;
+-- +goose StatementEnd
+
+-- retention_holds gives, as SQL over a row t of a category, the names of the holds on it; NULL when nothing is held at all,
+-- which spares the common run the question. Web chats, integration data and testimonials are held with their guest.
+-- +goose StatementBegin
+CREATE FUNCTION sb.retention_holds(p_kind text) RETURNS text
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT CASE
+    WHEN NOT EXISTS (SELECT FROM sb.hold) THEN NULL
+    WHEN p_kind IN ('Messages', 'MessageMetadata', 'Attachments') THEN 'sb.holds_of(t.conversation_id, t.channel, t.at)'
+    WHEN p_kind = 'AccessLogs' THEN 'sb.holds_of_access(t.object_id, t.at)'
+    WHEN p_kind = 'Contacts' THEN 'sb.holds_of_contact(t.id, NULL)'
+    WHEN p_kind = 'WebChatSessions' THEN 'sb.holds_of_contact(t.contact_id, t.last_active_at)'
+    WHEN p_kind IN ('IntegrationData', 'Testimonials') THEN 'sb.holds_of_contact(t.contact_id, t.at)'
+  END
+$$;
+-- +goose StatementEnd
+
+-- retention_in_force makes sure, inside a deleting transaction, that the run's rules are still in force and enforced, and
+-- keeps rules and holds as they are until it ends: `instance migrate` waits for a batch, never the other way round in the
+-- middle of one.
+-- +goose StatementBegin
+CREATE FUNCTION sb.retention_in_force(p_policy text) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -69,21 +140,17 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'policy % has no open run', p_policy USING ERRCODE = 'SB003';
   END IF;
-  LOOP
-    PERFORM FROM sb.retention_limit l JOIN sb.retention_run r USING (policy, digest) WHERE l.policy = p_policy FOR SHARE OF l;
-    EXIT WHEN FOUND;
-    -- Having waited for `instance migrate`, that statement saw its DELETE and not yet its INSERT: a new one sees both.
-    PERFORM FROM sb.retention_limit l JOIN sb.retention_run r USING (policy, digest) WHERE l.policy = p_policy;
-    IF NOT FOUND THEN
-      RAISE EXCEPTION 'policy % changed while its run was under way', p_policy USING ERRCODE = 'SB001';
-    END IF;
-  END LOOP;
+  PERFORM FROM sb.rules FOR SHARE; -- what follows sees what was committed while this waited
+  PERFORM FROM sb.retention_limit l JOIN sb.retention_run r USING (policy, digest) WHERE l.policy = p_policy AND l.enforced;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'policy % changed while its run was under way', p_policy USING ERRCODE = 'SB001';
+  END IF;
 END
 $$;
 -- +goose StatementEnd
 
 -- retention_open begins a policy's run, or takes up the one that was interrupted, and fixes the cutoffs by now().
--- Content never outlives its metadata: where MessageMetadata has the shorter limit, it is the limit of Messages too.
+-- Content and files never outlive their metadata: where MessageMetadata has the shorter limit, it is theirs too.
 -- Ids seen and reply keys stay as long as the longest limit on messages in force, and 30 days at least, so that a
 -- provider's replay and a client's retry are still recognised; where nothing bounds messages, nothing bounds them.
 -- Fails with SB001 when the rules of p_digest are not in force, SB002 when a run of other rules is still open.
@@ -95,7 +162,7 @@ DECLARE
   v_generation bigint;
   v_grace      integer;
 BEGIN
-  PERFORM FROM sb.retention_limit WHERE policy = p_policy FOR SHARE;
+  PERFORM FROM sb.rules FOR SHARE;
   SELECT max(generation) INTO v_generation FROM sb.retention_limit WHERE policy = p_policy AND digest = p_digest;
   IF v_generation IS NULL THEN
     RAISE EXCEPTION 'these rules of policy % are not in force', p_policy USING ERRCODE = 'SB001';
@@ -108,18 +175,23 @@ BEGIN
     RAISE EXCEPTION 'an older run of policy % is still open', p_policy USING ERRCODE = 'SB002';
   END IF;
   SELECT greatest(max(retain_days), 30) INTO v_grace FROM sb.retention_limit
-    WHERE category IN ('Messages', 'MessageMetadata') HAVING count(*) > 0;
-  INSERT INTO sb.retention_progress AS p (policy, kind, ruled, cutoff)
-    SELECT p_policy, k.kind, k.ruled, COALESCE(now() - make_interval(secs => k.days::double precision * 86400), '-infinity')
+    WHERE enforced AND category IN ('Messages', 'MessageMetadata') HAVING count(*) > 0;
+  INSERT INTO sb.retention_progress AS p (policy, kind, ruled, anonymize, cutoff)
+    SELECT p_policy, k.kind, k.ruled, k.anonymize, COALESCE(now() - make_interval(secs => k.days::double precision * 86400), '-infinity')
     FROM (
-      SELECT category AS kind, true AS ruled, retain_days AS days FROM sb.retention_limit
-        WHERE policy = p_policy AND category NOT IN ('Messages')
-      UNION ALL
-      SELECT 'Messages', true, min(retain_days) FROM sb.retention_limit
-        WHERE policy = p_policy AND category IN ('Messages', 'MessageMetadata') HAVING count(*) > 0
-      UNION ALL VALUES ('Conversations', false, NULL::integer), ('ProviderIDs', false, v_grace), ('ReplyKeys', false, v_grace)
+      SELECT category AS kind, true AS ruled, action = 'Anonymize' AS anonymize, CASE
+          WHEN category IN ('Messages', 'Attachments') THEN least(retain_days, (
+            SELECT m.retain_days FROM sb.retention_limit m WHERE m.policy = p_policy AND m.category = 'MessageMetadata'))
+          ELSE retain_days END AS days
+        FROM sb.retention_limit WHERE policy = p_policy
+      UNION ALL -- metadata takes content and files with it, named by a rule or not
+      SELECT c.category, true, false, m.retain_days FROM sb.retention_limit m, (VALUES ('Messages'), ('Attachments')) c (category)
+        WHERE m.policy = p_policy AND m.category = 'MessageMetadata'
+          AND NOT EXISTS (SELECT FROM sb.retention_limit l WHERE l.policy = p_policy AND l.category = c.category)
+      UNION ALL VALUES ('Conversations', false, false, NULL::integer), ('Files', false, false, NULL),
+                       ('ProviderIDs', false, false, v_grace), ('ReplyKeys', false, false, v_grace)
     ) k
-    ON CONFLICT (policy, kind) DO UPDATE SET cutoff = excluded.cutoff;
+    ON CONFLICT (policy, kind) DO UPDATE SET cutoff = excluded.cutoff, held = NULL, overdue = NULL, oldest = NULL;
 END
 $$;
 -- +goose StatementEnd
@@ -136,65 +208,102 @@ END
 $$;
 -- +goose StatementEnd
 
--- retention_drop drops the oldest partition of a category whose every row is expired: its upper bound is not past the
--- cutoff. The rows are counted under a lock that lets readers in and writers not. NULL: there is none to drop.
+-- retention_anonymize gives, as SQL, what adds expired messages m to the counts that stay.
+CREATE FUNCTION sb.retention_anonymize(p_from text) RETURNS text
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+  RETURN 'INSERT INTO sb.message_count AS c (day, channel, direction, messages) '
+    'SELECT (m.at AT TIME ZONE ''UTC'')::date, m.channel, m.direction, count(*) FROM ' || p_from || ' m GROUP BY 1, 2, 3 '
+    'ON CONFLICT (day, channel, direction) DO UPDATE SET messages = c.messages + excluded.messages';
+
+-- retention_drop drops the oldest partition of a category whose every row is expired and none held: its upper bound is not
+-- past the cutoff. The rows are counted under a lock that lets readers in and writers not. NULL: there is none to drop.
 -- The lock on the parent that DROP needs is awaited for a moment only, since others queue up behind it.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_drop(p_policy text, p_kind text) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
 AS $$
 DECLARE
-  v_part  regclass;
-  v_count bigint;
+  v_progress sb.retention_progress;
+  v_holds    text;
+  v_part     regclass;
+  v_held     boolean;
+  v_count    bigint;
 BEGIN
-  PERFORM sb.retention_hold(p_policy);
-  SELECT q.part INTO v_part FROM sb.retention_progress p, sb.retention_partitions(sb.retention_table(p_kind)) q
-    WHERE p.policy = p_policy AND p.kind = p_kind AND p.ruled AND q.upper <= p.cutoff ORDER BY q.lower LIMIT 1;
-  IF v_part IS NULL THEN
-    RETURN NULL;
-  END IF;
-  EXECUTE format('LOCK TABLE %s IN SHARE MODE', v_part);
-  EXECUTE format('SELECT count(*) FROM %s', v_part) INTO v_count;
-  EXECUTE format('DROP TABLE %s', v_part);
-  RETURN sb.retention_count(p_policy, p_kind, v_count);
+  PERFORM sb.retention_in_force(p_policy);
+  SELECT * INTO STRICT v_progress FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind AND ruled;
+  v_holds := sb.retention_holds(p_kind);
+  FOR v_part IN
+    SELECT q.part FROM sb.retention_partitions((sb.retention_table(p_kind)).name) q WHERE q.upper <= v_progress.cutoff ORDER BY q.lower
+  LOOP
+    EXECUTE format('LOCK TABLE %s IN SHARE MODE', v_part);
+    IF v_holds IS NOT NULL THEN
+      EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE EXISTS (SELECT FROM %s))', v_part, v_holds) INTO v_held;
+      CONTINUE WHEN v_held; -- its rows go in batches
+    END IF;
+    EXECUTE format('SELECT count(*) FROM %s', v_part) INTO v_count;
+    IF v_progress.anonymize THEN
+      EXECUTE sb.retention_anonymize(v_part::text);
+    END IF;
+    EXECUTE format('DROP TABLE %s', v_part);
+    RETURN sb.retention_count(p_policy, p_kind, v_count);
+  END LOOP;
+  RETURN NULL;
 END
 $$;
 -- +goose StatementEnd
 
--- retention_batch deletes at most p_limit expired rows of a kind and counts them. Rows that others hold locked are left
--- to a later call. 0: nothing that could be deleted is left.
+-- retention_batch deletes at most p_limit expired rows of a kind that no hold keeps, and counts them. Rows that others have
+-- locked are left to a later call. 0: nothing that could be deleted is left.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_batch(p_policy text, p_kind text, p_limit integer) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_cutoff timestamptz;
-  v_part   regclass;
-  v_count  bigint := 0;
+  v_progress sb.retention_progress;
+  v_table    record;
+  v_holds    text;
+  v_free     text;
+  v_doomed   text;
+  v_part     text;
+  v_files    uuid[];
+  v_count    bigint := 0;
 BEGIN
   -- The inner query of each statement locks expired rows, the outer deletes those very rows if they are expired still.
-  PERFORM sb.retention_hold(p_policy);
-  SELECT cutoff INTO STRICT v_cutoff FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind;
-  CASE p_kind
-  WHEN 'Messages', 'MessageMetadata', 'AccessLogs' THEN
-    FOR v_part IN SELECT part FROM sb.retention_partitions(sb.retention_table(p_kind)) WHERE lower <= v_cutoff LOOP
-      EXECUTE format('DELETE FROM %1$s WHERE at <= $1 AND ctid = ANY (ARRAY('
-        'SELECT ctid FROM %1$s WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))', v_part)
-        USING v_cutoff, p_limit;
-      GET DIAGNOSTICS v_count = ROW_COUNT;
+  PERFORM sb.retention_in_force(p_policy);
+  SELECT * INTO STRICT v_progress FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind;
+  SELECT * INTO v_table FROM sb.retention_table(p_kind);
+  v_holds := sb.retention_holds(p_kind);
+  v_free := COALESCE(' AND NOT EXISTS (SELECT FROM ' || v_holds || ')', '');
+  IF v_table.name IS NOT NULL THEN
+    v_doomed := format('DELETE FROM %%1$s t WHERE %1$I <= $1 AND ctid = ANY (ARRAY('
+      'SELECT ctid FROM %%1$s t WHERE %1$I <= $1%2$s ORDER BY %1$I LIMIT $2 FOR UPDATE SKIP LOCKED))', v_table.mark, v_free);
+  END IF;
+  CASE
+  WHEN v_table.partitioned THEN
+    FOR v_part IN SELECT part FROM sb.retention_partitions(v_table.name) WHERE lower <= v_progress.cutoff LOOP
+      IF v_progress.anonymize THEN
+        EXECUTE format('WITH gone AS (' || v_doomed || ' RETURNING at, channel, direction), counted AS ('
+          || sb.retention_anonymize('gone') || ') SELECT count(*) FROM gone', v_part) INTO v_count USING v_progress.cutoff, p_limit;
+      ELSE
+        EXECUTE format(v_doomed, v_part) USING v_progress.cutoff, p_limit;
+        GET DIAGNOSTICS v_count = ROW_COUNT;
+      END IF;
       IF v_count > 0 THEN
-        PERFORM FROM pg_class WHERE oid = v_part AND reloptions @> ARRAY['autovacuum_vacuum_threshold=0'];
+        PERFORM FROM pg_class WHERE oid = v_part::regclass AND reloptions @> ARRAY['autovacuum_vacuum_threshold=0'];
         IF NOT FOUND THEN
           EXECUTE format('ALTER TABLE %s SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0)', v_part);
         END IF;
         EXIT;
       END IF;
     END LOOP;
-  WHEN 'Contacts' THEN
-    DELETE FROM sb.contact WHERE last_seen_at <= v_cutoff AND ctid = ANY (ARRAY(
-      SELECT ctid FROM sb.contact WHERE last_seen_at <= v_cutoff ORDER BY last_seen_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
+  WHEN p_kind = 'Attachments' THEN
+    EXECUTE format('WITH gone AS (' || v_doomed || ' RETURNING file_id) SELECT count(*), array_agg(DISTINCT file_id) FROM gone', 'sb.attachment')
+      INTO v_count, v_files USING v_progress.cutoff, p_limit;
+    PERFORM sb.retention_count(p_policy, 'Files', sb.remove_files(v_files));
+  WHEN v_table.name IS NOT NULL THEN
+    EXECUTE format(v_doomed, 'sb.' || v_table.name) USING v_progress.cutoff, p_limit;
     GET DIAGNOSTICS v_count = ROW_COUNT;
-  WHEN 'Conversations' THEN
+  WHEN p_kind = 'Conversations' THEN
     -- A thread without guest and without metadata says nothing about anyone. The day keeps off a message that is being
     -- stored at this moment.
     WITH doomed AS (SELECT c.id FROM sb.conversation c
@@ -203,13 +312,19 @@ BEGIN
                     LIMIT p_limit FOR UPDATE OF c SKIP LOCKED)
     DELETE FROM sb.conversation c USING doomed d WHERE c.id = d.id;
     GET DIAGNOSTICS v_count = ROW_COUNT;
-  WHEN 'ProviderIDs' THEN
-    DELETE FROM sb.seen WHERE seen_at <= v_cutoff AND ctid = ANY (ARRAY(
-      SELECT ctid FROM sb.seen WHERE seen_at <= v_cutoff ORDER BY seen_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
+  WHEN p_kind = 'Files' THEN
+    -- Those whose last attachment went in another way, with an erasure or never came to be. The hour keeps off a file
+    -- whose attachment is being stored at this moment.
+    SELECT sb.remove_files(array_agg(id)) INTO v_count FROM (
+      SELECT f.id FROM sb.file f WHERE f.created_at <= now() - interval '1 hour'
+        AND NOT EXISTS (SELECT FROM sb.attachment a WHERE a.file_id = f.id) LIMIT p_limit) doomed;
+  WHEN p_kind = 'ProviderIDs' THEN
+    DELETE FROM sb.seen WHERE seen_at <= v_progress.cutoff AND ctid = ANY (ARRAY(
+      SELECT ctid FROM sb.seen WHERE seen_at <= v_progress.cutoff ORDER BY seen_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
-  WHEN 'ReplyKeys' THEN
-    DELETE FROM sb.reply_key WHERE created_at <= v_cutoff AND ctid = ANY (ARRAY(
-      SELECT ctid FROM sb.reply_key WHERE created_at <= v_cutoff ORDER BY created_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
+  WHEN p_kind = 'ReplyKeys' THEN
+    DELETE FROM sb.reply_key WHERE created_at <= v_progress.cutoff AND ctid = ANY (ARRAY(
+      SELECT ctid FROM sb.reply_key WHERE created_at <= v_progress.cutoff ORDER BY created_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
   END CASE;
   RETURN sb.retention_count(p_policy, p_kind, v_count);
@@ -217,28 +332,87 @@ END
 $$;
 -- +goose StatementEnd
 
--- retention_left reads back what is left of a category: the oldest age mark (NULL when there is no row) and the number
--- of rows at or before the cutoff.
+-- retention_survey counts what a run would find: expired rows, how many of them are held, and all rows. The last is the
+-- planner's estimate unless p_exact, or when it has none.
 -- +goose StatementBegin
-CREATE FUNCTION sb.retention_left(p_kind text, p_cutoff timestamptz, OUT oldest timestamptz, OUT overdue bigint)
+CREATE FUNCTION sb.retention_survey(p_policy text, p_kind text, p_exact boolean, OUT expired bigint, OUT held bigint, OUT total bigint)
   LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_table text := COALESCE(sb.retention_table(p_kind), CASE p_kind WHEN 'Contacts' THEN 'contact' END);
-  v_mark  text := CASE p_kind WHEN 'Contacts' THEN 'last_seen_at' ELSE 'at' END;
+  v_table  record;
+  v_holds  text := sb.retention_holds(p_kind);
+  v_cutoff timestamptz;
 BEGIN
-  IF v_table IS NULL THEN
-    RAISE EXCEPTION 'no category %', p_kind;
+  SELECT cutoff INTO STRICT v_cutoff FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind AND ruled;
+  SELECT * INTO v_table FROM sb.retention_table(p_kind);
+  EXECUTE format('SELECT count(*), count(*) FILTER (WHERE %s) FROM sb.%I t WHERE %I <= $1',
+    COALESCE('EXISTS (SELECT FROM ' || v_holds || ')', 'false'), v_table.name, v_table.mark) INTO expired, held USING v_cutoff;
+  IF NOT p_exact THEN
+    SELECT CASE WHEN min(c.reltuples) >= 0 THEN sum(c.reltuples)::bigint END INTO total
+      FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+      WHERE CASE WHEN v_table.partitioned THEN i.inhparent ELSE c.oid END = ('sb.' || quote_ident(v_table.name))::regclass;
   END IF;
-  EXECUTE format('SELECT min(%1$I) FROM sb.%2$I', v_mark, v_table) INTO oldest;
-  EXECUTE format('SELECT count(*) FROM sb.%2$I WHERE %1$I <= $1', v_mark, v_table) INTO overdue USING p_cutoff;
+  IF total IS NULL THEN
+    EXECUTE format('SELECT count(*) FROM sb.%I', v_table.name) INTO total;
+  END IF;
+END
+$$;
+-- +goose StatementEnd
+
+-- retention_planned writes down what a run is about to do. Of each policy the newest 20 plans are kept.
+-- +goose StatementBegin
+CREATE FUNCTION sb.retention_planned(p_policy text, p_body text) RETURNS text
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_digest text := encode(sha256(convert_to(p_body, 'UTF8')), 'hex');
+BEGIN
+  PERFORM FROM sb.retention_run WHERE policy = p_policy FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'policy % has no open run', p_policy USING ERRCODE = 'SB003';
+  END IF;
+  INSERT INTO sb.retention_plan (policy, digest, body) VALUES (p_policy, v_digest, p_body) ON CONFLICT DO NOTHING;
+  DELETE FROM sb.retention_plan WHERE policy = p_policy AND digest NOT IN (
+    SELECT digest FROM sb.retention_plan WHERE policy = p_policy ORDER BY planned_at DESC LIMIT 20);
+  RETURN v_digest;
+END
+$$;
+-- +goose StatementEnd
+
+-- retention_left reads back what is left of a category after a run, and keeps it for the seal: the oldest age mark (NULL
+-- when there is no row), the expired rows that are held, those that are neither held nor gone, and when the space of rows
+-- that batches had deleted was last cleared.
+-- +goose StatementBegin
+CREATE FUNCTION sb.retention_left(p_policy text, p_kind text, OUT oldest timestamptz, OUT held bigint, OUT overdue bigint, OUT vacuumed timestamptz)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_table  record;
+  v_holds  text := sb.retention_holds(p_kind);
+  v_cutoff timestamptz;
+BEGIN
+  SELECT cutoff INTO STRICT v_cutoff FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind AND ruled FOR UPDATE;
+  SELECT * INTO v_table FROM sb.retention_table(p_kind);
+  EXECUTE format('SELECT min(%1$I) FROM sb.%2$I', v_table.mark, v_table.name) INTO oldest;
+  EXECUTE format('SELECT count(*) FILTER (WHERE NOT h), count(*) FILTER (WHERE h) FROM (SELECT %s AS h FROM sb.%I t WHERE %I <= $1) q',
+    COALESCE('EXISTS (SELECT FROM ' || v_holds || ')', 'false'), v_table.name, v_table.mark) INTO overdue, held USING v_cutoff;
+  DELETE FROM sb.retention_kept k WHERE k.policy = p_policy AND k.kind = p_kind;
+  IF held > 0 THEN
+    EXECUTE format('INSERT INTO sb.retention_kept (policy, kind, hold, kept) SELECT $2, $3, h, count(*) '
+      'FROM sb.%I t, %s h WHERE t.%I <= $1 GROUP BY h', v_table.name, v_holds, v_table.mark) USING v_cutoff, p_policy, p_kind;
+  END IF;
+  SELECT min(greatest(s.last_vacuum, s.last_autovacuum)) INTO vacuumed FROM pg_stat_all_tables s
+    WHERE s.relid IN (SELECT q.part FROM sb.retention_partitions(v_table.name) q WHERE q.lower <= v_cutoff AND q.upper > v_cutoff)
+       OR NOT v_table.partitioned AND s.relid = ('sb.' || quote_ident(v_table.name))::regclass;
+  UPDATE sb.retention_progress p SET held = retention_left.held, overdue = retention_left.overdue, oldest = retention_left.oldest
+    WHERE p.policy = p_policy AND p.kind = p_kind;
 END
 $$;
 -- +goose StatementEnd
 
 -- retention_seal appends a receipt and closes the run that it tells of, in the caller's transaction. It refuses a
--- receipt that does not follow the newest one, whose digest is not that of its bytes, or whose counts are not those
--- that the deleting transactions wrote down.
+-- receipt that does not follow the newest one, whose digest is not that of its bytes, or whose counts and
+-- cutoffs are not those that the deleting transactions and the read-back wrote down.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_seal(p_policy text, p_sequence bigint, p_body text, p_previous text, p_digest text)
   RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -262,11 +436,17 @@ BEGIN
   END IF;
   IF (v_body ->> 'sequence')::bigint IS DISTINCT FROM p_sequence OR v_body ->> 'policy' IS DISTINCT FROM p_policy OR EXISTS (
     WITH counted AS (
-      SELECT kind, ruled, deleted FROM sb.retention_progress WHERE policy = p_policy AND (ruled OR deleted > 0)
-    ), told AS (
-      SELECT c ->> 'category', true, (c ->> 'deleted')::bigint FROM jsonb_array_elements(v_body -> 'categories') c
+      SELECT kind, ruled, deleted, CASE WHEN ruled THEN cutoff END, COALESCE(held, 0), overdue, oldest
+        FROM sb.retention_progress WHERE policy = p_policy AND (ruled OR deleted > 0)
       UNION ALL
-      SELECT o ->> 'kind', false, (o ->> 'deleted')::bigint FROM jsonb_array_elements(COALESCE(v_body -> 'followed', '[]')) o
+      SELECT hold, NULL, sum(kept)::bigint, NULL, NULL, NULL, NULL FROM sb.retention_kept WHERE policy = p_policy GROUP BY hold
+    ), told AS (
+      SELECT c ->> 'category', true, (c ->> 'deleted')::bigint, (c ->> 'cutoff')::timestamptz, (c ->> 'heldBack')::bigint,
+          (c ->> 'overdue')::bigint, (c ->> 'oldestLeft')::timestamptz FROM jsonb_array_elements(v_body -> 'categories') c
+      UNION ALL
+      SELECT o ->> 'kind', false, (o ->> 'deleted')::bigint, NULL, 0, NULL, NULL FROM jsonb_array_elements(COALESCE(v_body -> 'followed', '[]')) o
+      UNION ALL
+      SELECT h ->> 'hold', NULL, (h ->> 'rows')::bigint, NULL, NULL, NULL, NULL FROM jsonb_array_elements(COALESCE(v_body -> 'holds', '[]')) h
     ) -- ALL: nothing may be told twice either.
     (TABLE counted EXCEPT ALL TABLE told) UNION ALL (TABLE told EXCEPT ALL TABLE counted)
   ) THEN
@@ -274,27 +454,62 @@ BEGIN
   END IF;
   INSERT INTO sb.receipt (sequence, policy, body, previous, digest)
     VALUES (p_sequence, p_policy, p_body, p_previous, p_digest);
+  IF v_body ->> 'outcome' = 'Enforced' THEN
+    UPDATE sb.retention_plan SET executed_at = now() WHERE policy = p_policy AND executed_at IS NULL;
+    -- A day is complete once all of it has expired: what is too small to hide a person in goes.
+    DELETE FROM sb.message_count c USING sb.retention_progress p
+      WHERE p.policy = p_policy AND p.anonymize AND c.messages < 5 AND ((c.day + 1)::timestamp AT TIME ZONE 'UTC') <= p.cutoff;
+  END IF;
   DELETE FROM sb.retention_run WHERE policy = p_policy;
 END
 $$;
 -- +goose StatementEnd
 
+-- remove_files removes those of the files that no attachment refers to, and gives their number.
+-- +goose StatementBegin
+CREATE FUNCTION sb.remove_files(p_files uuid[]) RETURNS bigint
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_content oid;
+  v_count   bigint := 0;
+BEGIN
+  FOR v_content IN
+    DELETE FROM sb.file f WHERE f.id = ANY (p_files) AND NOT EXISTS (SELECT FROM sb.attachment a WHERE a.file_id = f.id) RETURNING content
+  LOOP
+    PERFORM lo_unlink(v_content);
+    v_count := v_count + 1;
+  END LOOP;
+  RETURN v_count;
+END
+$$;
+-- +goose StatementEnd
+
+-- What Anonymize has kept: how many messages there were on a day of UTC, of whole days and groups of five and more.
+CREATE VIEW sb.message_statistics AS
+  SELECT day, channel, direction, messages FROM sb.message_count
+  WHERE messages >= 5 AND ((day + 1)::timestamp AT TIME ZONE 'UTC') <= sb.cutoff('MessageMetadata');
+
 -- Functions are anyone's to call unless that is taken away.
-REVOKE ALL ON FUNCTION sb.retention_partitions(text), sb.retention_hold(text), sb.retention_open(text, text),
+REVOKE ALL ON FUNCTION sb.retention_partitions(text), sb.retention_in_force(text), sb.retention_open(text, text),
   sb.retention_count(text, text, bigint), sb.retention_drop(text, text), sb.retention_batch(text, text, integer),
-  sb.retention_left(text, timestamptz), sb.retention_seal(text, bigint, text, text, text),
-  sb.ensure_partition(timestamptz) FROM PUBLIC;
+  sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_left(text, text),
+  sb.retention_seal(text, bigint, text, text, text), sb.retention_holds(text), sb.holds_of_access(uuid, timestamptz),
+  sb.remove_files(uuid[]), sb.ensure_partition(timestamptz), sb.holds_of(uuid, text, timestamptz),
+  sb.holds_of_contact(uuid, timestamptz), sb.hold_bearer() FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA sb TO sb_retain;
-GRANT SELECT ON sb.retention_limit, sb.retention_run, sb.retention_progress, sb.receipt TO sb_retain;
-GRANT EXECUTE ON FUNCTION sb.retention_open(text, text), sb.retention_drop(text, text),
-  sb.retention_batch(text, text, integer), sb.retention_left(text, timestamptz),
+GRANT SELECT ON sb.retention_limit, sb.retention_run, sb.retention_progress, sb.retention_kept, sb.retention_plan, sb.receipt TO sb_retain;
+GRANT EXECUTE ON FUNCTION sb.retention_open(text, text), sb.retention_drop(text, text), sb.retention_batch(text, text, integer),
+  sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_left(text, text),
   sb.retention_seal(text, bigint, text, text, text) TO sb_retain;
 GRANT EXECUTE ON FUNCTION sb.ensure_partition(timestamptz) TO sb_retain, sb_serve;
-GRANT SELECT ON sb.receipt TO sb_serve;
+GRANT SELECT ON sb.receipt, sb.message_statistics TO sb_serve;
 
 -- +goose Down
-DROP FUNCTION sb.retention_seal, sb.retention_left, sb.retention_batch, sb.retention_drop, sb.retention_count,
-  sb.retention_open, sb.retention_hold, sb.retention_table, sb.retention_partitions;
-DROP TABLE sb.retention_progress, sb.retention_run;
-DROP INDEX sb.seen_at, sb.reply_key_created, sb.conversation_guestless;
+DROP VIEW sb.message_statistics;
+DROP FUNCTION sb.remove_files, sb.retention_seal, sb.retention_left, sb.retention_planned, sb.retention_survey, sb.retention_batch,
+  sb.retention_drop, sb.retention_anonymize, sb.retention_count, sb.retention_open, sb.retention_in_force, sb.retention_holds,
+  sb.holds_of_access, sb.retention_table, sb.retention_partitions;
+DROP TABLE sb.retention_plan, sb.retention_kept, sb.retention_progress, sb.retention_run;
+DROP INDEX sb.seen_at, sb.reply_key_created, sb.conversation_guestless, sb.receipt_policy;
