@@ -1,0 +1,161 @@
+// Package person reads the addresses of a person whom a hold or a request is about,
+// from the files of a mounted Secret. What it returns and stores is personal data:
+// its errors name files and lines, never what is in them.
+package person
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+)
+
+// Bounds of what is read.
+const (
+	MaxAddresses = 16
+	maxLength    = 256 // bytes of one address
+	maxFile      = 8 << 10
+)
+
+// Address is one address of a person, normalised as it is hashed.
+type Address struct {
+	Kind  string // a contract.Kind…
+	Value string
+}
+
+// ErrNone says that a directory holds no address.
+var ErrNone = errors.New("there is no address; give one of the keys phone, whatsapp, messenger, telegram and email")
+
+// Read reads the files of dir that are named as kinds of addresses, with one address on
+// each line. A WhatsApp id is a phone number without its plus: who is given by one of
+// the two is known by the other too.
+func Read(dir string) ([]Address, error) {
+	var all []Address
+	seen := map[Address]bool{}
+	add := func(a Address) {
+		if !seen[a] {
+			seen[a] = true
+			all = append(all, a)
+		}
+	}
+	for _, kind := range contract.Kinds() {
+		content, err := readFile(filepath.Join(dir, kind))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the addresses of a person: %w", err)
+		}
+		lines := bufio.NewScanner(bytes.NewReader(content))
+		for n := 1; lines.Scan(); n++ {
+			line := strings.TrimSpace(lines.Text())
+			if line == "" {
+				continue
+			}
+			a, err := Parse(kind, line)
+			if err != nil {
+				return nil, fmt.Errorf("reading the addresses of a person: key %s, line %d: %w", kind, n, err)
+			}
+			add(a)
+			if twin, ok := a.twin(); ok {
+				add(twin)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("reading the addresses of a person: key %s: %w", kind, err)
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return nil, fmt.Errorf("reading the addresses of a person: %w", ErrNone)
+	case len(all) > MaxAddresses:
+		return nil, fmt.Errorf("reading the addresses of a person: there are more than %d (a phone number counts as a WhatsApp id too); split them", MaxAddresses)
+	}
+	return all, nil
+}
+
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("key %s has %d bytes, at most %d are taken", filepath.Base(name), info.Size(), maxFile)
+	}
+	return os.ReadFile(name)
+}
+
+var (
+	digits = regexp.MustCompile(`^[1-9][0-9]{4,14}$`)
+	handle = regexp.MustCompile(`^[A-Za-z0-9_.:@-]{1,128}$`)
+)
+
+// Parse checks and normalises one address: a phone number to E.164, a WhatsApp id to
+// digits, an e-mail address to lower case.
+func Parse(kind, value string) (Address, error) {
+	if len(value) > maxLength {
+		return Address{}, fmt.Errorf("%d bytes are more than the %d that an address may have", len(value), maxLength)
+	}
+	switch kind {
+	case contract.KindPhone:
+		number, err := phonenumbers.Parse(value, "")
+		if err != nil || !phonenumbers.IsPossibleNumber(number) {
+			return Address{}, errors.New("this is no phone number in E.164; write it as +4915112345678")
+		}
+		return Address{kind, phonenumbers.Format(number, phonenumbers.E164)}, nil
+	case contract.KindWhatsApp:
+		value = strings.TrimPrefix(value, "+")
+		if !digits.MatchString(value) {
+			return Address{}, errors.New("this is no WhatsApp id; write its 5 to 15 digits, as in 4915112345678")
+		}
+	case contract.KindEmail:
+		a, err := mail.ParseAddress(value)
+		if err != nil || a.Address != value {
+			return Address{}, errors.New("this is no e-mail address; write it as name@host.example")
+		}
+		value = strings.ToLower(value)
+	case contract.KindMessenger, contract.KindTelegram:
+		if !handle.MatchString(value) {
+			return Address{}, fmt.Errorf("this is no %s id; write it as the provider does, without blanks", kind)
+		}
+	default:
+		return Address{}, fmt.Errorf("kind %q is none; use one of %s", kind, strings.Join(contract.Kinds(), ", "))
+	}
+	return Address{kind, value}, nil
+}
+
+// twin is the same number under its other kind.
+func (a Address) twin() (Address, bool) {
+	switch a.Kind {
+	case contract.KindPhone:
+		if id := strings.TrimPrefix(a.Value, "+"); digits.MatchString(id) {
+			return Address{contract.KindWhatsApp, id}, true
+		}
+	case contract.KindWhatsApp:
+		return Address{contract.KindPhone, "+" + a.Value}, true
+	}
+	return Address{}, false
+}
+
+// Hashes gives, in two lists of equal length, the kinds and keyed hashes of addresses
+// under every version of the key.
+func Hashes(keys *addresshash.Keys, addresses []Address) (kinds []string, hashes [][]byte) {
+	for _, a := range addresses {
+		under, _ := keys.Hashes(a.Kind, a.Value)
+		for _, h := range under {
+			kinds, hashes = append(kinds, a.Kind), append(hashes, h)
+		}
+	}
+	return kinds, hashes
+}
