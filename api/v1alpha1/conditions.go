@@ -109,6 +109,8 @@ const (
 	// ReasonNotChecked: the last run couldn't count what is overdue.
 	ReasonNotChecked = "NotChecked"
 
+	// ReasonEvidenceBroken: a receipt contradicts what the operator has countersigned.
+	ReasonEvidenceBroken = "EvidenceBroken"
 	// ReasonBlocked: the guard stopped a run; spec.approvedPlan lets it pass.
 	ReasonBlocked = "Blocked"
 	// ReasonDryRun: the policy only plans.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -126,13 +128,14 @@ func whatFails(t *testing.T, c testCluster) {
 			t.Fatal(err)
 		}
 		policy(t, "enforced", func(p *v1alpha1.RetentionPolicy) error {
-			if p.Status.Sequence != 1 || len(p.Status.Runs) != 1 || p.Status.Runs[0].Digest != "digest-1" {
+			if p.Status.Sequence != 1 || len(p.Status.Runs) != 1 || p.Status.Runs[0].Digest != hash("run 1") {
 				return fmt.Errorf("status is %+v", p.Status)
 			}
 			return errors.Join(enforced(metav1.ConditionTrue, "", "run 1")(p),
 				condition(p.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, ""))
 		})
 	})
+	t.Run("its receipt is countersigned, and a run that contradicts it is not believed", func(t *testing.T) { countersigned(t, c, h, policy) })
 	t.Run("a failed run after it says why, and what was proven stays", func(t *testing.T) {
 		nextSecond(t)
 		nextSecond(t) // the good run ended in the one before
@@ -179,7 +182,13 @@ func (h hotel) run(t *testing.T, name string) *batchv1.Job {
 
 func receipt(policy string, sequence int, at time.Time) string {
 	when := at.UTC().Format(time.RFC3339)
-	return fmt.Sprintf(`{"retention":{"sequence":%d,"policy":%q,"generation":1,"policyDigest":"d","startedAt":%q,"finishedAt":%q,`+
-		`"categories":[{"category":"Messages","cutoff":%q,"deleted":0,"heldBack":0,"overdue":0}],"previousDigest":"","digest":"digest-%d"}}`,
-		sequence, policy, when, when, when, sequence)
+	return fmt.Sprintf(`{"retention":{"sequence":%d,"policy":%q,"generation":1,"policyDigest":%q,"startedAt":%q,"finishedAt":%q,`+
+		`"categories":[{"category":"Messages","cutoff":%q,"deleted":0,"heldBack":0,"overdue":0}],"previousDigest":%q,"digest":%q}}`,
+		sequence, policy, hash("rules"), when, when, when, hash(fmt.Sprintf("run %d", sequence-1)), hash(fmt.Sprintf("run %d", sequence)))
+}
+
+// hash stands for a digest.
+func hash(of string) string {
+	sum := sha256.Sum256([]byte(of))
+	return hex.EncodeToString(sum[:])
 }

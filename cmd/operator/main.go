@@ -25,7 +25,9 @@ import (
 	"github.com/switchboard-operator/switchboard/controllers/tenant"
 	"github.com/switchboard-operator/switchboard/internal/apply"
 	"github.com/switchboard-operator/switchboard/internal/credentials"
+	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/signing"
 )
 
 func main() {
@@ -79,21 +81,29 @@ func setup(mgr ctrl.Manager, o options) error {
 	if err != nil {
 		return err
 	}
+	heads, err := newHeads(mgr, o.namespace)
+	if err != nil {
+		return err
+	}
 	c := mgr.GetClient()
+	evidence := &ledger.Ledger{
+		Client: c, Reader: mgr.GetAPIReader(), Index: heads, Namespace: o.namespace, Now: time.Now,
+		Keeper: signing.Keeper{Client: c, Reader: mgr.GetAPIReader(), Namespace: o.namespace},
+	}
 	applier := &apply.Applier{Client: c}
 	images := plan.Images{Instance: o.instanceImage, Postgres: o.postgresImage}
 	recorder := mgr.GetEventRecorder("switchboard-operator")
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
 		&region.Reconciler{Client: c, Recorder: recorder},
 		&tenant.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Now: time.Now,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Now: time.Now, Ledger: evidence, Heads: heads,
 			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
 		},
 		&channel.Reconciler{
 			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace,
 		},
 		&retentionpolicy.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Now: time.Now,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
 		},
 	} {
 		if err := reconciler.Setup(mgr); err != nil {

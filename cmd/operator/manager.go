@@ -21,6 +21,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/apply"
+	"github.com/switchboard-operator/switchboard/internal/ledger"
 )
 
 // managerOptions give caches that hold no more than the operator needs: of what can
@@ -92,6 +93,26 @@ func cached() map[client.Object]cache.ByObject {
 		kinds[object] = cache.ByObject{Label: ours}
 	}
 	return kinds
+}
+
+// newHeads makes a cache of the ledger's ConfigMaps that holds their metadata alone:
+// all of them together may be large.
+func newHeads(mgr ctrl.Manager, namespace string) (cache.Cache, error) {
+	heads, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+		ByObject: map[client.Object]cache.ByObject{ledger.Metadata(): {
+			Namespaces: map[string]cache.Config{namespace: {}},
+			Label:      labels.SelectorFromSet(ledger.Labels()),
+			Transform:  cache.TransformStripManagedFields(),
+		}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the cache of the ledger: %w", err)
+	}
+	if err := mgr.Add(heads); err != nil {
+		return nil, fmt.Errorf("adding the cache of the ledger: %w", err)
+	}
+	return heads, nil
 }
 
 // slimPod keeps where a pod runs and how it ended.

@@ -32,9 +32,10 @@ func runComesIntoStatus(t *testing.T, c testCluster) {
 		Spec: *cron.Spec.JobTemplate.Spec.DeepCopy(),
 	}
 	create(t, c, job)
-	const result = `{"retention":{"sequence":7,"policy":"guest-messages","generation":1,"policyDigest":"d","startedAt":"2026-11-23T00:00:00Z",` +
+	digest := hash("run 7")
+	result := `{"retention":{"sequence":7,"policy":"guest-messages","generation":1,"policyDigest":"` + hash("rules") + `","startedAt":"2026-11-23T00:00:00Z",` +
 		`"finishedAt":"2026-11-23T00:00:01Z","categories":[{"category":"Messages","cutoff":"2026-08-25T00:00:00Z","deleted":3,"heldBack":0,"overdue":0},` +
-		`{"category":"MessageMetadata","cutoff":"2025-11-23T00:00:00Z","deleted":2,"heldBack":0,"overdue":null}],"previousDigest":"p","digest":"q"}}`
+		`{"category":"MessageMetadata","cutoff":"2025-11-23T00:00:00Z","deleted":2,"heldBack":0,"overdue":null}],"previousDigest":"` + hash("run 6") + `","digest":"` + digest + `"}}`
 	if err := c.finish(ctx, job, result); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func runComesIntoStatus(t *testing.T, c testCluster) {
 		if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "guest-messages"}, policy); err != nil {
 			return err
 		}
-		if policy.Status.Sequence != 7 || len(policy.Status.Runs) != 1 || policy.Status.Runs[0].Digest != "q" || policy.Status.LastRun.Deleted != 5 {
+		if policy.Status.Sequence != 7 || len(policy.Status.Runs) != 1 || policy.Status.Runs[0].Digest != digest || policy.Status.LastRun.Deleted != 5 {
 			return fmt.Errorf("status is %+v", policy.Status)
 		}
 		// What could not be counted in one category is not none in sum.

@@ -20,6 +20,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/apply"
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/status"
@@ -37,6 +38,7 @@ type Reconciler struct {
 	Recorder          events.EventRecorder
 	Images            plan.Images
 	OperatorNamespace string
+	Ledger            *ledger.Ledger
 	Now               func() time.Time
 }
 
@@ -184,7 +186,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope, st *v1alpha1.Retenti
 		return err
 	}
 	s.facts.Failed, s.facts.FailedAt = runs.Failed, runs.FailedAt
-	for _, result := range runs.Results {
+	signed, err := r.countersign(ctx, s, st, runs)
+	if err != nil {
+		return err
+	}
+	for _, result := range signed {
 		if !slices.ContainsFunc(st.Runs, func(known v1alpha1.RetentionRun) bool { return known.Sequence == result.Sequence }) {
 			st.Runs = append(st.Runs, runOf(result))
 		}

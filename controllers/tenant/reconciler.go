@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -18,6 +19,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/credentials"
 	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
@@ -47,7 +49,9 @@ type Reconciler struct {
 	Keeper   credentials.Keeper
 	Recorder events.EventRecorder
 	Images   plan.Images
-	Gateway  bool // the cluster knows Gateway API routes
+	Ledger   *ledger.Ledger
+	Heads    cache.Cache // of the ledger's ConfigMaps: their metadata
+	Gateway  bool        // the cluster knows Gateway API routes
 	Now      func() time.Time
 }
 
@@ -58,6 +62,7 @@ type scope struct {
 	channels []v1alpha1.Channel
 	found    credentials.Found
 	job      *batchv1.Job // the migration that stands for what is asked for
+	evidence *v1alpha1.Evidence
 	facts    judge.TenantFacts
 }
 
@@ -67,7 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, t); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	s := &scope{tenant: t, in: plan.Tenant{
+	s := &scope{tenant: t, evidence: t.Status.Evidence, in: plan.Tenant{
 		Tenant: t, Region: &v1alpha1.Region{}, Images: r.Images, OperatorNamespace: r.Keeper.OperatorNamespace, Gateway: r.Gateway,
 	}}
 	if !t.DeletionTimestamp.IsZero() {
@@ -90,6 +95,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st.ObservedGeneration = s.tenant.Generation
 	st.Namespace = s.in.Namespace()
 	st.Residency = s.facts.Residency
+	st.Evidence = s.evidence
 	if s.facts.Setup.Done {
 		st.SchemaVersion = s.facts.Setup.SchemaVersion
 	}
@@ -106,6 +112,11 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	namespace, f := s.in.Namespace(), &s.facts
 	f.Suspended, f.Region = s.tenant.Spec.Suspended, s.tenant.Spec.Region
+	evidence, err := r.Ledger.Newest(ctx, s.tenant)
+	if err != nil {
+		return err
+	}
+	s.evidence = evidence
 	if !f.NamespaceReady || s.in.Region.Name == "" {
 		return nil // nothing there is known to be the tenant's
 	}

@@ -22,8 +22,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -65,6 +67,9 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		route.SetGroupVersionKind(schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"})
 		b.Watches(route, handler.EnqueueRequestsFromMapFunc(ByLabel))
 	}
+	b.WatchesRawSource(source.Kind(r.Heads, ledger.Metadata(), handler.TypedEnqueueRequestsFromMapFunc(
+		func(ctx context.Context, o *metav1.PartialObjectMetadata) []reconcile.Request { return ByLabel(ctx, o) },
+	)))
 	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("watching Tenants: %w", err)
 	}

@@ -166,6 +166,11 @@ func TestRetention(t *testing.T) {
 		{"what could not be counted is never taken for none", func(f *judge.RetentionFacts) { f.Last = run(nil) }, []expect{
 			{v1alpha1.ConditionEnforced, v1alpha1.ReasonNotChecked, no, "Messages"},
 		}},
+		{"a receipt that contradicts the ledger comes before all else", func(f *judge.RetentionFacts) {
+			f.Last, f.Broken, f.Failed, f.FailedAt = run(&none), "another receipt 4 was countersigned", "no connection", at.Add(time.Hour)
+		}, []expect{
+			{v1alpha1.ConditionEnforced, v1alpha1.ReasonEvidenceBroken, no, "receipt 4"}, {v1alpha1.ConditionReady, v1alpha1.ReasonEvidenceBroken, no, ""},
+		}},
 		{"a failure after the last receipt counts", func(f *judge.RetentionFacts) {
 			f.Last, f.Failed, f.FailedAt = run(&none), "no connection", at.Add(time.Hour)
 		}, []expect{{v1alpha1.ConditionEnforced, v1alpha1.ReasonRunFailed, no, "no connection"}}},

@@ -19,6 +19,8 @@ type RetentionFacts struct {
 	Shared []string
 	// Last is the newest run that left a receipt, nil when there is none.
 	Last *v1alpha1.RetentionRun
+	// Broken is why a receipt was not countersigned: it contradicts the ledger.
+	Broken string
 	// Failed is why the newest run left none, if it is newer than Last.
 	Failed   string
 	FailedAt time.Time
@@ -56,6 +58,8 @@ func Retention(f RetentionFacts) []metav1.Condition {
 func enforced(f RetentionFacts) metav1.Condition {
 	const condition = v1alpha1.ConditionEnforced
 	switch {
+	case f.Broken != "":
+		return is(condition, false, v1alpha1.ReasonEvidenceBroken, f.Broken)
 	case f.Failed != "" && (f.Last == nil || f.FailedAt.After(f.Last.FinishedAt.Time)):
 		return is(condition, false, v1alpha1.ReasonRunFailed, "the last run failed: "+f.Failed)
 	case !f.MissedSince.IsZero():

@@ -26,6 +26,13 @@ const (
 // Labels select the ledger's ConfigMaps, of all tenants.
 func Labels() map[string]string { return map[string]string{labelComponent: component} }
 
+// Metadata is what a cache of the ledger holds of each ConfigMap.
+func Metadata() *metav1.PartialObjectMetadata {
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	return o
+}
+
 func labels(tenant *v1alpha1.Tenant) map[string]string {
 	return map[string]string{
 		"app.kubernetes.io/name": "switchboard", labelComponent: component,

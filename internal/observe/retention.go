@@ -8,6 +8,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,6 +22,8 @@ import (
 type Runs struct {
 	// Results by sequence, newest first.
 	Results []contract.RetentionResult
+	// Rules by their digest, as the Jobs were given them.
+	Rules map[string][]contract.RetentionRule
 	// Failed is why the newest finished Job proves nothing, empty when it does.
 	Failed   string
 	FailedAt time.Time
@@ -30,7 +33,7 @@ type Runs struct {
 
 // ReadRuns reads the Jobs that a policy's CronJob made.
 func ReadRuns(ctx context.Context, r client.Reader, tenant, namespace, policy string) (Runs, error) {
-	var runs Runs
+	runs := Runs{Rules: map[string][]contract.RetentionRule{}}
 	var jobs batchv1.JobList
 	selector := plan.TenantLabels(tenant)
 	selector[v1alpha1.LabelPolicy] = policy
@@ -55,6 +58,9 @@ func ReadRuns(ctx context.Context, r client.Reader, tenant, namespace, policy st
 		result, err := Result(ctx, r, job)
 		if err != nil {
 			return runs, err
+		}
+		if given, ok := given(job.Spec.Template.Spec); ok {
+			runs.Rules[contract.Digest(given.Rules)] = given.Rules
 		}
 		told := result.Retention != nil && result.Retention.Policy == policy
 		if told {
@@ -87,15 +93,21 @@ func InForce(ctx context.Context, r client.Reader, namespace, policy string) (co
 	if err != nil {
 		return contract.Retention{}, false, wrap("reading CronJob "+name.Retain(policy), client.IgnoreNotFound(err))
 	}
-	for _, c := range job.Spec.JobTemplate.Spec.Template.Spec.Containers {
+	limits, found := given(job.Spec.JobTemplate.Spec.Template.Spec)
+	return limits, found, nil
+}
+
+// given is the policy that a pod is given to enforce.
+func given(pod corev1.PodSpec) (contract.Retention, bool) {
+	for _, c := range pod.Containers {
 		for _, e := range c.Env {
 			var limits contract.Retention
 			if e.Name == contract.EnvRetention && json.Unmarshal([]byte(e.Value), &limits) == nil {
-				return limits, true, nil
+				return limits, true
 			}
 		}
 	}
-	return contract.Retention{}, false, nil
+	return contract.Retention{}, false
 }
 
 // RunsUseSecret says whether all retention CronJobs of a tenant are to mount a Secret.
