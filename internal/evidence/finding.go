@@ -21,6 +21,14 @@ const (
 	HeadTruncated Code = "HeadTruncated"
 	// Unreadable: a body is no receipt of a version known here.
 	Unreadable Code = "Unreadable"
+	// OtherTenant: a receipt is of another tenant.
+	OtherTenant Code = "OtherTenant"
+	// Resealed: receipts are not those that were countersigned.
+	Resealed Code = "Resealed"
+	// SwappedPolicy: a receipt is of rules that were never in force.
+	SwappedPolicy Code = "SwappedPolicy"
+	// UnknownPolicy is a note: a receipt after the anchor is of rules that are not known yet.
+	UnknownPolicy Code = "UnknownPolicy"
 	// AnchorOlder is a note: the receipts after the anchor are held by the chain alone.
 	AnchorOlder Code = "AnchorOlder"
 	// Empty is a note: there is no receipt, and no anchor says that there should be one.

@@ -22,8 +22,9 @@ func (r Report) OK() bool { return r.problems == 0 }
 // Verifier checks a chain of receipts that are added in their order. It keeps
 // the newest link alone, however long the chain is.
 type Verifier struct {
-	anchor     *contract.ChainLink
+	expect     Expectation
 	anchorSeen bool
+	resealed   span
 	report     Report
 }
 
@@ -31,16 +32,22 @@ type Verifier struct {
 // has kept outside the database; nil when there is none, and then a chain cut
 // off at its newest end looks whole.
 func NewVerifier(anchor *contract.ChainLink) *Verifier {
-	return &Verifier{anchor: anchor, report: Report{Anchor: anchor, Findings: []Finding{}}}
+	return NewVerifierOf(Expectation{Anchor: anchor})
+}
+
+// NewVerifierOf begins a verification against all that is known from elsewhere.
+func NewVerifierOf(e Expectation) *Verifier {
+	return &Verifier{expect: e, report: Report{Anchor: e.Anchor, Findings: []Finding{}}}
 }
 
 // Add checks the next receipt.
 func (v *Verifier) Add(s Sealed) {
 	v.link(s)
 	v.body(s)
-	if v.anchor != nil && s.Sequence == v.anchor.Sequence {
+	v.expected(s)
+	if anchor := v.expect.Anchor; anchor != nil && s.Sequence == anchor.Sequence {
 		v.anchorSeen = true
-		if s.Digest != v.anchor.Digest {
+		if _, told := v.expect.Countersigned[s.Sequence]; !told && s.Digest != anchor.Digest {
 			v.find(problem(Replaced, s.Sequence, "Receipt %d is not the one that was anchored: the chain was written anew up to here.", s.Sequence))
 		}
 	}
@@ -93,23 +100,26 @@ func (v *Verifier) body(s Sealed) {
 		v.find(problem(Unreadable, s.Sequence, "Receipt %d can't be read: its body is no receipt of version %d in canonical form.", s.Sequence, Version))
 	case r.Sequence != s.Sequence:
 		v.find(problem(Edited, s.Sequence, "Receipt %d was edited: within, it bears the number %d.", s.Sequence, r.Sequence))
+	default:
+		v.expectedWithin(r)
 	}
 }
 
 // Finish compares the end of the chain with the anchor and gives the report.
 func (v *Verifier) Finish() Report {
-	head := v.report.Head.Sequence
+	v.finishExpected()
+	head, anchor := v.report.Head.Sequence, v.expect.Anchor
 	switch {
-	case v.anchor == nil:
+	case anchor == nil:
 		if v.report.Receipts == 0 {
 			v.find(note(Empty, 0, "There is no receipt yet."))
 		}
-	case v.anchor.Sequence > head:
-		v.find(problem(HeadTruncated, v.anchor.Sequence, "The anchor is at receipt %d, the newest receipt is %d: the newest receipts were cut off, or an older database was put back.", v.anchor.Sequence, head))
+	case anchor.Sequence > head:
+		v.find(problem(HeadTruncated, anchor.Sequence, "The anchor is at receipt %d, the newest receipt is %d: the newest receipts were cut off, or an older database was put back.", anchor.Sequence, head))
 	case !v.anchorSeen:
-		v.find(problem(Missing, v.anchor.Sequence, "Receipt %d, which was anchored, is missing.", v.anchor.Sequence))
-	case v.anchor.Sequence < head:
-		v.find(note(AnchorOlder, v.anchor.Sequence, "The anchor is at receipt %d, the newest receipt is %d: what follows the anchor is held by the chain alone.", v.anchor.Sequence, head))
+		v.find(problem(Missing, anchor.Sequence, "Receipt %d, which was anchored, is missing.", anchor.Sequence))
+	case anchor.Sequence < head:
+		v.find(note(AnchorOlder, anchor.Sequence, "The anchor is at receipt %d, the newest receipt is %d: what follows the anchor is held by the chain alone.", anchor.Sequence, head))
 	}
 	if v.report.unlisted > 0 {
 		v.report.Findings = append(v.report.Findings, problem(More, 0, "%d more findings are not listed.", v.report.unlisted))
