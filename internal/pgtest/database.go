@@ -224,6 +224,12 @@ func (d *Database) Retain(t testing.TB) *pgxpool.Pool {
 	return d.Pool(t, contract.LoginRole(contract.ComponentRetain, 1))
 }
 
+// Subject opens the database as `instance subject` does.
+func (d *Database) Subject(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return d.Pool(t, contract.LoginRole(contract.ComponentSubject, 1))
+}
+
 // Limits puts a policy in force: days to retain by category.
 func (d *Database) Limits(t testing.TB, days map[string]int32) contract.Retention {
 	t.Helper()

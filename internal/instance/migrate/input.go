@@ -20,6 +20,8 @@ import (
 const (
 	EnvRolesDir = "SWITCHBOARD_ROLES_DIR"
 	EnvStaffDir = "SWITCHBOARD_STAFF_DIR"
+	EnvHoldsDir = "SWITCHBOARD_HOLDS_DIR"
+	EnvKeysDir  = "SWITCHBOARD_KEYS_DIR"
 )
 
 // Input is what a migration brings about.
@@ -27,6 +29,9 @@ type Input struct {
 	Setup  contract.Setup
 	Logins []Login
 	Staff  *Staff // the first account, nil when none is mounted
+	// Aliases are the addresses of the persons of holds, by the hold's name. A hold of a
+	// person that has none here keeps those that it was put in force with.
+	Aliases map[string]Aliases
 }
 
 // Login is a role that may log in, and its password.
@@ -62,6 +67,9 @@ func ReadInput() (Input, error) {
 		return in, err
 	}
 	if in.Staff, err = readStaff(dirOr(EnvStaffDir, contract.DirStaff)); err != nil {
+		return in, err
+	}
+	if in.Aliases, err = readAliases(in.Setup.Holds, dirOr(EnvHoldsDir, contract.DirHolds), dirOr(EnvKeysDir, contract.DirKeys)); err != nil {
 		return in, err
 	}
 	return in, in.validate()
@@ -154,7 +162,10 @@ func (in Input) validate() error {
 			return errors.New("the first staff account's e-mail address is none; write it as name@host.example in the Secret staff-bootstrap")
 		}
 	}
-	return in.validateRetention()
+	if err := in.validateRetention(); err != nil {
+		return err
+	}
+	return in.validateHolds()
 }
 
 // goodPassword holds to what SCRAM takes without normalisation, and to a length that

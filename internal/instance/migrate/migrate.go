@@ -21,8 +21,8 @@ const lockKey = 0x737769746368
 // Command runs one migration from the environment, as the database's superuser,
 // and tells its outcome in the termination message.
 func Command(ctx context.Context, log *slog.Logger) error {
-	version, err := command(ctx, log)
-	result := contract.Result{Migration: &contract.MigrationResult{SchemaVersion: version}}
+	migrated, err := command(ctx, log)
+	result := contract.Result{Migration: &migrated}
 	if err != nil {
 		result = contract.Result{Error: shorten(err.Error())}
 	}
@@ -32,10 +32,10 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	return err
 }
 
-func command(ctx context.Context, log *slog.Logger) (int64, error) {
+func command(ctx context.Context, log *slog.Logger) (contract.MigrationResult, error) {
 	in, err := ReadInput()
 	if err != nil {
-		return 0, fmt.Errorf("migrating: %w", err)
+		return contract.MigrationResult{}, fmt.Errorf("migrating: %w", err)
 	}
 	return Run(ctx, log, store.Config{}, in)
 }
@@ -49,36 +49,42 @@ func shorten(message string) string {
 	return message
 }
 
-// Run migrates the database that config reaches as a superuser, and returns the
-// version of its schema.
-func Run(ctx context.Context, log *slog.Logger, config store.Config, in Input) (int64, error) {
+// Run migrates the database that config reaches as a superuser.
+func Run(ctx context.Context, log *slog.Logger, config store.Config, in Input) (result contract.MigrationResult, err error) {
+	if result, err = bringAbout(ctx, log, config, in); err != nil {
+		return contract.MigrationResult{}, fmt.Errorf("migrating: %w", err)
+	}
+	return result, nil
+}
+
+func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in Input) (result contract.MigrationResult, err error) {
 	if err := in.validate(); err != nil {
-		return 0, fmt.Errorf("migrating: %w", err)
+		return result, err
 	}
 	config.MaxConns = 2 // one holds the lock
 	admin, err := store.OpenConfig(ctx, log, config)
 	if err != nil {
-		return 0, fmt.Errorf("migrating: %w", err)
+		return result, err
 	}
 	defer admin.Close()
 	unlock, err := lock(ctx, admin)
 	if err != nil {
-		return 0, fmt.Errorf("migrating: %w", err)
+		return result, err
 	}
 	defer unlock()
 
 	if err := ensureGroups(ctx, admin, in); err != nil {
-		return 0, fmt.Errorf("migrating: %w", err)
+		return result, err
 	}
 	config.RuntimeParams = map[string]string{"role": contract.OwnerRole}
 	owner, err := store.OpenConfig(ctx, log, config)
 	if err != nil {
-		return 0, fmt.Errorf("migrating: %w", err)
+		return result, err
 	}
 	defer owner.Close()
-	version, err := migrateSchema(ctx, log, owner)
+	result.SchemaVersion, err = migrateSchema(ctx, log, owner)
 	if err != nil {
-		return 0, fmt.Errorf("migrating: %w", err)
+		return result, err
 	}
 	for _, step := range []struct {
 		name string
@@ -86,7 +92,10 @@ func Run(ctx context.Context, log *slog.Logger, config store.Config, in Input) (
 	}{
 		{"queues", func(ctx context.Context) error { return ensureQueues(ctx, admin, owner, in.Setup.Channels) }},
 		{"channels", func(ctx context.Context) error { return replaceChannels(ctx, owner, in.Setup.Channels) }},
-		{"retention limits", func(ctx context.Context) error { return replaceLimits(ctx, owner, in.Setup.Retention) }},
+		{"holds and limits", func(ctx context.Context) (err error) {
+			result.Holds, err = replaceRules(ctx, owner, in)
+			return err
+		}},
 		{"partitions", func(ctx context.Context) error { return ensurePartitions(ctx, owner) }},
 		{"first staff account", func(ctx context.Context) error { return ensureStaff(ctx, owner, in.Staff) }},
 		// Last: who logs in finds everything in place.
@@ -94,11 +103,11 @@ func Run(ctx context.Context, log *slog.Logger, config store.Config, in Input) (
 		{"removed channels", func(ctx context.Context) error { return dropChannels(ctx, log, admin, in) }},
 	} {
 		if err := step.do(ctx); err != nil {
-			return 0, fmt.Errorf("migrating: %s: %w", step.name, err)
+			return result, fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	log.Info("migrated", "schemaVersion", version, "channels", len(in.Setup.Channels), "policies", len(in.Setup.Retention), "logins", len(in.Logins))
-	return version, nil
+	log.Info("migrated", "schemaVersion", result.SchemaVersion, "holds", len(in.Setup.Holds), "channels", len(in.Setup.Channels), "policies", len(in.Setup.Retention), "logins", len(in.Logins))
+	return result, nil
 }
 
 // lock waits for other migrations of this database.

@@ -18,11 +18,11 @@ var quiet = slog.New(slog.DiscardHandler)
 
 func run(t *testing.T, d *pgtest.Database, in migrate.Input) int64 {
 	t.Helper()
-	version, err := migrate.Run(t.Context(), quiet, d.Config(t, contract.AdminRole), in)
+	result, err := migrate.Run(t.Context(), quiet, d.Config(t, contract.AdminRole), in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return version
+	return result.SchemaVersion
 }
 
 // logIn returns why a role can't log in and read what its component reads, or nil.
@@ -32,10 +32,10 @@ func logIn(t *testing.T, d *pgtest.Database, role, statement string) error {
 	return err
 }
 
-func texts(t *testing.T, pool *pgxpool.Pool, sql string) string {
+func texts(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) string {
 	t.Helper()
 	var text *string
-	if err := pool.QueryRow(context.Background(), sql).Scan(&text); err != nil {
+	if err := pool.QueryRow(context.Background(), sql, args...).Scan(&text); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 	if text == nil {

@@ -67,34 +67,20 @@ func replaceChannels(ctx context.Context, owner *pgxpool.Pool, channels []contra
 	})
 }
 
-// replaceLimits puts the policies in force in one transaction: no reader sees
-// a moment without them.
-func replaceLimits(ctx context.Context, owner *pgxpool.Pool, policies []contract.Retention) error {
-	return pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
-		if err := changeRules(ctx, tx); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "DELETE FROM sb.retention_limit"); err != nil {
-			return fmt.Errorf("removing the limits: %w", err)
-		}
-		for _, p := range policies {
-			for _, r := range p.Rules {
-				if _, err := tx.Exec(ctx, `INSERT INTO sb.retention_limit (policy, category, retain_days, action, enforced, generation, digest)
-					VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-					p.Policy, r.Category, r.RetainDays, r.Action, p.Mode == contract.ModeEnforce, p.Generation, p.Digest); err != nil {
-					return fmt.Errorf("storing the limits of policy %s: %w", p.Policy, err)
-				}
+// replaceLimits puts the policies in force, within a transaction: no reader sees a
+// moment without them.
+func replaceLimits(ctx context.Context, tx pgx.Tx, policies []contract.Retention) error {
+	if _, err := tx.Exec(ctx, "DELETE FROM sb.retention_limit"); err != nil {
+		return fmt.Errorf("removing the limits: %w", err)
+	}
+	for _, p := range policies {
+		for _, r := range p.Rules {
+			if _, err := tx.Exec(ctx, `INSERT INTO sb.retention_limit (policy, category, retain_days, action, enforced, generation, digest)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				p.Policy, r.Category, r.RetainDays, r.Action, p.Mode == contract.ModeEnforce, p.Generation, p.Digest); err != nil {
+				return fmt.Errorf("storing the limits of policy %s: %w", p.Policy, err)
 			}
 		}
-		return nil
-	})
-}
-
-// changeRules waits for deletions that are under way, and keeps others off until the
-// transaction ends.
-func changeRules(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, "UPDATE sb.rules SET changed_at = now()"); err != nil {
-		return fmt.Errorf("waiting for deletions that are under way: %w", err)
 	}
 	return nil
 }
