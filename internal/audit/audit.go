@@ -1,0 +1,106 @@
+package audit
+
+import (
+	"context"
+	"slices"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/evidence"
+	"github.com/switchboard-operator/switchboard/internal/evidence/statement"
+)
+
+// Evidence is all that an audit looks at.
+type Evidence struct {
+	Tenant  string
+	Entries []Entry // in the order of Sort
+	Keys    statement.Keys
+	// Status is the newest head that the Tenant's status shows; nil when that is not known.
+	Status *contract.ChainLink
+	// Receipts hands over the tenant's receipts in their order; nil when there are none to check.
+	Receipts func(func(evidence.Sealed) error) error
+}
+
+// Report is the outcome of an audit.
+type Report struct {
+	Tenant        string              `json:"tenant"`
+	OK            bool                `json:"ok"`
+	Statements    int                 `json:"statements"` // about the tenant's chain
+	Keys          []string            `json:"keys"`       // that signed them
+	Countersigned *contract.ChainLink `json:"countersigned,omitempty"`
+	Receipts      int64               `json:"receipts"`
+	Head          *contract.ChainLink `json:"head,omitempty"` // the newest receipt
+	Findings      []evidence.Finding  `json:"findings"`
+}
+
+// Verify audits a tenant's evidence. It fails only when the receipts can't be read.
+func Verify(ctx context.Context, e Evidence) (Report, error) {
+	l := readLedger(ctx, e.Tenant, e.Entries, e.Keys)
+	report := Report{Tenant: e.Tenant, Countersigned: l.expect.Anchor, Statements: len(l.signed), Keys: []string{}}
+	for id := range l.keys {
+		report.Keys = append(report.Keys, id)
+	}
+	slices.Sort(report.Keys)
+	if at := l.expect.Anchor; e.Status != nil && (at == nil || at.Sequence < e.Status.Sequence) {
+		l.problem(LedgerTruncated, e.Status.Sequence, "The Tenant's status shows receipt %d as countersigned, and the ledger ends before it: its newest statements are missing.", e.Status.Sequence)
+	}
+	if e.Receipts == nil {
+		l.note(NoReceipts, 0, "The tenant's receipts were not given: only the ledger was checked.")
+	} else if err := l.receipts(e, &report); err != nil {
+		return report, err
+	}
+	report.Findings = append([]evidence.Finding{}, l.findings...)
+	report.OK = !slices.ContainsFunc(report.Findings, func(f evidence.Finding) bool { return f.Problem })
+	return report, nil
+}
+
+// receipts checks the chain by what the ledger says.
+func (l *ledger) receipts(e Evidence, report *Report) error {
+	v := evidence.NewVerifierOf(l.expect)
+	err := e.Receipts(func(s evidence.Sealed) error {
+		v.Add(s)
+		l.compare(s)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	chain := v.Finish()
+	report.Receipts = chain.Receipts
+	if chain.Receipts > 0 {
+		report.Head = &chain.Head
+	}
+	l.findings = append(l.findings, chain.Findings...)
+	return nil
+}
+
+// compare holds a receipt against what its run told the operator.
+func (l *ledger) compare(s evidence.Sealed) {
+	told, signed := l.signed[s.Sequence]
+	if !signed || told.Digest != s.Digest {
+		return // not told of, or told as sealed anew
+	}
+	r, err := evidence.Decode([]byte(s.Body))
+	if err != nil {
+		return // told as unreadable
+	}
+	if r.Kind != told.Kind || r.Policy != told.Policy || r.PolicyDigest != told.PolicyDigest || r.Outcome != told.Outcome || !r.FinishedAt.Equal(told.FinishedAt) || !sameCounts(r, told) {
+		l.problem(ToldOtherwise, s.Sequence, "Receipt %d says something else than what its run told the operator: the run's pod did not tell the truth.", s.Sequence)
+	}
+}
+
+func sameCounts(r evidence.Receipt, told statement.Receipt) bool {
+	if r.Kind == evidence.KindRequest {
+		return r.Request != nil && r.Request.UID == told.Request && r.Request.Type == told.RequestType
+	}
+	if len(r.Categories) != len(told.Counts) {
+		return false
+	}
+	for i, c := range r.Categories {
+		t := told.Counts[i]
+		if c.Category != t.Category || c.Deleted != t.Done || c.HeldBack != t.HeldBack || t.Cutoff == nil || !c.Cutoff.Equal(*t.Cutoff) ||
+			(c.Overdue == nil) != (t.Overdue == nil) || c.Overdue != nil && *c.Overdue != *t.Overdue {
+			return false
+		}
+	}
+	return true
+}

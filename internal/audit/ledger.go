@@ -1,0 +1,160 @@
+// Package audit checks a tenant's evidence offline: the operator's ledger by its
+// public keys, and the tenant's receipts by the ledger. It needs neither the
+// operator nor a cluster.
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/evidence"
+	"github.com/switchboard-operator/switchboard/internal/evidence/statement"
+)
+
+// What an audit can find, besides what evidence finds in the receipts.
+const (
+	// UnknownKey: a statement is signed by a key that was not given.
+	UnknownKey evidence.Code = "UnknownKey"
+	// BadSignature: a statement was changed after it was signed.
+	BadSignature evidence.Code = "BadSignature"
+	// BadStatement: what was signed is no statement about this tenant's receipt of that number.
+	BadStatement evidence.Code = "BadStatement"
+	// LedgerGap: statements are missing from the ledger.
+	LedgerGap evidence.Code = "LedgerGap"
+	// LedgerTruncated: status shows a newer statement than the ledger's newest.
+	LedgerTruncated evidence.Code = "LedgerTruncated"
+	// LedgerEmpty is a note: nothing was countersigned yet.
+	LedgerEmpty evidence.Code = "LedgerEmpty"
+	// RulesDiffer: the rules in a statement are not those of its digest.
+	RulesDiffer evidence.Code = "RulesDiffer"
+	// ToldOtherwise: a receipt says something else than what its run told the operator.
+	ToldOtherwise evidence.Code = "ToldOtherwise"
+	// FormerChain is a note: the ledger holds the chain of a former Tenant of that name.
+	FormerChain evidence.Code = "FormerChain"
+	// NoReceipts is a note: only the ledger was checked.
+	NoReceipts evidence.Code = "NoReceipts"
+)
+
+// Entry is a statement as the ledger holds it.
+type Entry struct {
+	Ledger   string `json:"ledger"` // the ConfigMap
+	Key      string `json:"key"`    // the receipt's number, with 12 digits
+	Envelope string `json:"envelope"`
+}
+
+// ledger is what the statements say that can be relied upon.
+type ledger struct {
+	expect   evidence.Expectation
+	signed   map[int64]statement.Receipt // of the newest chain
+	keys     map[string]bool             // that signed
+	findings findings
+}
+
+// readLedger checks the statements, which are given in their order.
+func readLedger(ctx context.Context, tenant string, entries []Entry, keys statement.Keys) *ledger {
+	l := &ledger{expect: evidence.Expectation{Tenant: tenant}, keys: map[string]bool{}}
+	l.begin()
+	for _, e := range entries {
+		r, id, err := statement.OpenReceipt(ctx, []byte(e.Envelope), keys)
+		switch {
+		case errors.Is(err, statement.ErrUnknownKey):
+			l.problem(UnknownKey, 0, "Statement %s of %s is signed by a key that is not among the public keys: %s.", e.Key, e.Ledger, printable(id))
+		case errors.Is(err, statement.ErrBadSignature):
+			l.problem(BadSignature, 0, "Statement %s of %s was changed after it was signed, or was never signed by the key that it names.", e.Key, e.Ledger)
+		case err != nil:
+			l.problem(BadStatement, 0, "Statement %s of %s is no statement about a receipt.", e.Key, e.Ledger)
+		case r.Tenant != tenant || fmt.Sprintf("%012d", r.Sequence) != e.Key:
+			l.problem(BadStatement, r.Sequence, "Statement %s of %s is about receipt %d of another tenant, or was moved.", e.Key, e.Ledger, r.Sequence)
+		default:
+			l.keys[id] = true
+			l.add(r)
+		}
+	}
+	l.finish()
+	return l
+}
+
+// begin forgets the chain of a former Tenant.
+func (l *ledger) begin() {
+	l.signed = map[int64]statement.Receipt{}
+	l.expect.Anchor, l.expect.Countersigned, l.expect.Policies = nil, map[int64]string{}, map[evidence.Policy]bool{}
+}
+
+func (l *ledger) add(r statement.Receipt) {
+	before := l.expect.Anchor
+	switch {
+	case before == nil && r.Anchor != nil:
+		l.problem(LedgerGap, r.Sequence, "The ledger begins with the statement about receipt %d, which names one about receipt %d before it: the ledger's oldest statements are missing.", r.Sequence, r.Anchor.Sequence)
+	case before != nil && r.Anchor == nil:
+		l.note(FormerChain, before.Sequence, "The ledger also holds %d statements about the chain of a former Tenant of this name, up to receipt %d.", len(l.signed), before.Sequence)
+		l.begin()
+	case before != nil && *r.Anchor != *before:
+		l.problem(LedgerGap, r.Sequence, "The statement about receipt %d follows one about receipt %d, which the ledger does not hold in that place: statements are missing or were replaced.", r.Sequence, r.Anchor.Sequence)
+	}
+	l.signed[r.Sequence] = r
+	l.expect.Anchor = &contract.ChainLink{Sequence: r.Sequence, Digest: r.Digest}
+	for _, link := range append(r.Links, *l.expect.Anchor) {
+		l.expect.Countersigned[link.Sequence] = link.Digest
+	}
+	if r.Sequence > 1 {
+		l.expect.Countersigned[r.Sequence-1] = r.PreviousDigest
+	}
+	l.rules(r)
+}
+
+func (l *ledger) rules(r statement.Receipt) {
+	switch {
+	case r.Kind != evidence.KindRetention:
+	case r.Rules == nil:
+		l.note(evidence.UnknownPolicy, r.Sequence, "The operator did not know the rules of receipt %d when it signed.", r.Sequence)
+	case contract.Digest(r.Rules) != r.PolicyDigest:
+		l.problem(RulesDiffer, r.Sequence, "The rules in the statement about receipt %d are not those of its policyDigest.", r.Sequence)
+	default:
+		l.expect.Policies[evidence.Policy{Name: r.Policy, Digest: r.PolicyDigest}] = true
+	}
+}
+
+func (l *ledger) finish() {
+	if l.expect.Anchor == nil && len(l.findings) == 0 {
+		l.note(LedgerEmpty, 0, "The ledger has no statement about this tenant: nothing was countersigned yet.")
+	}
+}
+
+// printable gives a key's ID, or says that it is none.
+func printable(id string) string {
+	if _, err := evidence.Digest(id, nil); err != nil {
+		return "it names none that could be"
+	}
+	return id
+}
+
+// findings are bounded as those of receipts are.
+type findings []evidence.Finding
+
+func (l *ledger) problem(code evidence.Code, sequence int64, format string, args ...any) {
+	l.find(evidence.Finding{Code: code, Sequence: sequence, Problem: true, Sentence: fmt.Sprintf(format, args...)})
+}
+
+func (l *ledger) note(code evidence.Code, sequence int64, format string, args ...any) {
+	l.find(evidence.Finding{Code: code, Sequence: sequence, Sentence: fmt.Sprintf(format, args...)})
+}
+
+func (l *ledger) find(f evidence.Finding) {
+	if len(l.findings) < evidence.MaxFindings || f.Problem && len(l.findings) < 2*evidence.MaxFindings {
+		l.findings = append(l.findings, f)
+	}
+}
+
+// Sort puts entries into the order in which they were written: by year and part of
+// their ConfigMaps, then by receipt.
+func Sort(entries []Entry, order func(ledger string) (year, part int)) {
+	slices.SortFunc(entries, func(a, b Entry) int {
+		ay, ap := order(a.Ledger)
+		by, bp := order(b.Ledger)
+		return cmp.Or(cmp.Compare(ay, by), cmp.Compare(ap, bp), cmp.Compare(a.Key, b.Key))
+	})
+}
