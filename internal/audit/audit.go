@@ -14,7 +14,8 @@ type Evidence struct {
 	Tenant  string
 	Entries []Entry // in the order of Sort
 	Keys    statement.Keys
-	// Status is the newest head that the Tenant's status shows; nil when that is not known.
+	// Status is a head that is known to be countersigned: the one that the Tenant's status
+	// shows, or one that somebody kept elsewhere; nil for none.
 	Status *contract.ChainLink
 	// Receipts hands over the tenant's receipts in their order; nil when there are none to check.
 	Receipts func(func(evidence.Sealed) error) error
@@ -40,9 +41,7 @@ func Verify(ctx context.Context, e Evidence) (Report, error) {
 		report.Keys = append(report.Keys, id)
 	}
 	slices.Sort(report.Keys)
-	if at := l.expect.Anchor; e.Status != nil && (at == nil || at.Sequence < e.Status.Sequence) {
-		l.problem(LedgerTruncated, e.Status.Sequence, "The Tenant's status shows receipt %d as countersigned, and the ledger ends before it: its newest statements are missing.", e.Status.Sequence)
-	}
+	l.anchored(e.Status)
 	if e.Receipts == nil {
 		l.note(NoReceipts, 0, "The tenant's receipts were not given: only the ledger was checked.")
 	} else if err := l.receipts(e, &report); err != nil {
@@ -53,8 +52,28 @@ func Verify(ctx context.Context, e Evidence) (Report, error) {
 	return report, nil
 }
 
+// anchored checks the ledger by a head that was seen elsewhere.
+func (l *ledger) anchored(head *contract.ChainLink) {
+	if head == nil {
+		return
+	}
+	digest, told := l.expect.Countersigned[head.Sequence]
+	switch at := l.expect.Anchor; {
+	case at == nil || at.Sequence < head.Sequence:
+		l.problem(LedgerTruncated, head.Sequence, "Receipt %d is known to be countersigned, and the ledger ends before it: its newest statements are missing.", head.Sequence)
+	case told && digest != head.Digest:
+		l.problem(LedgerReplaced, head.Sequence, "Another receipt %d is known to be countersigned than the ledger tells of: the ledger was replaced.", head.Sequence)
+	}
+	if !told {
+		l.expect.Countersigned[head.Sequence] = head.Digest
+	}
+}
+
 // receipts checks the chain by what the ledger says.
 func (l *ledger) receipts(e Evidence, report *Report) error {
+	if l.expect.Anchor == nil {
+		l.expect.Policies = nil // nothing is known
+	}
 	v := evidence.NewVerifierOf(l.expect)
 	err := e.Receipts(func(s evidence.Sealed) error {
 		v.Add(s)
@@ -76,12 +95,13 @@ func (l *ledger) receipts(e Evidence, report *Report) error {
 // compare holds a receipt against what its run told the operator.
 func (l *ledger) compare(s evidence.Sealed) {
 	told, signed := l.signed[s.Sequence]
-	if !signed || told.Digest != s.Digest {
-		return // not told of, or told as sealed anew
+	digest, err := evidence.Digest(s.Previous, []byte(s.Body))
+	if !signed || err != nil || told.Digest != digest {
+		return // not told of, or found as edited or sealed anew
 	}
 	r, err := evidence.Decode([]byte(s.Body))
 	if err != nil {
-		return // told as unreadable
+		return // found as unreadable
 	}
 	if r.Kind != told.Kind || r.Policy != told.Policy || r.PolicyDigest != told.PolicyDigest || r.Outcome != told.Outcome || !r.FinishedAt.Equal(told.FinishedAt) || !sameCounts(r, told) {
 		l.problem(ToldOtherwise, s.Sequence, "Receipt %d says something else than what its run told the operator: the run's pod did not tell the truth.", s.Sequence)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -25,10 +26,14 @@ const (
 	BadStatement evidence.Code = "BadStatement"
 	// LedgerGap: statements are missing from the ledger.
 	LedgerGap evidence.Code = "LedgerGap"
-	// LedgerTruncated: status shows a newer statement than the ledger's newest.
+	// LedgerTruncated: a newer receipt than the ledger's newest is known to be countersigned.
 	LedgerTruncated evidence.Code = "LedgerTruncated"
+	// LedgerReplaced: the ledger tells of another receipt than is known to be countersigned.
+	LedgerReplaced evidence.Code = "LedgerReplaced"
 	// LedgerEmpty is a note: nothing was countersigned yet.
 	LedgerEmpty evidence.Code = "LedgerEmpty"
+	// RulesUnknown is a note: statements don't say what the rules were.
+	RulesUnknown evidence.Code = "RulesUnknown"
 	// RulesDiffer: the rules in a statement are not those of its digest.
 	RulesDiffer evidence.Code = "RulesDiffer"
 	// ToldOtherwise: a receipt says something else than what its run told the operator.
@@ -51,18 +56,21 @@ type ledger struct {
 	expect   evidence.Expectation
 	signed   map[int64]statement.Receipt // of the newest chain
 	keys     map[string]bool             // that signed
+	strange  map[string]int              // statements by keys that are not known
+	dropped  bool                        // the statement before was not relied upon
+	noRules  int                         // statements without them
 	findings findings
 }
 
 // readLedger checks the statements, which are given in their order.
 func readLedger(ctx context.Context, tenant string, entries []Entry, keys statement.Keys) *ledger {
-	l := &ledger{expect: evidence.Expectation{Tenant: tenant}, keys: map[string]bool{}}
+	l := &ledger{expect: evidence.Expectation{Tenant: tenant}, keys: map[string]bool{}, strange: map[string]int{}}
 	l.begin()
 	for _, e := range entries {
 		r, id, err := statement.OpenReceipt(ctx, []byte(e.Envelope), keys)
 		switch {
 		case errors.Is(err, statement.ErrUnknownKey):
-			l.problem(UnknownKey, 0, "Statement %s of %s is signed by a key that is not among the public keys: %s.", e.Key, e.Ledger, printable(id))
+			l.strange[id]++
 		case errors.Is(err, statement.ErrBadSignature):
 			l.problem(BadSignature, 0, "Statement %s of %s was changed after it was signed, or was never signed by the key that it names.", e.Key, e.Ledger)
 		case err != nil:
@@ -72,7 +80,10 @@ func readLedger(ctx context.Context, tenant string, entries []Entry, keys statem
 		default:
 			l.keys[id] = true
 			l.add(r)
+			l.dropped = false
+			continue
 		}
+		l.dropped = true
 	}
 	l.finish()
 	return l
@@ -87,6 +98,7 @@ func (l *ledger) begin() {
 func (l *ledger) add(r statement.Receipt) {
 	before := l.expect.Anchor
 	switch {
+	case l.dropped && r.Anchor != nil: // it may have been the one before
 	case before == nil && r.Anchor != nil:
 		l.problem(LedgerGap, r.Sequence, "The ledger begins with the statement about receipt %d, which names one about receipt %d before it: the ledger's oldest statements are missing.", r.Sequence, r.Anchor.Sequence)
 	case before != nil && r.Anchor == nil:
@@ -110,7 +122,7 @@ func (l *ledger) rules(r statement.Receipt) {
 	switch {
 	case r.Kind != evidence.KindRetention:
 	case r.Rules == nil:
-		l.note(evidence.UnknownPolicy, r.Sequence, "The operator did not know the rules of receipt %d when it signed.", r.Sequence)
+		l.noRules++
 	case contract.Digest(r.Rules) != r.PolicyDigest:
 		l.problem(RulesDiffer, r.Sequence, "The rules in the statement about receipt %d are not those of its policyDigest.", r.Sequence)
 	default:
@@ -119,6 +131,12 @@ func (l *ledger) rules(r statement.Receipt) {
 }
 
 func (l *ledger) finish() {
+	for _, id := range slices.Sorted(maps.Keys(l.strange)) {
+		l.problem(UnknownKey, 0, "%d statements of the ledger are signed by a key that is not among the public keys: %s.", l.strange[id], printable(id))
+	}
+	if l.noRules > 0 {
+		l.note(RulesUnknown, 0, "%d statements do not say what the rules were: the operator did not know them any more when it signed.", l.noRules)
+	}
 	if l.expect.Anchor == nil && len(l.findings) == 0 {
 		l.note(LedgerEmpty, 0, "The ledger has no statement about this tenant: nothing was countersigned yet.")
 	}

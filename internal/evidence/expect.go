@@ -1,6 +1,10 @@
 package evidence
 
-import "github.com/switchboard-operator/switchboard/internal/contract"
+import (
+	"fmt"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
 
 // Expectation is what is known of a chain from elsewhere. What is left empty is not
 // checked.
@@ -32,6 +36,18 @@ func (s *span) add(sequence int64) {
 	s.count++
 }
 
+// String renders the range with its verb.
+func (s span) String() string {
+	switch {
+	case s.count == 1:
+		return fmt.Sprintf("Receipt %d is", s.from)
+	case s.to-s.from+1 == s.count:
+		return fmt.Sprintf("Receipts %d to %d are", s.from, s.to)
+	default:
+		return fmt.Sprintf("%d receipts from %d to %d are", s.count, s.from, s.to)
+	}
+}
+
 // expected checks a receipt against what is known from elsewhere.
 func (v *Verifier) expected(s Sealed) {
 	if digest, signed := v.expect.Countersigned[s.Sequence]; signed && digest != s.Digest {
@@ -48,17 +64,21 @@ func (v *Verifier) expectedWithin(r Receipt) {
 		return
 	}
 	if v.expect.Anchor == nil || r.Sequence > v.expect.Anchor.Sequence {
-		v.find(note(UnknownPolicy, r.Sequence, "Receipt %d is of rules that the ledger does not know yet.", r.Sequence))
+		v.unknown.add(r.Sequence)
 		return
 	}
-	v.find(problem(SwappedPolicy, r.Sequence, "Receipt %d is of rules that the ledger does not know: the policy was swapped for another. Their digest is the receipt's policyDigest.", r.Sequence))
+	v.swapped.add(r.Sequence)
 }
 
-// finishExpected tells of what was sealed anew: once, however much it is.
+// finishExpected tells of each kind once, however many receipts it concerns.
 func (v *Verifier) finishExpected() {
-	if r := v.resealed; r.count == 1 {
-		v.find(problem(Resealed, r.from, "Receipt %d is not the one that was countersigned: it was sealed anew afterwards.", r.from))
-	} else if r.count > 1 {
-		v.find(problem(Resealed, r.from, "%d receipts from %d to %d are not those that were countersigned: the chain was sealed anew afterwards, by someone who can write the tenant's database.", r.count, r.from, r.to))
+	if s := v.swapped; s.count > 0 {
+		v.find(problem(SwappedPolicy, s.from, "%s of rules that the ledger does not know: the policy was swapped for another. The digest of the rules is the receipt's policyDigest.", s))
+	}
+	if s := v.resealed; s.count > 0 {
+		v.find(problem(Resealed, s.from, "%s not what was countersigned: the chain was sealed anew afterwards, by someone who can write the tenant's database.", s))
+	}
+	if s := v.unknown; s.count > 0 {
+		v.find(note(UnknownPolicy, s.from, "%s of rules that the ledger does not know yet.", s))
 	}
 }

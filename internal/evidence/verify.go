@@ -22,10 +22,10 @@ func (r Report) OK() bool { return r.problems == 0 }
 // Verifier checks a chain of receipts that are added in their order. It keeps
 // the newest link alone, however long the chain is.
 type Verifier struct {
-	expect     Expectation
-	anchorSeen bool
-	resealed   span
-	report     Report
+	expect                     Expectation
+	anchorSeen                 bool
+	resealed, swapped, unknown span
+	report                     Report
 }
 
 // NewVerifier begins a verification. The anchor is the newest link that someone
