@@ -91,6 +91,8 @@ func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool,
 		config.ConnConfig.Database = contract.DatabaseName
 	}
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// Statements over many partitions look dear to the planner: compiling them takes longer than running them.
+	config.ConnConfig.RuntimeParams["jit"] = "off"
 	for name, value := range c.RuntimeParams {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
