@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -99,12 +98,12 @@ func fromPod(ctx context.Context, reader client.Reader, config *rest.Config, ten
 	ended := make(chan error, 1)
 	go func() {
 		err := run(ctx, config, pod, remotecommand.StreamOptions{Stdout: in, Stderr: &errs})
-		in.CloseWithError(err) // nil is the end of the file
+		_ = in.Close()
 		ended <- err
 	}()
 	err = evidence.ReadLines(out, add)
-	_ = out.CloseWithError(err)
-	if ran := <-ended; ran != nil && (err == nil || errors.Is(err, ran)) {
+	_, _ = io.Copy(io.Discard, out) // lets the run end, and say why what it wrote can't be read
+	if ran := <-ended; ran != nil {
 		return fmt.Errorf("running instance verify --export in pod %s: %w: %s", pod, ran, strings.TrimSpace(errs.String()))
 	}
 	return err
