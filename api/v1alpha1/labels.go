@@ -26,6 +26,9 @@ const (
 	AnnotationRotatedFor = "messaging.switchboard.dev/rotated-for"
 	// AnnotationApplied is the hash of the object as the operator last applied it.
 	AnnotationApplied = "messaging.switchboard.dev/applied"
+	// AnnotationAcceptEvidence on a Tenant is SEQUENCE:DIGEST of a receipt that the ledger is to go on from although
+	// it does not join what was countersigned before: after a restore, or when too many results were lost.
+	AnnotationAcceptEvidence = "messaging.switchboard.dev/accept-evidence"
 	// AnnotationHead on a ledger's ConfigMap is what its newest statement says, as the
 	// JSON of an Evidence: what status shows of it. The statement itself is what counts.
 	AnnotationHead = "messaging.switchboard.dev/head"

@@ -29,12 +29,21 @@ func (r *Reconciler) countersign(
 			continue
 		case err != nil:
 			return nil, err
-		case st.Evidence == nil || given.Sequence > st.Evidence.Sequence:
+		case newer(given, st.Evidence):
 			st.Evidence = &given
 		}
 		taken = append(taken, result)
 	}
 	return taken, nil
+}
+
+// newer says that evidence was signed after what status shows; by its sequence alone
+// it can't be told, as that goes back with a restore.
+func newer(given v1alpha1.Evidence, shown *v1alpha1.Evidence) bool {
+	if shown == nil || given.SignedAt.After(shown.SignedAt.Time) {
+		return given.Sequence > 0
+	}
+	return given.SignedAt.Equal(&shown.SignedAt) && given.Sequence > shown.Sequence
 }
 
 // countersigned says that status shows a result, and that the ledger took it.

@@ -151,6 +151,35 @@ func TestAFormerTenantsChainIsTold(t *testing.T) {
 	}
 }
 
+// After a restore the chain forks; what somebody accepted is told, and the rest still holds.
+func TestAnAcceptedBreakIsTold(t *testing.T) {
+	restored := func(t *testing.T, from int) *kept {
+		k := newKept(t)
+		old := len(k.entries)
+		before := contract.ChainLink{Sequence: 9, Digest: k.receipts[8].Digest}
+		k.receipts = k.receipts[:8]
+		k.anew(t, from, func(r *evidence.Receipt) { r.Generation = 9 })
+		r := k.signed[old-2] // about receipt 8
+		r.Generation, r.Digest, r.PreviousDigest, r.Accepted, r.Anchor = 1, k.receipts[7].Digest, k.receipts[7].Previous, &before, nil
+		if from == 7 {
+			r.Generation = 9
+		}
+		r.Links = []contract.ChainLink{{Sequence: 7, Digest: k.receipts[6].Digest}}
+		k.signed = append(k.signed, r)
+		k.entries = append(k.entries, audit.Entry{Ledger: "ledger-hotel-berlin-2026-2", Key: "000000000008"})
+		k.sign(t, old, func(*statement.Receipt) {})
+		return k
+	}
+	report := restored(t, 7).verify(t)
+	if !report.OK || len(report.Findings) != 1 || report.Findings[0].Code != audit.BreakAccepted {
+		t.Errorf("a fork at the accepted receipt: OK %t, %+v", report.OK, report.Findings)
+	}
+	report = restored(t, 3).verify(t)
+	if report.OK || len(report.Findings) != 2 || report.Findings[1].Code != evidence.Resealed {
+		t.Errorf("a fork long before it: OK %t, %+v", report.OK, report.Findings)
+	}
+}
+
 func TestWithoutReceiptsOnlyTheLedgerIsChecked(t *testing.T) {
 	k := newKept(t)
 	report, err := audit.Verify(t.Context(), audit.Evidence{Tenant: k.tenant, Entries: k.entries, Keys: k.keys})

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/evidence"
@@ -40,6 +41,8 @@ const (
 	ToldOtherwise evidence.Code = "ToldOtherwise"
 	// FormerChain is a note: the ledger holds the chain of a former Tenant of that name.
 	FormerChain evidence.Code = "FormerChain"
+	// BreakAccepted is a note: somebody let the ledger go on from a receipt that does not join it.
+	BreakAccepted evidence.Code = "BreakAccepted"
 	// NoReceipts is a note: only the ledger was checked.
 	NoReceipts evidence.Code = "NoReceipts"
 )
@@ -101,6 +104,12 @@ func (l *ledger) add(r statement.Receipt) {
 	case l.dropped && r.Anchor != nil: // it may have been the one before
 	case before == nil && r.Anchor != nil:
 		l.problem(LedgerGap, r.Sequence, "The ledger begins with the statement about receipt %d, which names one about receipt %d before it: the ledger's oldest statements are missing.", r.Sequence, r.Anchor.Sequence)
+	case before != nil && r.Accepted != nil:
+		l.note(BreakAccepted, r.Sequence, "On %s somebody let the ledger go on from receipt %d, which does not join receipt %d, countersigned before: after a restore, or because results were lost.",
+			r.SignedAt.UTC().Format(time.RFC3339), r.Sequence, before.Sequence)
+		l.forget(r.Sequence)
+	case before == nil && r.Accepted != nil:
+		l.problem(LedgerGap, r.Sequence, "The ledger begins with the statement about receipt %d, which names one about receipt %d before it: the ledger's oldest statements are missing.", r.Sequence, r.Accepted.Sequence)
 	case before != nil && r.Anchor == nil:
 		l.note(FormerChain, before.Sequence, "The ledger also holds %d statements about the chain of a former Tenant of this name, up to receipt %d.", len(l.signed), before.Sequence)
 		l.begin()
@@ -116,6 +125,13 @@ func (l *ledger) add(r statement.Receipt) {
 		l.expect.Countersigned[r.Sequence-1] = r.PreviousDigest
 	}
 	l.rules(r)
+}
+
+// forget drops what was countersigned of receipts that a break has made void. What
+// the statement that goes on from there tells of, takes the place of the rest.
+func (l *ledger) forget(after int64) {
+	maps.DeleteFunc(l.signed, func(sequence int64, _ statement.Receipt) bool { return sequence > after })
+	maps.DeleteFunc(l.expect.Countersigned, func(sequence int64, _ string) bool { return sequence > after })
 }
 
 func (l *ledger) rules(r statement.Receipt) {

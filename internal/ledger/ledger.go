@@ -128,18 +128,23 @@ func (l *Ledger) append(ctx context.Context, tenant *v1alpha1.Tenant, head Head)
 		return l.write(ctx, tenant, key, last, l.statement(tenant, head, &last.newest))
 	case begins:
 		return l.write(ctx, tenant, key, last, l.statement(tenant, head, nil))
-	case older:
-		given, err := l.covered(ctx, tenant, head, books, keys)
-		var contradiction *BrokenError
-		if err != nil && !errors.As(err, &contradiction) {
-			return given, err
-		}
-		if given.Sequence == 0 && last.newest.TenantUID != string(tenant.UID) && head.whole() {
-			return l.write(ctx, tenant, key, last, l.statement(tenant, head, nil)) // as begins
-		}
-		return given, err
+	}
+	given, refusal := v1alpha1.Evidence{}, broken(tenant, head, "%s", why)
+	if verdict == older {
+		given, refusal = l.covered(ctx, tenant, head, books, keys)
+	}
+	var contradiction *BrokenError
+	switch isBroken := errors.As(refusal, &contradiction); {
+	case refusal != nil && !isBroken:
+		return given, refusal
+	case verdict == older && given.Sequence == 0 && last.newest.TenantUID != string(tenant.UID) && head.whole():
+		return l.write(ctx, tenant, key, last, l.statement(tenant, head, nil)) // as begins
+	case isBroken && tenant.Annotations[v1alpha1.AnnotationAcceptEvidence] == fmt.Sprintf("%d:%s", head.receipt.Sequence, head.receipt.Digest):
+		r := l.statement(tenant, head, nil)
+		r.Accepted = &contract.ChainLink{Sequence: last.newest.Sequence, Digest: last.newest.Digest}
+		return l.write(ctx, tenant, key, last, r)
 	default:
-		return v1alpha1.Evidence{}, broken(tenant, head, "%s", why)
+		return given, refusal
 	}
 }
 
@@ -200,7 +205,8 @@ func (l *Ledger) target(tenant *v1alpha1.Tenant, last *book, r statement.Receipt
 		if year <= old {
 			year, part = old, number+1
 		}
-		if year == old && last.newest.TenantUID == r.TenantUID && last.size()+size <= maxBook {
+		goesOn := last.newest.TenantUID == r.TenantUID && r.Accepted == nil
+		if year == old && goesOn && last.size()+size <= maxBook {
 			return last.object, nil
 		}
 	}

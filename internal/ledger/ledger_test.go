@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -118,6 +119,35 @@ func outcome(r contract.RetentionResult) contract.RetentionResult {
 func policy(r contract.RetentionResult, name string) contract.RetentionResult {
 	r.Policy = name
 	return r
+}
+
+// A person may accept what the operator can't: exactly that receipt, and no other.
+func TestABreakGoesOnWhenItIsAccepted(t *testing.T) {
+	w, mine, restored := newWorld(t), chain(t, 30, ""), chain(t, 8, word("a"))
+	w.append(tenant(), mine[2])
+	w.append(tenant(), mine[4])
+	accepting := func(r contract.RetentionResult) *v1alpha1.Tenant {
+		accepted := tenant()
+		accepted.Annotations = map[string]string{v1alpha1.AnnotationAcceptEvidence: fmt.Sprintf("%d:%s", r.Sequence, r.Digest)}
+		return accepted
+	}
+	if _, err := w.Append(t.Context(), accepting(restored[3]), ledger.OfRetention(restored[4], rules())); err == nil {
+		t.Error("another receipt than the accepted one was taken")
+	}
+	if e := w.append(accepting(restored[3]), restored[3]); e.Ledger != "ledger-hotel-berlin-2026-2" {
+		t.Errorf("written into %s", e.Ledger)
+	}
+	if r := w.statements()[4]; r.Anchor != nil || r.Accepted == nil || r.Accepted.Sequence != 5 || r.Accepted.Digest != mine[4].Digest {
+		t.Errorf("statement %+v", r)
+	}
+	if e := w.append(tenant(), restored[5]); e.Sequence != 6 || w.statements()[6].Anchor.Sequence != 4 {
+		t.Errorf("went on as %+v", e)
+	}
+	// Too many results were lost.
+	w.append(accepting(mine[29]), mine[29])
+	if r := w.statements()[30]; r.Accepted == nil || r.Accepted.Sequence != 6 || len(r.Links) != 20 {
+		t.Errorf("statement %+v", r)
+	}
 }
 
 // A ledger that somebody wrote into is not gone on with.

@@ -38,10 +38,13 @@ type Receipt struct {
 	// Anchor is the newest head that was countersigned before; nil in the first statement
 	// about a chain. Links are the receipts between the two that the operator was told of,
 	// oldest first.
-	Anchor     *contract.ChainLink  `json:"anchor,omitempty"`
-	Links      []contract.ChainLink `json:"links,omitempty"`
-	FinishedAt time.Time            `json:"finishedAt"`
-	SignedAt   time.Time            `json:"signedAt"`
+	Anchor *contract.ChainLink  `json:"anchor,omitempty"`
+	Links  []contract.ChainLink `json:"links,omitempty"`
+	// Accepted takes the place of Anchor where the head does not join the one that was
+	// countersigned before, and a person accepted that by an annotation on the Tenant.
+	Accepted   *contract.ChainLink `json:"accepted,omitempty"`
+	FinishedAt time.Time           `json:"finishedAt"`
+	SignedAt   time.Time           `json:"signedAt"`
 }
 
 // Count is what was done to one category.
@@ -87,6 +90,9 @@ func OpenReceipt(ctx context.Context, envelope []byte, keys Keys) (Receipt, stri
 // sound says that a receipt's own members agree with each other.
 func (r Receipt) sound() bool {
 	if r.Tenant == "" || r.Sequence < 1 || !isDigest(r.Digest) || !isDigest(r.PreviousDigest) || !evidence.KnownKind(r.Kind) {
+		return false
+	}
+	if r.Accepted != nil && (r.Anchor != nil || r.Accepted.Sequence < 1 || !isDigest(r.Accepted.Digest)) {
 		return false
 	}
 	at := int64(0)
