@@ -66,7 +66,7 @@ func export(folder string, found *audit.Evidence) error {
 }
 
 func write(file string, content func(io.Writer) error) (err error) {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ type usageError struct{ error }
 var errFindings = errors.New("findings")
 
 func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	root := command()
+	root := command() //nolint:contextcheck // cobra hands it to the commands
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

@@ -23,6 +23,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/ledger"
+	"github.com/switchboard-operator/switchboard/internal/name"
 )
 
 // maxIdle is what the operator may occupy at most when it has nothing to do, in KiB.
@@ -38,6 +40,7 @@ func TestTheProgram(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	c, kubeconfig := cluster(t)
+	manyReceipts(t, c)
 	probes := freeAddress(t)
 	var log bytes.Buffer
 	operator := exec.CommandContext(t.Context(), program, "--metrics-bind-address="+freeAddress(t), "--health-probe-bind-address="+probes)
@@ -80,6 +83,21 @@ func TestTheProgram(t *testing.T) {
 		if !strings.HasPrefix(line, "{") || working && strings.Contains(line, `"level":"ERROR"`) {
 			t.Errorf("in the log: %s", line)
 		}
+	}
+}
+
+// manyReceipts makes full ledgers of many tenants, which together are as large as the
+// operator may be: it must not hold them.
+func manyReceipts(t *testing.T, c client.Client) {
+	t.Helper()
+	for i := range maxIdle / 512 {
+		tenant := fmt.Sprintf("hotel-%d", i)
+		labels := ledger.Labels()
+		labels[v1alpha1.LabelTenant] = tenant
+		create(t, c, &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Name: name.Ledger(tenant, 2026, 1), Namespace: "switchboard-system", Labels: labels},
+			Data:       map[string]string{"000000000001": strings.Repeat("x", 512<<10)},
+		})
 	}
 }
 

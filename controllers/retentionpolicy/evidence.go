@@ -48,7 +48,7 @@ func newer(given v1alpha1.Evidence, shown *v1alpha1.Evidence) bool {
 
 // countersigned says that status shows a result, and that the ledger took it.
 func countersigned(st *v1alpha1.RetentionPolicyStatus, result contract.RetentionResult) bool {
-	return st.Evidence != nil && result.Sequence < st.Evidence.Sequence &&
+	return st.Evidence != nil && result.Sequence <= st.Evidence.Sequence &&
 		slices.ContainsFunc(st.Runs, func(known v1alpha1.RetentionRun) bool {
 			return known.Sequence == result.Sequence && known.Digest == result.Digest
 		})

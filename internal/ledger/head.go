@@ -67,11 +67,6 @@ func OfSubject(r contract.SubjectResult) Head {
 	return h
 }
 
-// link names the head.
-func (h Head) link() contract.ChainLink {
-	return contract.ChainLink{Sequence: h.receipt.Sequence, Digest: h.receipt.Digest}
-}
-
 // maxName bounds the names that a Job tells of, as the API does.
 const maxName = 63
 

@@ -49,3 +49,24 @@ func TestParseCredentialsIsTheInverse(t *testing.T) {
 		}
 	}
 }
+
+func TestParseLedgerIsTheInverse(t *testing.T) {
+	for _, tenant := range []string{"a", "hotel-berlin", "a-2026", "a-2026-2"} {
+		for _, year := range []int{2026, 2027} {
+			for _, part := range []int{1, 2, 999} {
+				gotYear, gotPart, ok := name.ParseLedger(tenant, name.Ledger(tenant, year, part))
+				if !ok || gotYear != year || gotPart != part {
+					t.Errorf("%s came back as %d, %d, %t", name.Ledger(tenant, year, part), gotYear, gotPart, ok)
+				}
+			}
+		}
+	}
+	for _, foreign := range []string{"", "ledger-a", "ledger-a-", "ledger-a-x", "ledger-a-2026-1", "ledger-a-2026-x", "ledger-a-2026-02", "ledger-b-2026", "ledger-a-26"} {
+		if year, part, ok := name.ParseLedger("a", foreign); ok {
+			t.Errorf("%q was taken for part %d of %d", foreign, part, year)
+		}
+	}
+	if problems := validation.IsDNS1123Subdomain(name.Ledger(strings.Repeat("a", 40), 2026, 999)); len(problems) > 0 {
+		t.Error(problems)
+	}
+}
