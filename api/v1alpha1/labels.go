@@ -11,6 +11,8 @@ const (
 	LabelChannel = "messaging.switchboard.dev/channel"
 	// LabelPolicy is the name of the RetentionPolicy that an object serves.
 	LabelPolicy = "messaging.switchboard.dev/retention-policy"
+	// LabelRequest is the name of the DataSubjectRequest that an object serves.
+	LabelRequest = "messaging.switchboard.dev/request"
 	// LabelTenantUID on a ledger's ConfigMap is the uid of the Tenant that the chain belongs to.
 	LabelTenantUID = "messaging.switchboard.dev/tenant-uid"
 	// LabelRetained is "true" on a namespace whose Tenant was deleted with deletionPolicy Retain.
@@ -34,6 +36,9 @@ const (
 	AnnotationHead = "messaging.switchboard.dev/head"
 	// AnnotationLogins on a migrate Job lists the Secrets of the logins that it brings about, separated by commas.
 	AnnotationLogins = "messaging.switchboard.dev/logins"
+	// AnnotationHolds on a migrate Job's pods lists the LegalHolds that it puts in force: NAME=UID.GENERATION, and
+	// .RESOURCEVERSION of the Secret where there is one, separated by commas.
+	AnnotationHolds = "messaging.switchboard.dev/holds"
 )
 
 // FinalizerTenant lets the operator obey a Tenant's deletionPolicy.

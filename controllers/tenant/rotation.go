@@ -57,7 +57,7 @@ const askAgain = 5 * time.Second
 
 // components that log in to the tenant's database.
 func (s *scope) components() []string {
-	all := []string{contract.ComponentServe, contract.ComponentRetain}
+	all := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject}
 	for _, c := range s.channels {
 		all = append(all, contract.ComponentConnector(c.Name))
 	}
@@ -96,8 +96,12 @@ func (r *Reconciler) retireCredentials(ctx context.Context, s *scope) error {
 
 // moved says that a component's pods all use its newest login.
 func (r *Reconciler) moved(ctx context.Context, s *scope, component string) (bool, error) {
-	if component == contract.ComponentRetain {
+	switch component {
+	case contract.ComponentRetain:
 		return r.runsMoved(ctx, s)
+	case contract.ComponentSubject: // the next Job takes the newest
+		active, err := observe.ActiveJobs(ctx, r.Client, s.tenant.Name, s.in.Namespace(), component)
+		return active == 0, err
 	}
 	deployment := component // connector-CHANNEL
 	if component == contract.ComponentServe {
@@ -118,6 +122,6 @@ func (r *Reconciler) runsMoved(ctx context.Context, s *scope) (bool, error) {
 	if err != nil || !uses {
 		return false, err
 	}
-	active, err := observe.ActiveRuns(ctx, r.Client, s.tenant.Name, s.in.Namespace())
+	active, err := observe.ActiveJobs(ctx, r.Client, s.tenant.Name, s.in.Namespace(), contract.ComponentRetain)
 	return active == 0, err
 }

@@ -121,11 +121,11 @@ func RunsUseSecret(ctx context.Context, r client.Reader, tenant, namespace, secr
 	}), nil
 }
 
-// ActiveRuns counts the retention Jobs of a tenant that have not finished.
-func ActiveRuns(ctx context.Context, r client.Reader, tenant, namespace string) (int, error) {
+// ActiveJobs counts the Jobs of one component of a tenant that have not finished.
+func ActiveJobs(ctx context.Context, r client.Reader, tenant, namespace, of string) (int, error) {
 	var jobs batchv1.JobList
-	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant, "retain"))); err != nil {
-		return 0, fmt.Errorf("reading the retention Jobs: %w", err)
+	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant, of))); err != nil {
+		return 0, fmt.Errorf("reading the Jobs of %s: %w", of, err)
 	}
 	active := 0
 	for i := range jobs.Items {

@@ -15,7 +15,7 @@ import (
 // Isolation closes a tenant's namespace and bounds it, before anything runs there.
 func Isolation(in Tenant) []client.Object {
 	return []client.Object{
-		DefaultDeny(in), allowDNS(in), databasePolicy(in), migratePolicy(in), retainPolicy(in), servePolicy(in),
+		DefaultDeny(in), allowDNS(in), databasePolicy(in), migratePolicy(in), retainPolicy(in), servePolicy(in), subjectPolicy(in),
 		quota(in), limits(in),
 	}
 }
@@ -26,6 +26,7 @@ const (
 	componentServe     = contract.ComponentServe
 	componentMigrate   = "migrate"
 	componentRetain    = contract.ComponentRetain
+	componentSubject   = contract.ComponentSubject
 	componentConnector = "connector"
 	componentIsolation = "isolation"
 )
@@ -68,7 +69,7 @@ func databasePolicy(in Tenant) *networkingv1.NetworkPolicy {
 	clients := networkingv1.NetworkPolicyIngressRule{
 		From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
 			Key: labelComponent, Operator: metav1.LabelSelectorOpIn,
-			Values: []string{componentConnector, componentMigrate, componentRetain, componentServe},
+			Values: []string{componentConnector, componentMigrate, componentRetain, componentServe, componentSubject},
 		}}}}},
 		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
 	}
@@ -81,6 +82,10 @@ func migratePolicy(in Tenant) *networkingv1.NetworkPolicy {
 
 func retainPolicy(in Tenant) *networkingv1.NetworkPolicy {
 	return in.networkPolicy("retain", in.selector(componentRetain), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+}
+
+func subjectPolicy(in Tenant) *networkingv1.NetworkPolicy {
+	return in.networkPolicy("subject", in.selector(componentSubject), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
 }
 
 func servePolicy(in Tenant) *networkingv1.NetworkPolicy {
