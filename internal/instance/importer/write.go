@@ -1,9 +1,12 @@
 package importer
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,50 +77,50 @@ func (w *writer) ensurePartitions(ctx context.Context, batch []line) error {
 
 // claim marks lines as seen and returns those that were not before.
 func (w *writer) claim(ctx context.Context, tx pgx.Tx, batch []line) ([]line, error) {
-	type key struct{ channel, hash string }
-	byKey := map[key]line{}
-	var channels []string
-	var hashes [][]byte
-	for _, l := range batch {
-		hash := w.identity(l)
-		k := key{l.Channel, string(hash)}
-		if _, twice := byKey[k]; twice {
-			continue
-		}
-		byKey[k] = l
-		channels, hashes = append(channels, l.Channel), append(hashes, hash)
+	type claim struct {
+		line   line
+		hashes [][]byte
 	}
-	rows, err := tx.Query(ctx, `INSERT INTO sb.seen (channel, id_hash) SELECT * FROM unnest($1::text[], $2::bytea[])
-		ON CONFLICT DO NOTHING RETURNING channel, id_hash`, channels, hashes)
-	if err != nil {
-		return nil, fmt.Errorf("looking for duplicates: %w", err)
+	claims := make([]claim, len(batch))
+	for i, l := range batch {
+		claims[i] = claim{l, w.identity(l)}
 	}
-	fresh, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (line, error) {
-		var channel string
-		var hash []byte
-		err := row.Scan(&channel, &hash)
-		return byKey[key{channel, string(hash)}], err
+	// In the order of the hashes, so that two imports at once wait for each other in the same order.
+	slices.SortStableFunc(claims, func(a, b claim) int {
+		return cmp.Or(cmp.Compare(a.line.Channel, b.line.Channel), bytes.Compare(a.hashes[0], b.hashes[0]))
 	})
-	if err != nil {
+	var fresh []line
+	asked := &pgx.Batch{}
+	for _, c := range claims {
+		asked.Queue("SELECT sb.first_seen($1, $2)", c.line.Channel, c.hashes).QueryRow(func(row pgx.Row) error {
+			var first bool
+			err := row.Scan(&first)
+			if first {
+				fresh = append(fresh, c.line)
+			}
+			return err
+		})
+	}
+	if err := tx.SendBatch(ctx, asked).Close(); err != nil {
 		return nil, fmt.Errorf("looking for duplicates: %w", err)
 	}
 	return fresh, nil
 }
 
-// identity is the keyed hash by which a line is recognised: of the provider's id, as
+// identity are the keyed hashes, the one under the current key first, by which a line is recognised: of the provider's id, as
 // connectors make it, so that what is imported is not received again; else of all that
 // the message is.
-func (w *writer) identity(l line) []byte {
+func (w *writer) identity(l line) [][]byte {
 	if l.ProviderID != "" {
-		hash, _ := w.keys.Hash(kindProviderID, l.ProviderID)
-		return hash
+		hashes, _ := w.keys.Hashes(kindProviderID, l.ProviderID)
+		return hashes
 	}
 	content, err := json.Marshal([]string{l.Address, l.at.Format(time.RFC3339Nano), l.Direction, l.Body})
 	if err != nil {
 		panic(err) // strings alone: cannot happen
 	}
-	hash, _ := w.keys.Hash(kindContent, string(content))
-	return hash
+	hashes, _ := w.keys.Hashes(kindContent, string(content))
+	return hashes
 }
 
 // thread names a conversation before its id is known.

@@ -35,7 +35,7 @@ func BenchmarkRetain(b *testing.B) {
 			}
 			b.ReportMetric(float64(category(b, result, contract.CategoryMessages).Deleted), "messages-deleted")
 			b.ReportMetric(ask[float64](b, db, `SELECT sum(pg_total_relation_size(part)) / 1e6 FROM (SELECT part FROM sb.retention_partitions('message')
-				UNION ALL SELECT part FROM sb.retention_partitions('message_body') UNION ALL SELECT 'sb.seen') p`), "MB-left")
+				UNION ALL SELECT part FROM sb.retention_partitions('message_body') UNION ALL SELECT part FROM sb.retention_partitions('seen')) p`), "MB-left")
 		}
 	})
 

@@ -34,7 +34,7 @@ func (r *run) dropMonths(ctx context.Context) error {
 	}
 	for _, kind := range r.kinds {
 		switch kind {
-		case contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryAccessLogs:
+		case contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryAccessLogs, "ProviderIDs":
 		default:
 			continue
 		}

@@ -223,13 +223,14 @@ CREATE TABLE sb.access_log (
   PRIMARY KEY (at, id)
 ) PARTITION BY RANGE (at);
 
--- Provider ids seen, as keyed hashes: a replay is recognised after its partition is gone.
+-- Provider ids seen, as keyed hashes: a replay is recognised after its message is gone. By month, so that they go by DROP
+-- too; that an id stands here once is seen to by sb.first_seen.
 CREATE TABLE sb.seen (
   channel text  NOT NULL,
   id_hash bytea NOT NULL,
-  seen_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (channel, id_hash)
-);
+  seen_at timestamptz NOT NULL DEFAULT now()
+) PARTITION BY RANGE (seen_at);
+CREATE INDEX seen_id ON sb.seen (channel, id_hash);
 
 -- Who must not be written to. channel '*' is the whole tenant. Survives erasure: it holds a keyed hash alone.
 CREATE TABLE sb.suppression (
@@ -366,7 +367,7 @@ CREATE TABLE sb.receipt (
   recorded_at timestamptz NOT NULL DEFAULT now()
 );
 
--- ensure_partition makes the monthly partitions (UTC) of the three partitioned tables that hold p_at.
+-- ensure_partition makes the monthly partitions (UTC) of the partitioned tables that hold p_at.
 -- There is no default partition: rows in one would never age out.
 -- +goose StatementBegin
 CREATE FUNCTION sb.ensure_partition(p_at timestamptz) RETURNS void
@@ -377,7 +378,7 @@ DECLARE
   t     text;
   part  text;
 BEGIN
-  FOREACH t IN ARRAY ARRAY['message', 'message_body', 'access_log'] LOOP
+  FOREACH t IN ARRAY ARRAY['message', 'message_body', 'access_log', 'seen'] LOOP
     part := format('%s_%s', t, to_char(first, 'YYYY_MM'));
     IF to_regclass('sb.' || part) IS NULL THEN
       PERFORM pg_advisory_xact_lock(hashtext('sb.ensure_partition'));
@@ -388,6 +389,26 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
+
+-- first_seen marks an id as seen, in the caller's transaction, and tells whether it was not before. p_hashes are its keyed
+-- hashes under every version of the key, the current one first. Who asks for an id that is just being stored waits here
+-- until that is durable or undone.
+-- +goose StatementBegin
+CREATE FUNCTION sb.first_seen(p_channel text, p_hashes bytea[]) RETURNS boolean
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended(p_channel || encode(p_hashes[1], 'hex'), 0));
+  PERFORM FROM sb.seen WHERE channel = p_channel AND id_hash = ANY (p_hashes);
+  IF FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO sb.seen (channel, id_hash) VALUES (p_channel, p_hashes[1]);
+  RETURN true;
+END
+$$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION sb.first_seen(text, bytea[]) FROM PUBLIC;
 
 -- Expired rows are unreadable to everyone but the role that removes them. The owner's own functions are exempt
 -- (row security is not forced on the owner) and must compare with sb.cutoff themselves.

@@ -125,15 +125,7 @@ BEGIN
     RAISE EXCEPTION 'role % is not the connector of a channel', session_user USING ERRCODE = 'SB101';
   END IF;
   stored := false;
-  IF cardinality(p_seen) > 1 THEN
-    PERFORM FROM sb.seen WHERE channel = v_channel AND id_hash = ANY (p_seen[2:]);
-    IF FOUND THEN
-      RETURN;
-    END IF;
-  END IF;
-  -- A replay that comes while the first is being stored waits here until that is durable.
-  INSERT INTO sb.seen (channel, id_hash) VALUES (v_channel, p_seen[1]) ON CONFLICT DO NOTHING;
-  IF NOT FOUND THEN
+  IF NOT sb.first_seen(v_channel, p_seen) THEN
     RETURN;
   END IF;
   v_contact := sb.contact_of(p_address, p_hashes, p_key_version, p_contact);

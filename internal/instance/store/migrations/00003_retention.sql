@@ -16,9 +16,7 @@ ALTER TABLE sb.web_chat_session SET (autovacuum_vacuum_scale_factor = 0, autovac
 ALTER TABLE sb.integration_data SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
 ALTER TABLE sb.testimonial      SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
 ALTER TABLE sb.staff            SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
-ALTER TABLE sb.seen            SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE sb.reply_key       SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
-CREATE INDEX seen_at ON sb.seen (seen_at);
 CREATE INDEX reply_key_created ON sb.reply_key (created_at);
 CREATE INDEX receipt_policy ON sb.receipt (policy, sequence DESC);
 CREATE INDEX conversation_guestless ON sb.conversation (last_message_at) WHERE contact_id IS NULL;
@@ -83,7 +81,7 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- retention_table names the table of a category and its age mark; both NULL for other kinds.
+-- retention_table names the table of a kind and its age mark; all NULL for kinds that have none.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_table(p_kind text, OUT name text, OUT mark text, OUT partitioned boolean)
   LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -92,7 +90,8 @@ AS $$
     ('Messages', 'message_body', 'at', true), ('MessageMetadata', 'message', 'at', true), ('AccessLogs', 'access_log', 'at', true),
     ('Attachments', 'attachment', 'at', false), ('Contacts', 'contact', 'last_seen_at', false),
     ('StaffAccounts', 'staff', 'last_active_at', false), ('WebChatSessions', 'web_chat_session', 'last_active_at', false),
-    ('IntegrationData', 'integration_data', 'at', false), ('Testimonials', 'testimonial', 'at', false)
+    ('IntegrationData', 'integration_data', 'at', false), ('Testimonials', 'testimonial', 'at', false),
+    ('ProviderIDs', 'seen', 'seen_at', true)
   ) t (kind, name, mark, partitioned) WHERE t.kind = p_kind
 $$;
 -- +goose StatementEnd
@@ -230,7 +229,7 @@ DECLARE
   v_count    bigint;
 BEGIN
   PERFORM sb.retention_in_force(p_policy);
-  SELECT * INTO STRICT v_progress FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind AND ruled;
+  SELECT * INTO STRICT v_progress FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind;
   v_holds := sb.retention_holds(p_kind);
   FOR v_part IN
     SELECT q.part FROM sb.retention_partitions((sb.retention_table(p_kind)).name) q WHERE q.upper <= v_progress.cutoff ORDER BY q.lower
@@ -318,10 +317,6 @@ BEGIN
     SELECT sb.remove_files(array_agg(id)) INTO v_count FROM (
       SELECT f.id FROM sb.file f WHERE f.created_at <= now() - interval '1 hour'
         AND NOT EXISTS (SELECT FROM sb.attachment a WHERE a.file_id = f.id) LIMIT p_limit) doomed;
-  WHEN p_kind = 'ProviderIDs' THEN
-    DELETE FROM sb.seen WHERE seen_at <= v_progress.cutoff AND ctid = ANY (ARRAY(
-      SELECT ctid FROM sb.seen WHERE seen_at <= v_progress.cutoff ORDER BY seen_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
-    GET DIAGNOSTICS v_count = ROW_COUNT;
   WHEN p_kind = 'ReplyKeys' THEN
     DELETE FROM sb.reply_key WHERE created_at <= v_progress.cutoff AND ctid = ANY (ARRAY(
       SELECT ctid FROM sb.reply_key WHERE created_at <= v_progress.cutoff ORDER BY created_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
@@ -495,7 +490,7 @@ REVOKE ALL ON FUNCTION sb.retention_partitions(text), sb.retention_in_force(text
   sb.retention_count(text, text, bigint), sb.retention_drop(text, text), sb.retention_batch(text, text, integer),
   sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_left(text, text),
   sb.retention_seal(text, bigint, text, text, text), sb.retention_holds(text), sb.holds_of_access(uuid, timestamptz),
-  sb.remove_files(uuid[]), sb.ensure_partition(timestamptz), sb.holds_of(uuid, text, timestamptz),
+  sb.remove_files(uuid[]), sb.retention_anonymize(text), sb.retention_table(text), sb.ensure_partition(timestamptz), sb.holds_of(uuid, text, timestamptz),
   sb.holds_of_contact(uuid, timestamptz), sb.hold_bearer() FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA sb TO sb_retain;
@@ -512,4 +507,4 @@ DROP FUNCTION sb.remove_files, sb.retention_seal, sb.retention_left, sb.retentio
   sb.retention_drop, sb.retention_anonymize, sb.retention_count, sb.retention_open, sb.retention_in_force, sb.retention_holds,
   sb.holds_of_access, sb.retention_table, sb.retention_partitions;
 DROP TABLE sb.retention_plan, sb.retention_kept, sb.retention_progress, sb.retention_run;
-DROP INDEX sb.seen_at, sb.reply_key_created, sb.conversation_guestless, sb.receipt_policy;
+DROP INDEX sb.reply_key_created, sb.conversation_guestless, sb.receipt_policy;

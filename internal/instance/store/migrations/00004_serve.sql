@@ -6,7 +6,8 @@ GRANT USAGE ON SCHEMA sb TO sb_serve;
 GRANT SELECT ON sb.retention_limit, sb.channel, sb.contact_address TO sb_serve;
 GRANT SELECT, UPDATE (name)            ON sb.contact      TO sb_serve;
 GRANT SELECT, UPDATE (last_message_at) ON sb.conversation TO sb_serve;
-GRANT SELECT, INSERT ON sb.message, sb.message_body, sb.seen, sb.reply_key TO sb_serve;
+GRANT SELECT, INSERT ON sb.message, sb.message_body, sb.reply_key TO sb_serve;
+GRANT EXECUTE ON FUNCTION sb.first_seen(text, bytea[]) TO sb_serve;
 GRANT INSERT ON sb.access_log TO sb_serve;
 
 GRANT SELECT, UPDATE (name, mobile, password_hash, last_active_at) ON sb.staff TO sb_serve;
