@@ -24,6 +24,7 @@ func TestEveryTamperingIsFound(t *testing.T) {
 	}{
 		{"nobody did anything", func(*testing.T, *kept) {}, nil, true},
 		{"receipts are newer than the ledger", func(_ *testing.T, k *kept) { k.entries = k.entries[:4] }, []evidence.Code{evidence.AnchorOlder}, true},
+		{"a statement came late", func(t *testing.T, k *kept) { k.late(t, func(*statement.Receipt) {}) }, nil, true},
 		{"there is nothing yet", func(_ *testing.T, k *kept) { k.entries, k.receipts = nil, nil }, []evidence.Code{audit.LedgerEmpty, evidence.Empty}, true},
 
 		// Whoever can write the tenant's database.
@@ -87,6 +88,9 @@ func TestEveryTamperingIsFound(t *testing.T) {
 			k.entries = nil
 		}, []evidence.Code{audit.LedgerEmpty, audit.LedgerTruncated}, false},
 
+		{"a late statement contradicts the one before it", func(t *testing.T, k *kept) {
+			k.late(t, func(r *statement.Receipt) { r.Digest = strings.Repeat("99", 32) })
+		}, []evidence.Code{audit.BadStatement}, false},
 		{"ledger, keys and chain are all made anew, and an auditor has kept an old head", func(t *testing.T, k *kept) {
 			k.status = &contract.ChainLink{Sequence: 5, Digest: k.receipts[4].Digest}
 			k.key = newKey(t)

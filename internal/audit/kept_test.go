@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -162,4 +163,19 @@ func (k *kept) countersign(t testing.TB) {
 			}
 		})
 	}
+}
+
+// late adds the statement about the third receipt, whose run's result was seen after all.
+func (k *kept) late(t testing.TB, change func(*statement.Receipt)) {
+	t.Helper()
+	r := k.signed[1]
+	s := k.receipts[2]
+	at := time.Date(2026, 3, 3, 2, 30, 0, 0, time.UTC)
+	cutoff, overdue := at.AddDate(0, 0, -90), int64(0)
+	r.Sequence, r.Digest, r.PreviousDigest, r.Anchor, r.Links, r.FinishedAt = s.Sequence, s.Digest, s.Previous, nil, nil, at.Add(time.Second)
+	r.Counts = []statement.Count{{Category: contract.CategoryMessages, Cutoff: &cutoff, Done: 2, Overdue: &overdue}}
+	r.CoveredBy = &contract.ChainLink{Sequence: 4, Digest: k.receipts[3].Digest}
+	k.signed = slices.Insert(k.signed, 2, r)
+	k.entries = slices.Insert(k.entries, 2, audit.Entry{Ledger: "ledger-hotel-berlin-2026", Key: "000000000003"})
+	k.sign(t, 2, change)
 }

@@ -61,6 +61,8 @@ type ledger struct {
 	keys     map[string]bool             // that signed
 	strange  map[string]int              // statements by keys that are not known
 	dropped  bool                        // the statement before was not relied upon
+	late     []statement.Receipt         // statements that came late
+	broke    bool                        // somebody accepted a break
 	noRules  int                         // statements without them
 	findings findings
 }
@@ -82,6 +84,10 @@ func readLedger(ctx context.Context, tenant string, entries []Entry, keys statem
 			l.problem(BadStatement, r.Sequence, "Statement %s of %s is about receipt %d of another tenant, or was moved.", e.Key, e.Ledger, r.Sequence)
 		default:
 			l.keys[id] = true
+			if r.CoveredBy != nil {
+				l.late = append(l.late, r)
+				continue
+			}
 			l.add(r)
 			l.dropped = false
 			continue
@@ -108,11 +114,13 @@ func (l *ledger) add(r statement.Receipt) {
 		l.note(BreakAccepted, r.Sequence, "On %s somebody let the ledger go on from receipt %d, which does not join receipt %d, countersigned before: after a restore, or because results were lost.",
 			r.SignedAt.UTC().Format(time.RFC3339), r.Sequence, before.Sequence)
 		l.forget(r.Sequence)
+		l.broke = true
 	case before == nil && r.Accepted != nil:
 		l.problem(LedgerGap, r.Sequence, "The ledger begins with the statement about receipt %d, which names one about receipt %d before it: the ledger's oldest statements are missing.", r.Sequence, r.Accepted.Sequence)
 	case before != nil && r.Anchor == nil:
 		l.note(FormerChain, before.Sequence, "The ledger also holds %d statements about the chain of a former Tenant of this name, up to receipt %d.", len(l.signed), before.Sequence)
 		l.begin()
+		l.late = slices.DeleteFunc(l.late, func(late statement.Receipt) bool { return late.TenantUID != r.TenantUID })
 	case before != nil && *r.Anchor != *before:
 		l.problem(LedgerGap, r.Sequence, "The statement about receipt %d follows one about receipt %d, which the ledger does not hold in that place: statements are missing or were replaced.", r.Sequence, r.Anchor.Sequence)
 	}
@@ -147,6 +155,14 @@ func (l *ledger) rules(r statement.Receipt) {
 }
 
 func (l *ledger) finish() {
+	for _, r := range l.late {
+		if digest := l.expect.Countersigned[r.Sequence]; digest == r.Digest {
+			l.signed[r.Sequence] = r
+			l.rules(r)
+		} else if !l.broke {
+			l.problem(BadStatement, r.Sequence, "The statement about receipt %d, which came late, is about another one than the statement about receipt %d told of.", r.Sequence, r.CoveredBy.Sequence)
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(l.strange)) {
 		l.problem(UnknownKey, 0, "%d statements of the ledger are signed by a key that is not among the public keys: %s.", l.strange[id], printable(id))
 	}

@@ -73,7 +73,7 @@ func (v *Verifier) expectedWithin(r Receipt) {
 // finishExpected tells of each kind once, however many receipts it concerns.
 func (v *Verifier) finishExpected() {
 	if s := v.swapped; s.count > 0 {
-		v.find(problem(SwappedPolicy, s.from, "%s of rules that the ledger does not know: the policy was swapped for another. The digest of the rules is the receipt's policyDigest.", s))
+		v.find(problem(SwappedPolicy, s.from, "%s of rules that the ledger does not know: the policy was swapped for another, or what the run told was lost. The digest of the rules is the receipt's policyDigest.", s))
 	}
 	if s := v.resealed; s.count > 0 {
 		v.find(problem(Resealed, s.from, "%s not what was countersigned: the chain was sealed anew afterwards, by someone who can write the tenant's database.", s))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -121,44 +122,48 @@ func (b *book) size() int {
 	return n
 }
 
-// covered gives what status shows of a head that is older than the newest statement:
-// the first statement at or after it tells of it. The zero Evidence when none does.
-func (l *Ledger) covered(ctx context.Context, tenant *v1alpha1.Tenant, head Head, books []ref, keys statement.Keys) (v1alpha1.Evidence, error) {
-	sequence := head.receipt.Sequence
-	for i, ref := range slices.Backward(books) {
-		b, err := l.open(ctx, ref.name, keys)
+// trace is where the ledger tells of a receipt.
+type trace struct {
+	book   *book
+	by     statement.Receipt // the statement that tells of it
+	keyID  string            // of the key that signed it
+	digest string            // of the receipt; empty when nothing tells of it
+}
+
+// find looks for the first statement at or after a receipt: its own, or the one whose
+// links tell of it.
+func (p *pass) find(ctx context.Context, sequence int64) (trace, error) {
+	for i, ref := range slices.Backward(p.books) {
+		b, err := p.open(ctx, ref.name, p.keys)
 		if err != nil {
-			return v1alpha1.Evidence{}, asBroken(tenant, head, err)
+			return trace{}, err
 		}
-		found := ""
-		for key := range b.object.Data {
-			if key >= entry(sequence) && (found == "" || key < found) {
-				found = key
-			}
-		}
-		if found == "" {
-			return v1alpha1.Evidence{}, nil // between two books, untold
-		}
-		r, id, err := b.read(ctx, found, keys)
-		if err != nil {
-			return v1alpha1.Evidence{}, asBroken(tenant, head, err)
-		}
-		digest, told := said(r, sequence)
+		r, id, err := b.from(ctx, sequence, p.keys)
 		switch {
+		case err != nil:
+			return trace{}, err
 		case r.Anchor != nil && r.Anchor.Sequence >= sequence && i > 0:
-			continue // an older book has its own statement
-		case told && digest != head.receipt.Digest:
-			return v1alpha1.Evidence{}, broken(tenant, head, "another receipt %d was countersigned, in ConfigMap %s: the tenant's chain was written anew", sequence, ref.name)
-		case told:
-			return v1alpha1.Evidence{
-				Sequence: sequence, Digest: digest, Ledger: ref.name,
-				KeyID: id, SignedAt: metav1.NewTime(r.SignedAt),
-			}, nil
-		default:
-			return v1alpha1.Evidence{}, nil
+			continue // an older book has its statement
+		}
+		digest, _ := said(r, sequence)
+		return trace{book: b, by: r, keyID: id, digest: digest}, nil
+	}
+	return trace{}, nil
+}
+
+// from gives a receipt's own statement, else the first after it that did not come late;
+// none when the book ends before it.
+func (b *book) from(ctx context.Context, sequence int64, keys statement.Keys) (statement.Receipt, string, error) {
+	for _, key := range slices.Sorted(maps.Keys(b.object.Data)) {
+		if key < entry(sequence) {
+			continue
+		}
+		r, id, err := b.read(ctx, key, keys)
+		if err != nil || r.CoveredBy == nil || r.Sequence == sequence {
+			return r, id, err
 		}
 	}
-	return v1alpha1.Evidence{}, nil
+	return statement.Receipt{}, "", nil
 }
 
 // said gives the digest that a statement tells of a receipt.
@@ -175,31 +180,4 @@ func said(r statement.Receipt, sequence int64) (digest string, told bool) {
 		}
 	}
 	return "", false
-}
-
-type verdict int
-
-const (
-	contradicts verdict = iota
-	joins               // it follows the newest statement
-	begins              // it is the first of another Tenant's chain
-	older               // it is at or before the newest statement
-)
-
-// judge compares a head with the newest statement of the ledger.
-func judge(newest statement.Receipt, head Head, uid string) (verdict, string) {
-	sequence := head.receipt.Sequence
-	digest, told := head.at(newest.Sequence)
-	switch {
-	case sequence <= newest.Sequence:
-		return older, ""
-	case told && digest == newest.Digest:
-		return joins, ""
-	case newest.TenantUID != uid && head.whole():
-		return begins, "" // the Tenant was deleted with its data, and one of its name made anew
-	case told:
-		return contradicts, fmt.Sprintf("it follows another receipt %d than the one that was countersigned: the tenant's chain was written anew, or an older database was put back", newest.Sequence)
-	default:
-		return contradicts, fmt.Sprintf("receipt %d was countersigned last, and none of the %d links told along leads there: too many results were lost", newest.Sequence, len(head.recent))
-	}
 }

@@ -42,7 +42,11 @@ type Receipt struct {
 	Links  []contract.ChainLink `json:"links,omitempty"`
 	// Accepted takes the place of Anchor where the head does not join the one that was
 	// countersigned before, and a person accepted that by an annotation on the Tenant.
-	Accepted   *contract.ChainLink `json:"accepted,omitempty"`
+	Accepted *contract.ChainLink `json:"accepted,omitempty"`
+	// CoveredBy is set in a statement that came late: a newer head, countersigned before,
+	// told of this receipt by a link. It adds what the digest alone doesn't say, and no
+	// head joins it.
+	CoveredBy  *contract.ChainLink `json:"coveredBy,omitempty"`
 	FinishedAt time.Time           `json:"finishedAt"`
 	SignedAt   time.Time           `json:"signedAt"`
 }
@@ -93,6 +97,9 @@ func (r Receipt) sound() bool {
 		return false
 	}
 	if r.Accepted != nil && (r.Anchor != nil || r.Accepted.Sequence < 1 || !isDigest(r.Accepted.Digest)) {
+		return false
+	}
+	if c := r.CoveredBy; c != nil && (r.Anchor != nil || r.Accepted != nil || len(r.Links) > 0 || c.Sequence <= r.Sequence || !isDigest(c.Digest)) {
 		return false
 	}
 	at := int64(0)
