@@ -145,7 +145,7 @@ func TestIdsSeenOutliveTheirMessages(t *testing.T) {
 			d := pgtest.New(t)
 			db := d.Admin(t)
 			policy := d.Limits(t, tc.days)
-			execSQL(t, db, "SELECT sb.ensure_partition(now() - make_interval(days => n)) FROM generate_series(0, 126, 27) n")
+			execSQL(t, db, "SELECT sb.ensure_partition(now() - make_interval(days => n)) FROM generate_series(0, 150, 25) n")
 			for _, into := range []string{"sb.seen (channel, id_hash, seen_at) SELECT 'spa',", "sb.reply_key (message_id, at, key_hash, created_at) SELECT gen_random_uuid(), now(),"} {
 				execSQL(t, db, `INSERT INTO `+into+` sha256(i::text::bytea), now() - make_interval(hours => i) + interval '10 minutes' FROM generate_series(1, 3000) i`)
 			}
