@@ -358,7 +358,10 @@ type CategoryRun struct {
 	// deleted counts rows deleted.
 	// +required
 	Deleted int64 `json:"deleted"`
-	// heldBack counts expired rows that had to be kept.
+	// anonymized counts those of deleted that live on in counts.
+	// +optional
+	Anonymized int64 `json:"anonymized,omitempty"`
+	// heldBack counts expired rows that LegalHolds keep.
 	// +required
 	HeldBack int64 `json:"heldBack"`
 	// oldestLeft is the age mark of the oldest row left, in UTC; absent when none is left.
@@ -367,4 +370,7 @@ type CategoryRun struct {
 	// overdue counts expired rows that were still there after the run; absent when it couldn't be counted, which doesn't mean none.
 	// +optional
 	Overdue *int64 `json:"overdue,omitempty"`
+	// vacuumedAt is when the database was last seen to have cleared the space of deleted rows, in UTC; absent when it was not seen yet.
+	// +optional
+	VacuumedAt *metav1.Time `json:"vacuumedAt,omitempty"`
 }

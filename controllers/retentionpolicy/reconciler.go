@@ -55,7 +55,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, p); err != nil || !p.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	s := &scope{policy: p, in: plan.Tenant{Images: r.Images, OperatorNamespace: r.OperatorNamespace}}
+	s := &scope{policy: p, facts: judge.RetentionFacts{Policy: p}, in: plan.Tenant{Images: r.Images, OperatorNamespace: r.OperatorNamespace}}
 	return r.report(ctx, s, step.Run(ctx, r.steps(s)))
 }
 
@@ -107,27 +107,6 @@ func (r *Reconciler) accept(_ context.Context, s *scope) error {
 	return nil
 }
 
-func (r *Reconciler) findShared(ctx context.Context, s *scope) error {
-	var policies v1alpha1.RetentionPolicyList
-	if err := r.Client.List(ctx, &policies, client.InNamespace(s.policy.Namespace)); err != nil {
-		return err
-	}
-	for _, rule := range s.policy.Spec.Rules {
-		for _, other := range policies.Items {
-			if other.Name == s.policy.Name {
-				continue
-			}
-			for _, o := range other.Spec.Rules {
-				if o.Category == rule.Category {
-					s.facts.Shared = append(s.facts.Shared, fmt.Sprintf("%s here %d days, in %s %d", rule.Category, rule.RetainDays, other.Name, o.RetainDays))
-				}
-			}
-		}
-	}
-	slices.Sort(s.facts.Shared)
-	return nil
-}
-
 func (r *Reconciler) applyCronJob(ctx context.Context, s *scope) error {
 	setup, err := observe.ReadSetup(ctx, r.Client, s.in.Tenant, s.policy.Namespace, "")
 	if err != nil {
@@ -158,7 +137,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st.ObservedGeneration = s.policy.Generation
 	st.PolicyDigest = plan.RetentionOf(s.policy).Digest
 	if len(st.Runs) > 0 {
-		s.facts.Last = &st.Runs[0]
+		s.facts.Last, s.facts.Plan = &st.Runs[0], st.Plan
 		st.Sequence, st.LastRun = st.Runs[0].Sequence, summary(&st.Runs[0])
 	}
 	status.SetConditions(&st.Conditions, judge.Retention(s.facts), s.policy.Generation)
@@ -197,6 +176,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope, st *v1alpha1.Retenti
 	}
 	slices.SortFunc(st.Runs, func(a, b v1alpha1.RetentionRun) int { return cmp.Compare(b.Sequence, a.Sequence) })
 	st.Runs = st.Runs[:min(len(st.Runs), maxRuns)]
+	for _, result := range signed {
+		if result.Plan != nil && (st.Plan == nil || result.Plan.PlannedAt.After(st.Plan.PlannedAt.Time)) {
+			st.Plan = planOf(*result.Plan)
+		}
+	}
 
 	schedule, err := plan.Schedule(s.policy)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/judge"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/step"
@@ -147,7 +148,10 @@ func TestRetention(t *testing.T) {
 	run := func(overdue *int64) *v1alpha1.RetentionRun {
 		return &v1alpha1.RetentionRun{Sequence: 4, FinishedAt: metav1.NewTime(at), Categories: []v1alpha1.CategoryRun{{Category: v1alpha1.CategoryMessages, Overdue: overdue}}}
 	}
-	base := judge.RetentionFacts{Accepted: true, Scheduled: true}
+	base := judge.RetentionFacts{
+		Policy:   &v1alpha1.RetentionPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant-a", Name: "guests"}},
+		Accepted: true, Scheduled: true,
+	}
 	for _, c := range []struct {
 		sentence string
 		change   func(*judge.RetentionFacts)
@@ -180,6 +184,27 @@ func TestRetention(t *testing.T) {
 		{"a run that was due and did not begin is overdue", func(f *judge.RetentionFacts) {
 			f.Last, f.MissedSince = run(&none), at.Add(24*time.Hour)
 		}, []expect{{v1alpha1.ConditionEnforced, v1alpha1.ReasonOverdue, no, "2026-03-02T03:15:00Z"}}},
+		{"what the guard stopped is told with its counts and the next step", func(f *judge.RetentionFacts) {
+			f.Last, f.Plan = run(&some), &v1alpha1.RetentionPlan{Digest: "abc", Categories: []v1alpha1.PlannedCategory{{Category: "Messages", Expired: 900, Total: 1000}}}
+			f.Last.Outcome = contract.OutcomeBlocked
+		}, []expect{
+			{v1alpha1.ConditionEnforced, v1alpha1.ReasonBlocked, no, "900 of 1000 Messages"},
+			{v1alpha1.ConditionEnforced, v1alpha1.ReasonBlocked, no, `kubectl -n tenant-a patch retentionpolicy guests --type=merge -p '{"spec":{"approvedPlan":"abc"}}'`},
+			{v1alpha1.ConditionReady, v1alpha1.ReasonBlocked, no, ""},
+		}},
+		{"an approved plan waits for the next run", func(f *judge.RetentionFacts) {
+			f.Last, f.Plan = run(&some), &v1alpha1.RetentionPlan{Digest: "abc"}
+			f.Last.Outcome = contract.OutcomeBlocked
+			f.Policy = f.Policy.DeepCopy()
+			f.Policy.Spec.ApprovedPlan = "abc"
+		}, []expect{{v1alpha1.ConditionEnforced, v1alpha1.ReasonBlocked, no, "the plan is approved, and the next run carries it out"}}},
+		{"a dry run enforces nothing", func(f *judge.RetentionFacts) {
+			f.Last = run(&none)
+			f.Last.Outcome = contract.OutcomeDryRun
+		}, []expect{{v1alpha1.ConditionEnforced, v1alpha1.ReasonDryRun, no, "spec.mode"}}},
+		{"a failure tells what was overdue when it was counted last", func(f *judge.RetentionFacts) {
+			f.Last, f.Failed, f.FailedAt = run(&some), "no connection", at.Add(time.Hour)
+		}, []expect{{v1alpha1.ConditionEnforced, v1alpha1.ReasonRunFailed, no, "run 4 had left 7 expired rows"}}},
 		{"of two policies for one category both say which counts", func(f *judge.RetentionFacts) { f.Shared = []string{"Messages with guest-data"} }, []expect{
 			{v1alpha1.ConditionAccepted, v1alpha1.ReasonReady, yes, "the shortest counts: Messages with guest-data"},
 		}},
