@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/evidence/statement"
 	"github.com/switchboard-operator/switchboard/internal/signing"
 )
@@ -48,6 +49,11 @@ func countersigned(t *testing.T, c testCluster, h hotel, policy func(*testing.T,
 	r, id, err := statement.OpenReceipt(t.Context(), []byte(book.Data["000000000001"]), keys)
 	if err != nil || id != shown.KeyID || r.Tenant != h.name || r.TenantUID != string(h.tenant(t).UID) || r.Digest != shown.Digest || !r.SignedAt.Equal(shown.SignedAt.Time) {
 		t.Errorf("the ledger says %+v by %s, %v", r, id, err)
+	}
+
+	// The rules are those that the run's Job was given: their digest can be checked without the cluster.
+	if len(r.Rules) == 0 || contract.Digest(r.Rules) != r.PolicyDigest {
+		t.Errorf("the rules %v are not those of %s", r.Rules, r.PolicyDigest)
 	}
 
 	nextSecond(t)

@@ -124,7 +124,7 @@ func whatFails(t *testing.T, c testCluster) {
 	})
 	t.Run("a good run makes up for it", func(t *testing.T) {
 		nextSecond(t)
-		if err := c.finish(t.Context(), h.run(t, "retain-guests-3"), receipt("guests", 1, time.Now().Add(time.Second))); err != nil {
+		if err := c.finish(t.Context(), h.run(t, "retain-guests-3"), h.receipt(t, "guests", 1, time.Now().Add(time.Second))); err != nil {
 			t.Fatal(err)
 		}
 		policy(t, "enforced", func(p *v1alpha1.RetentionPolicy) error {
@@ -178,6 +178,13 @@ func (h hotel) run(t *testing.T, name string) *batchv1.Job {
 	}
 	create(t, h, job)
 	return job
+}
+
+// receipt of a run of the rules that the policy has now.
+func (h hotel) receipt(t *testing.T, policy string, sequence int, at time.Time) string {
+	t.Helper()
+	digest := get(t, h, policy, &v1alpha1.RetentionPolicy{}).Status.PolicyDigest
+	return strings.ReplaceAll(receipt(policy, sequence, at), hash("rules"), digest)
 }
 
 func receipt(policy string, sequence int, at time.Time) string {
