@@ -256,6 +256,7 @@ type DefaultRetention struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=9
 	// +kubebuilder:validation:XValidation:rule="self.all(r, !has(r.action) || r.action != 'Anonymize' || r.category == 'MessageMetadata')",message="Anonymize is for MessageMetadata alone; use Delete, or leave action out"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(r, r.category == 'Messages') || !self.exists(r, r.category == 'MessageMetadata') || self.filter(r, r.category == 'Messages')[0].retainDays <= self.filter(r, r.category == 'MessageMetadata')[0].retainDays",message="Messages can't be kept longer than MessageMetadata: lower retainDays of Messages or raise that of MessageMetadata"
 	Rules []RetentionRule `json:"rules"`
 }
 

@@ -30,11 +30,14 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "make the namespace", Do: with(r.ensureNamespace)},
 		{Name: "close the namespace", Do: with(r.applyIsolation)}, // before anything runs in it
 		{Name: "make the credentials", Do: with(r.ensureCredentials)},
+		{Name: "bound what no policy bounds", Do: with(r.coverRetention)},
 		{Name: "apply the database", Do: with(r.applyDatabase)},
 		{Name: "plan the migration", Do: with(r.planSetup)},
 		{Name: "apply the server", Do: with(r.applyServer)},
 		{Name: "wait for the database", Do: with(r.waitForDatabase)},
 		{Name: "migrate the database", Do: with(r.applySetup)},
+		{Name: "run the policies that a hold kept back", Do: with(r.release)},
+		{Name: "remove migrations of before", Do: with(r.removeOutdated)},
 		{Name: "retire old credentials", Do: with(r.retireCredentials)},
 	}
 }

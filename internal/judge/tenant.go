@@ -22,6 +22,15 @@ type TenantFacts struct {
 	Server    observe.Workload
 	Residency *v1alpha1.Residency
 	Region    string
+	Covered   Coverage
+}
+
+// Coverage is what is known of the categories of data and the policies in force.
+type Coverage struct {
+	Known     bool
+	Unbounded []v1alpha1.Category
+	// Problem is why the Region's default could not be used; empty when it could.
+	Problem string
 }
 
 // Tenant judges a tenant that is not being deleted.
@@ -32,7 +41,27 @@ func Tenant(f TenantFacts) []metav1.Condition {
 		done(f, v1alpha1.ConditionCredentialsReady, f.CredentialsReady, "certificates and credentials are there"),
 		database(f), migrated(f), server(f), residency(f),
 	}
-	return summarise(conditions, f.Outcome, "the tenant is served")
+	return append(summarise(conditions, f.Outcome, "the tenant is served"), covered(f.Covered))
+}
+
+// covered is not part of Ready: data that no policy bounds is kept, and served.
+func covered(c Coverage) metav1.Condition {
+	const condition = v1alpha1.ConditionRetentionCovered
+	switch {
+	case !c.Known:
+		return unknown(condition, v1alpha1.ReasonWaiting, "not come to yet")
+	case c.Problem != "":
+		return is(condition, false, v1alpha1.ReasonUnbounded, c.Problem)
+	case len(c.Unbounded) > 0:
+		names := make([]string, len(c.Unbounded))
+		for i, category := range c.Unbounded {
+			names[i] = string(category)
+		}
+		return is(condition, false, v1alpha1.ReasonUnbounded, "no policy bounds "+strings.Join(names, ", ")+
+			": apply a RetentionPolicy with rules for them, or give the Region a defaultRetention")
+	default:
+		return is(condition, true, v1alpha1.ReasonReady, "every category of data is bounded")
+	}
 }
 
 func done(f TenantFacts, condition string, ok bool, message string) metav1.Condition {

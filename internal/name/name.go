@@ -1,5 +1,6 @@
 // Package name gives every object its name. All are short enough for their kinds:
-// Tenants, Channels and RetentionPolicies have at most 40 characters.
+// Tenants, Channels, RetentionPolicies, LegalHolds and DataSubjectRequests have at most 40
+// characters.
 package name
 
 import (
@@ -21,6 +22,7 @@ const (
 	StaffBootstrap = "staff-bootstrap" // Secret with the first staff account
 	Quota          = "switchboard"     // ResourceQuota
 	Limits         = "switchboard"     // LimitRange
+	RegionDefault  = "region-default"  // RetentionPolicy of what no other bounds
 	Manager        = "switchboard-tenant-manager"
 )
 
@@ -41,6 +43,17 @@ func ConnectorTLS(channel string) string { return Connector(channel) + "-tls" }
 
 // Retain names a policy's CronJob: at most 47 characters, where 52 are allowed.
 func Retain(policy string) string { return "retain-" + policy }
+
+// Release names the run that a policy gets when a hold has gone, by the hash of the
+// hold's uid: at most 58 characters, where 63 are allowed.
+func Release(policy, hash string) string { return Retain(policy) + "-" + hash }
+
+// Subject names the Job of one attempt at a request by the hash of what it does: at
+// most 57 characters.
+func Subject(request, hash string) string { return "subject-" + request + "-" + hash }
+
+// Download names the Secret with the token of a request's archive.
+func Download(request string) string { return request + "-download" }
 
 // Migrate names a migration Job by the hash of what it brings about.
 func Migrate(hash string) string { return "migrate-" + hash }
