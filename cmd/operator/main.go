@@ -20,6 +20,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/switchboard-operator/switchboard/controllers/channel"
+	"github.com/switchboard-operator/switchboard/controllers/datasubjectrequest"
+	"github.com/switchboard-operator/switchboard/controllers/legalhold"
 	"github.com/switchboard-operator/switchboard/controllers/region"
 	"github.com/switchboard-operator/switchboard/controllers/retentionpolicy"
 	"github.com/switchboard-operator/switchboard/controllers/tenant"
@@ -103,6 +105,10 @@ func setup(mgr ctrl.Manager, o options) error {
 			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace,
 		},
 		&retentionpolicy.Reconciler{
+			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
+		},
+		&legalhold.Reconciler{Client: c, Recorder: recorder, Now: time.Now},
+		&datasubjectrequest.Reconciler{
 			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
 		},
 	} {

@@ -27,7 +27,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
 
-// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants;regions;channels;retentionpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants;regions;channels;retentionpolicies;legalholds,verbs=get;list;watch
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants,verbs=patch
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants/finalizers,verbs=update
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants/status,verbs=patch
@@ -61,7 +61,8 @@ type scope struct {
 	in       plan.Tenant
 	channels []v1alpha1.Channel
 	found    credentials.Found
-	job      *batchv1.Job // the migration that stands for what is asked for
+	before   observe.Setup // what finished migrations brought about
+	job      *batchv1.Job  // the migration that stands for what is asked for
 	evidence *v1alpha1.Evidence
 	facts    judge.TenantFacts
 }

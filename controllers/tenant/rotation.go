@@ -39,7 +39,7 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	wanted.Used = setup.Usable
+	s.before, wanted.Used = setup, setup.Usable
 	found, err := r.Keeper.Ensure(ctx, wanted)
 	var lost *credentials.LostError
 	if errors.As(err, &lost) {

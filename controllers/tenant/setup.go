@@ -7,7 +7,6 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -31,13 +30,17 @@ func (r *Reconciler) planSetup(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	holds, err := r.holds(ctx, s)
+	if err != nil {
+		return err
+	}
 	accepted := slices.DeleteFunc(slices.Clone(s.channels), func(c v1alpha1.Channel) bool {
 		_, refusal := plan.Processor(s.in.Region, &c)
 		return refusal != nil
 	})
 	admin := s.found[name.Admin]
 	s.in.Versions = map[string]int{name.Admin: admin[len(admin)-1]}
-	s.job = plan.Setup(s.in, logins, accepted, limits)
+	s.job = plan.Setup(s.in, logins, accepted, limits, holds)
 	s.facts.Setup, err = observe.ReadSetup(ctx, r.Client, s.tenant, s.in.Namespace(), s.job.Name)
 	if err != nil {
 		return err
@@ -97,11 +100,6 @@ func (r *Reconciler) applySetup(ctx context.Context, s *scope) error {
 		}
 		return wait
 	}
-	for _, outdated := range setup.Outdated {
-		if err := r.removeJob(ctx, s, outdated); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -133,10 +131,4 @@ func failedAt(job *batchv1.Job) time.Time {
 		}
 	}
 	return job.CreationTimestamp.Time
-}
-
-func (r *Reconciler) removeJob(ctx context.Context, s *scope, job string) error {
-	err := r.Client.Delete(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: job, Namespace: s.in.Namespace()}},
-		client.PropagationPolicy(metav1.DeletePropagationBackground))
-	return client.IgnoreNotFound(err)
 }

@@ -54,7 +54,9 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		return plan.Tenant{Tenant: t}.Namespace() == o.GetNamespace()
 	}))
 	b.Watches(&v1alpha1.Channel{}, inNamespace, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.RetentionPolicy{}, inNamespace, builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+		Watches(&v1alpha1.RetentionPolicy{}, inNamespace, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// Its status too: that its Secret came, changed or went is found by its own reconciler.
+		Watches(&v1alpha1.LegalHold{}, inNamespace)
 	for _, object := range []client.Object{
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &batchv1.Job{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.Pod{},
 		&corev1.ResourceQuota{}, &corev1.LimitRange{}, &networkingv1.NetworkPolicy{}, &networkingv1.Ingress{},

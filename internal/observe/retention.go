@@ -135,3 +135,13 @@ func ActiveJobs(ctx context.Context, r client.Reader, tenant, namespace, of stri
 	}
 	return active, nil
 }
+
+// CronJob of a policy; nil when there is none that is the policy's.
+func CronJob(ctx context.Context, r client.Reader, policy *v1alpha1.RetentionPolicy) (*batchv1.CronJob, error) {
+	job := &batchv1.CronJob{}
+	err := r.Get(ctx, client.ObjectKey{Namespace: policy.Namespace, Name: name.Retain(policy.Name)}, job)
+	if err != nil || !metav1.IsControlledBy(job, policy) {
+		return nil, wrap("reading CronJob "+name.Retain(policy.Name), client.IgnoreNotFound(err))
+	}
+	return job, nil
+}

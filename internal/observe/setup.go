@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
 // Setup is what is known of a tenant's migrations.
@@ -24,6 +27,12 @@ type Setup struct {
 	SchemaVersion int64
 	// Usable logins, by component: those that a finished Job brought about, newest version.
 	Usable map[string]int
+	// Holds in force, by name: those that the newest finished Job lists.
+	Holds map[string]plan.Hold
+	// Matches is what that Job said of them; nil when its pod has gone.
+	Matches []contract.HoldMatch
+	// Gone are the uids of the LegalHolds that finished Jobs before it list, and it does not.
+	Gone []string
 	// Outdated Jobs: others than the one asked for.
 	Outdated []string
 }
@@ -36,7 +45,10 @@ func ReadSetup(ctx context.Context, r client.Reader, tenant *v1alpha1.Tenant, na
 	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant.Name, "migrate"))); err != nil {
 		return s, fmt.Errorf("reading the migration Jobs: %w", err)
 	}
-	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int {
+		// Times count seconds: of two in one, what is asked for now is the newer.
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), newer(a.Name == desired)-newer(b.Name == desired))
+	})
 	for i := range jobs.Items {
 		job := &jobs.Items[i]
 		if !metav1.IsControlledBy(job, tenant) || !job.DeletionTimestamp.IsZero() {
@@ -46,19 +58,21 @@ func ReadSetup(ctx context.Context, r client.Reader, tenant *v1alpha1.Tenant, na
 		if job.Name != desired {
 			s.Outdated = append(s.Outdated, job.Name)
 		}
-		if done {
-			s.Usable = usable(job)
+		if job.Name == desired {
+			s.Done, s.Failed = done, finished(job, batchv1.JobFailed)
 		}
-		if job.Name != desired {
-			continue
-		}
-		s.Done, s.Failed = done, finished(job, batchv1.JobFailed)
-		if !s.Done && job.Status.Failed == 0 {
+		if !done && (job.Name != desired || job.Status.Failed == 0) {
 			continue
 		}
 		result, err := Result(ctx, r, job)
 		if err != nil {
 			return s, err
+		}
+		if done {
+			s.take(job, result.Migration)
+		}
+		if job.Name != desired {
+			continue
 		}
 		s.Error = result.Error
 		if result.Migration != nil {
@@ -66,6 +80,31 @@ func ReadSetup(ctx context.Context, r client.Reader, tenant *v1alpha1.Tenant, na
 		}
 	}
 	return s, nil
+}
+
+func newer(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// take makes what a finished Job brought about what there is.
+func (s *Setup) take(job *batchv1.Job, result *contract.MigrationResult) {
+	before := s.Holds
+	s.Usable, s.Holds, s.Matches = usable(job), holds(job), nil
+	if result != nil {
+		s.Matches = result.Holds
+	}
+	listed := map[string]bool{}
+	for _, h := range s.Holds {
+		listed[h.UID()] = true
+	}
+	for _, h := range before {
+		s.Gone = append(s.Gone, h.UID())
+	}
+	s.Gone = slices.DeleteFunc(s.Gone, func(uid string) bool { return listed[uid] })
+	slices.Sort(s.Gone)
 }
 
 func usable(job *batchv1.Job) map[string]int {
@@ -111,4 +150,22 @@ func Result(ctx context.Context, r client.Reader, job *batchv1.Job) (contract.Re
 		}
 	}
 	return contract.Result{}, nil
+}
+
+// holds are those that a migration puts in force, by name.
+func holds(job *batchv1.Job) map[string]plan.Hold {
+	all := map[string]plan.Hold{}
+	marks := plan.ParseMarks(job.Spec.Template.Annotations[v1alpha1.AnnotationHolds])
+	for _, c := range job.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			var setup contract.Setup
+			if e.Name != contract.EnvSetup || json.Unmarshal([]byte(e.Value), &setup) != nil {
+				continue
+			}
+			for _, h := range setup.Holds {
+				all[h.Name] = plan.Hold{Hold: h, Mark: marks[h.Name]}
+			}
+		}
+	}
+	return all
 }

@@ -40,11 +40,11 @@ func everything(t *testing.T, dir string) []client.Object {
 	in := plan.Tenant{
 		Tenant: tenant, Region: region, OperatorNamespace: name.OperatorNamespace, Gateway: true,
 		Images:   plan.Images{Instance: "instance:test", Postgres: "postgres:test"},
-		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1},
+		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1, contract.ComponentSubject: 1},
 	}
 	logins := []plan.Login{
 		{Component: contract.ComponentServe, Version: 1}, {Component: contract.ComponentServe, Version: 2},
-		{Component: contract.ComponentRetain, Version: 1},
+		{Component: contract.ComponentRetain, Version: 1}, {Component: contract.ComponentSubject, Version: 1},
 	}
 	channels, policies := all[v1alpha1.Channel](t, dir, "channel*.yaml"), all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")
 	var limits []contract.Retention
@@ -66,13 +66,21 @@ func everything(t *testing.T, dir string) []client.Object {
 		limits = append(limits, plan.RetentionOf(&policies[i]))
 		cronJobs = append(cronJobs, plan.Retention(in, &policies[i]))
 	}
+	var holds []plan.Hold
+	for _, h := range all[v1alpha1.LegalHold](t, dir, "hold*.yaml") {
+		holds = append(holds, plan.HoldOf(&h, "100"))
+	}
 	objects := []client.Object{plan.Namespace(in), plan.ManagerBinding(in)}
 	objects = append(objects, plan.Isolation(in)...)
 	objects = append(objects, plan.Database(in)...)
-	objects = append(objects, plan.Setup(in, logins, channels, limits))
+	objects = append(objects, plan.Setup(in, logins, channels, limits, holds))
 	objects = append(objects, plan.Server(in)...)
 	objects = append(objects, connectors...)
-	return append(objects, cronJobs...)
+	objects = append(objects, cronJobs...)
+	for _, q := range all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml") {
+		objects = append(objects, plan.Subject(in, &q, ""))
+	}
+	return objects
 }
 
 // all reads a case's objects of one kind, by the names of their files.
@@ -145,8 +153,9 @@ func TestEveryPodIsConfined(t *testing.T) {
 				pods++
 				confined(t, o.GetName(), pod, plan.NodeSelector(region))
 			}
-			// Database, migrate and serve; a connector per channel, a run per policy.
-			want := 3 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml"))
+			// Database, migrate and serve; a connector per channel, a run per policy, a Job per request.
+			want := 3 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
+				len(all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml"))
 			if pods != want {
 				t.Errorf("%d pods were looked at, %d were expected", pods, want)
 			}

@@ -9,6 +9,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -89,6 +91,16 @@ func TestAccept(t *testing.T) {
 	}
 }
 
+// held is a hold of one channel, or of a person when a version of the Secret is given.
+func held(uid types.UID, generation int64, version string) plan.Hold {
+	h := &v1alpha1.LegalHold{ObjectMeta: metav1.ObjectMeta{Name: "case-1", UID: uid, Generation: generation}}
+	h.Spec.Match.Channel = "front-desk"
+	if version != "" {
+		h.Spec.Match.Subject = &v1alpha1.SubjectReference{SecretName: "guest"}
+	}
+	return plan.HoldOf(h, version)
+}
+
 // The migration's name changes with what it brings about, and not with the order in which that was found.
 func TestSetupIsNamedByWhatItBringsAbout(t *testing.T) {
 	tenant, region := &v1alpha1.Tenant{}, &v1alpha1.Region{}
@@ -97,8 +109,8 @@ func TestSetupIsNamedByWhatItBringsAbout(t *testing.T) {
 	in := plan.Tenant{Tenant: tenant, Region: region, Images: plan.Images{Instance: "instance:1"}}
 	serve, retain := plan.Login{Component: contract.ComponentServe, Version: 1}, plan.Login{Component: contract.ComponentRetain, Version: 1}
 	one := plan.RetentionOf(policyWith("@daily", "", 90))
-	base := plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{one}).Name
-	if again := plan.Setup(in, []plan.Login{retain, serve}, nil, []contract.Retention{one}).Name; again != base {
+	base := plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{one}, nil).Name
+	if again := plan.Setup(in, []plan.Login{retain, serve}, nil, []contract.Retention{one}, nil).Name; again != base {
 		t.Errorf("the order of the logins changed %s to %s", base, again)
 	}
 	other := in
@@ -106,10 +118,14 @@ func TestSetupIsNamedByWhatItBringsAbout(t *testing.T) {
 	rotated := plan.Login{Component: contract.ComponentServe, Version: 2}
 	seen := map[string]string{base: "the first"}
 	for what, name := range map[string]string{
-		"another image":   plan.Setup(other, []plan.Login{serve, retain}, nil, []contract.Retention{one}).Name,
-		"a rotation":      plan.Setup(in, []plan.Login{serve, rotated, retain}, nil, []contract.Retention{one}).Name,
-		"a shorter limit": plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{plan.RetentionOf(policyWith("@daily", "", 89))}).Name,
-		"another channel": plan.Setup(in, []plan.Login{serve, retain}, []v1alpha1.Channel{{Spec: v1alpha1.ChannelSpec{Type: v1alpha1.TypeTwilioSMS}}}, []contract.Retention{one}).Name,
+		"another image":                     plan.Setup(other, []plan.Login{serve, retain}, nil, []contract.Retention{one}, nil).Name,
+		"a rotation":                        plan.Setup(in, []plan.Login{serve, rotated, retain}, nil, []contract.Retention{one}, nil).Name,
+		"a shorter limit":                   plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{plan.RetentionOf(policyWith("@daily", "", 89))}, nil).Name,
+		"a hold":                            plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{one}, []plan.Hold{held("a", 1, "")}).Name,
+		"the same hold, made again":         plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{one}, []plan.Hold{held("b", 1, "")}).Name,
+		"the same hold, changed":            plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{one}, []plan.Hold{held("b", 2, "")}).Name,
+		"the same hold, its Secret changed": plan.Setup(in, []plan.Login{serve, retain}, nil, []contract.Retention{one}, []plan.Hold{held("b", 2, "7")}).Name,
+		"another channel":                   plan.Setup(in, []plan.Login{serve, retain}, []v1alpha1.Channel{{Spec: v1alpha1.ChannelSpec{Type: v1alpha1.TypeTwilioSMS}}}, []contract.Retention{one}, nil).Name,
 	} {
 		if twin, ok := seen[name]; ok {
 			t.Errorf("%s has the name of %s", what, twin)

@@ -54,6 +54,9 @@ func TestEverythingButNamespaceAndBindingIsOwned(t *testing.T) {
 		if o.GetLabels()[v1alpha1.LabelPolicy] != "" {
 			want = "RetentionPolicy"
 		}
+		if o.GetLabels()[v1alpha1.LabelRequest] != "" {
+			want = "DataSubjectRequest"
+		}
 		if len(owners) != 1 || owners[0].Kind != want || owners[0].Controller == nil || !*owners[0].Controller {
 			t.Errorf("%T %s is owned by %v, want a %s as its controller", o, o.GetName(), owners, want)
 		}

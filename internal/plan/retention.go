@@ -2,6 +2,9 @@ package plan
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -41,5 +44,24 @@ func Retention(in Tenant, policy *v1alpha1.RetentionPolicy) *batchv1.CronJob {
 				},
 			},
 		},
+	}
+}
+
+// Release is a run of a policy beside its schedule, once for each hold that has gone.
+func Release(cron *batchv1.CronJob, policy, hold string) *batchv1.Job {
+	sum, yes := sha256.Sum256([]byte(hold)), true
+	template := cron.Spec.JobTemplate.DeepCopy()
+	annotations := maps.Clone(template.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations["cronjob.kubernetes.io/instantiate"] = "manual" // as kubectl create job --from does
+	return &batchv1.Job{
+		TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name.Release(policy, hex.EncodeToString(sum[:5])), Namespace: cron.Namespace, Labels: template.Labels, Annotations: annotations,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "CronJob", Name: cron.Name, UID: cron.UID, Controller: &yes}},
+		},
+		Spec: template.Spec,
 	}
 }

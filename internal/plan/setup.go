@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -18,10 +19,11 @@ import (
 )
 
 // Setup is the Job that brings a tenant's database to what is asked for: schema,
-// roles, channels and limits. Its name bears the hash of all that, so that a
+// roles, channels, limits and holds. Its name bears the hash of all that, so that a
 // change makes a new Job and no change makes none. logins are every login role to
-// exist, in use or about to be; channels those that were accepted; limits what is in force.
-func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []contract.Retention) *batchv1.Job {
+// exist, in use or about to be; channels those that were accepted; limits and holds what is in force.
+func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []contract.Retention, holds []Hold) *batchv1.Job {
+	holds = sortedHolds(holds)
 	logins = slices.Clone(logins)
 	slices.SortFunc(logins, func(a, b Login) int {
 		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Version, b.Version))
@@ -35,7 +37,7 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 			Items:                []corev1.KeyToPath{{Key: contract.FilePassword, Path: l.Role() + "/" + contract.FilePassword}},
 		}})
 	}
-	setup := mustJSON(setupOf(channels, limits))
+	setup := mustJSON(setupOf(channels, limits, holds))
 	meta := in.tenantMeta("", componentMigrate)
 	meta.Annotations = map[string]string{v1alpha1.AnnotationLogins: strings.Join(secrets, ",")}
 	container := in.instance("migrate", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
@@ -45,11 +47,15 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 		in.databaseVolume(name.Admin), secretVolume("staff", name.StaffBootstrap),
 		{Name: "roles", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: &secretMode}}},
 	})
+	mountHolds(&pod, holds)
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	retries, deadline := int32(4), int64(600)
 	spec := batchv1.JobSpec{
 		BackoffLimit: &retries, ActiveDeadlineSeconds: &deadline,
 		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: in.labels(componentMigrate)}, Spec: pod},
+	}
+	if len(holds) > 0 {
+		spec.Template.Annotations = map[string]string{v1alpha1.AnnotationHolds: marks(holds)}
 	}
 	// A Job can't be changed: all of it goes into the name.
 	sum := sha256.Sum256([]byte(mustJSON(spec)))
@@ -57,10 +63,13 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 	return &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: meta, Spec: spec}
 }
 
-func setupOf(channels []v1alpha1.Channel, limits []contract.Retention) contract.Setup {
+func setupOf(channels []v1alpha1.Channel, limits []contract.Retention, holds []Hold) contract.Setup {
 	s := contract.Setup{Channels: []contract.SetupChannel{}, Retention: append([]contract.Retention{}, limits...)}
 	for _, c := range channels {
 		s.Channels = append(s.Channels, contract.SetupChannel{Name: c.Name, Type: string(c.Spec.Type)})
+	}
+	for _, h := range holds {
+		s.Holds = append(s.Holds, h.Hold)
 	}
 	slices.SortFunc(s.Channels, func(a, b contract.SetupChannel) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Retention, func(a, b contract.Retention) int { return cmp.Compare(a.Policy, b.Policy) })
@@ -97,3 +106,6 @@ func mustJSON(v any) string {
 	}
 	return string(b)
 }
+
+// IsMigration says that an object is a migration, or a pod of one.
+func IsMigration(o client.Object) bool { return o.GetLabels()[labelComponent] == componentMigrate }
