@@ -111,6 +111,17 @@ func heldBack(t *testing.T, c testCluster) {
 	h := c.book(t, "sued", same)
 	h.settle(t)
 
+	t.Run("the API server takes the samples", func(t *testing.T) {
+		for _, file := range []string{"hold.example.yaml", "erasure.example.yaml"} {
+			for _, document := range documents(t, "../../config/samples/hotel-berlin/"+file) {
+				object := decode(t, c, document)
+				object.SetNamespace(h.namespace)
+				if err := c.Create(t.Context(), object, client.DryRunAll); err != nil {
+					t.Errorf("%s: %v", file, err)
+				}
+			}
+		}
+	})
 	t.Run("a hold of a channel is put in force, and tells what it matches", func(t *testing.T) {
 		create(t, c, aHold("channel-1", h.namespace, v1alpha1.HoldMatch{Channel: "desk"}))
 		h.migrates(t, `{"migration":{"schemaVersion":4,"holds":[{"hold":"channel-1","contacts":2,"conversations":3,"messages":40}]}}`, "channel-1")
@@ -170,6 +181,21 @@ func heldBack(t *testing.T, c testCluster) {
 		h.held(t, "person-1", func(o *v1alpha1.LegalHold) error {
 			return errors.Join(condition(o.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretMissing),
 				says(o.Status.Conditions, v1alpha1.ConditionInForce, metav1.ConditionTrue, "", "stays held"))
+		})
+	})
+	t.Run("nor does it end when its migration is removed by hand", func(t *testing.T) {
+		var jobs batchv1.JobList
+		if err := c.List(t.Context(), &jobs, client.InNamespace(h.namespace)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range jobs.Items {
+			if err := c.Delete(t.Context(), &jobs.Items[i], client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.migrates(t, `{"migration":{"schemaVersion":4}}`, "channel-1", "person-1")
+		h.held(t, "person-1", func(o *v1alpha1.LegalHold) error {
+			return says(o.Status.Conditions, v1alpha1.ConditionInForce, metav1.ConditionTrue, "", "stays held")
 		})
 	})
 	t.Run("what runs kept back is counted", func(t *testing.T) {

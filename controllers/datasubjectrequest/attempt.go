@@ -34,7 +34,7 @@ func (r *Reconciler) settle(ctx context.Context, s *scope) error {
 	told := a.Done && a.Result.Subject != nil && a.Result.Subject.Request == string(q.UID)
 	switch {
 	case a.Failed, a.Done && !told:
-		return r.retry(ctx, s, a)
+		return r.retry(ctx, a)
 	case !a.Done:
 		s.running = true
 		wait := &step.Wait{
@@ -63,7 +63,7 @@ func (r *Reconciler) settle(ctx context.Context, s *scope) error {
 
 // retry leaves an attempt that proves nothing to be looked at, then makes room for the
 // next. It has the same name: one that was carried out halfway is ended by it.
-func (r *Reconciler) retry(ctx context.Context, s *scope, a observe.Attempt) error {
+func (r *Reconciler) retry(ctx context.Context, a observe.Attempt) error {
 	if age := r.Now().Sub(endedAt(a.Job)); age < retryAfter {
 		return &step.Wait{
 			Condition: v1alpha1.ConditionCompleted, Reason: v1alpha1.ReasonFailed, After: retryAfter - age,

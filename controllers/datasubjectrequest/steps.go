@@ -84,14 +84,14 @@ func (r *Reconciler) waitForHolds(ctx context.Context, s *scope) error {
 		}
 	}
 	refused := s.request.Status.Refused
-	if len(refused) == 0 {
+	if len(refused) == 0 || len(s.request.Status.Receipts) == 0 {
 		return nil
 	}
 	s.facts.Accepted = true
 	rows, names := int64(0), []string{}
 	for _, f := range refused {
 		if _, held := s.setup.Holds[f.Hold]; !held && !asked[f.Hold] {
-			return nil // that one has ended: what it kept can go
+			return r.pace(s) // that one has ended: what it kept can go
 		}
 		rows += f.Rows
 		names = append(names, f.Hold)
@@ -101,6 +101,18 @@ func (r *Reconciler) waitForHolds(ctx context.Context, s *scope) error {
 		Condition: v1alpha1.ConditionCompleted, Reason: v1alpha1.ReasonHeldBack,
 		Message: fmt.Sprintf("%d rows are kept by LegalHold %s; they go when it ends", rows, strings.Join(slices.Compact(names), ", ")),
 	}
+}
+
+// pace keeps attempts apart that all are refused, whatever the reason.
+func (r *Reconciler) pace(s *scope) error {
+	receipts := s.request.Status.Receipts
+	if age := r.Now().Sub(receipts[0].FinishedAt.Time); len(receipts) > 1 && age < retryAfter {
+		return &step.Wait{
+			Condition: v1alpha1.ConditionCompleted, Reason: v1alpha1.ReasonHeldBack, After: retryAfter - age,
+			Message: "a hold has ended; what it kept is tried again in a minute",
+		}
+	}
+	return nil
 }
 
 func (r *Reconciler) findLogin(_ context.Context, s *scope) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -170,7 +171,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope, st *v1alpha1.LegalHo
 		return nil
 	}
 	known, listed := s.known.Holds[s.hold.Name]
-	s.facts.InForce = listed && known.UID() == string(s.hold.UID) && s.facts.Expired.IsZero()
+	s.facts.InForce = listed && known.UID() == string(s.hold.UID)
+	if len(s.known.Usable) == 0 { // no migration is known, as when somebody removed its Job: the database is as it was
+		s.facts.InForce = meta.IsStatusConditionTrue(st.Conditions, v1alpha1.ConditionInForce)
+	}
+	s.facts.InForce = s.facts.InForce && s.facts.Expired.IsZero()
 	s.facts.Current = s.facts.InForce && known.Mark == s.mark
 	if !s.facts.InForce {
 		st.Matched = nil

@@ -22,6 +22,10 @@ var (
 	handle   = regexp.MustCompile(`^[A-Za-z0-9_.:@-]{1,128}$`)
 )
 
+// RequestCategories lists what requests count beside the categories that a rule can
+// bound: what outlives an erasure as keyed hashes alone.
+func RequestCategories() []string { return []string{"Suppressions", "ConsentLog"} }
+
 // CheckSubject checks the data of a Secret that names a person: what could not be read
 // as addresses is told before a pod fails of it. A key that is none of a person's is
 // refused, so that no other Secret passes as one. Errors name keys and lines alone.

@@ -84,7 +84,7 @@ func (h Head) check() error {
 		return errors.New("its outcome or type is none that there is")
 	}
 	for _, c := range r.Counts {
-		if !slices.Contains(contract.Categories(), c.Category) {
+		if !slices.Contains(contract.Categories(), c.Category) && !(r.Kind == evidence.KindRequest && slices.Contains(contract.RequestCategories(), c.Category)) {
 			return errors.New("it counts a category that there is not")
 		}
 	}

@@ -139,7 +139,7 @@ func TestARequestIsCountersignedInTheSameChain(t *testing.T) {
 	w.append(tenant(), results[0])
 	request := contract.SubjectResult{
 		Request: "7d1c4e0a-0000-4000-8000-000000000003", Type: contract.RequestErasure, FinishedAt: w.now,
-		Found: []contract.CategoryCount{{Category: contract.CategoryMessages, Rows: 9}}, Done: []contract.CategoryCount{{Category: contract.CategoryMessages, Rows: 7}},
+		Found: []contract.CategoryCount{{Category: contract.CategoryMessages, Rows: 9}}, Done: []contract.CategoryCount{{Category: contract.CategoryMessages, Rows: 7}, {Category: "Suppressions", Rows: 1}},
 		Refused:  []contract.Refusal{{Category: contract.CategoryMessages, Rows: 2, Hold: "lawsuit"}},
 		Subjects: []contract.SubjectHash{{Kind: contract.KindPhone, KeyVersion: 1, Hash: word("c")}},
 		Sequence: 2, Digest: results[1].Digest, PreviousDigest: results[0].Digest,
@@ -149,7 +149,7 @@ func TestARequestIsCountersignedInTheSameChain(t *testing.T) {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	r := w.statements()[2]
-	if r.Request != request.Request || len(r.Counts) != 1 || r.Counts[0].Found != 9 || r.Counts[0].Done != 7 || r.Counts[0].HeldBack != 2 || len(r.Subjects) != 1 {
+	if r.Request != request.Request || len(r.Counts) != 2 || r.Counts[1].Category != "Suppressions" || r.Counts[0].Found != 9 || r.Counts[0].Done != 7 || r.Counts[0].HeldBack != 2 || len(r.Subjects) != 1 {
 		t.Errorf("statement %+v", r)
 	}
 	request.Sequence, request.PreviousDigest, request.Digest = 3, request.Digest, word("e")
