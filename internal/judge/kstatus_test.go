@@ -3,6 +3,7 @@ package judge_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,6 +63,13 @@ func TestKstatusReadsTheConditions(t *testing.T) {
 		{"a channel that works is Current", judge.Channel(judge.ChannelFacts{
 			Accepted: true, CredentialsReady: true, Connector: observe.Workload{Exists: true, Wanted: 1, Available: 1},
 		}), 2, status.CurrentStatus},
+		{"a hold that is over waits for somebody", judge.LegalHold(judge.LegalHoldFacts{
+			Outcome: &step.Stall{Condition: v1alpha1.ConditionInForce, Reason: v1alpha1.ReasonExpired, Message: "delete it"}, Accepted: true,
+		}), 2, status.FailedStatus},
+		{"a request that a hold keeps is in progress", judge.Request(judge.RequestFacts{
+			Outcome: &step.Wait{Condition: v1alpha1.ConditionCompleted, Reason: v1alpha1.ReasonHeldBack, Message: "kept"}, Accepted: true,
+		}), 2, status.InProgressStatus},
+		{"a request that was carried out is Current", judge.Request(judge.RequestFacts{Accepted: true, Completed: time.Unix(1, 0)}), 2, status.CurrentStatus},
 		{"a region without nodes is in progress", judge.Region(0, nil), 2, status.InProgressStatus},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
