@@ -139,6 +139,9 @@ type Request struct {
 	UID        string    `json:"uid"`  // its metadata.uid: a second run of it changes nothing more
 	Type       string    `json:"type"` // a Request…
 	ReceivedAt time.Time `json:"receivedAt"`
+	// After is the digest of the receipt of the attempt before this one, empty for the
+	// first: an attempt that is repeated, because its pod was lost, gives the same receipt.
+	After string `json:"after,omitempty"`
 	// ArchiveKey is the age recipient (age1…) that an Access request's archive is encrypted to.
 	ArchiveKey string `json:"archiveKey,omitempty"`
 }

@@ -79,7 +79,9 @@ func KnownKind(kind string) bool { return kind == KindRetention || kind == KindR
 
 // Request tells how a request of a person was carried out, without naming anyone.
 type Request struct {
-	UID     string                   `json:"uid"` // the DataSubjectRequest's
+	UID     string                   `json:"uid"`               // the DataSubjectRequest's
+	After   string                   `json:"after,omitempty"`   // digest of the receipt of the attempt before
+	Archive string                   `json:"archive,omitempty"` // id of the archive that was made
 	Type    string                   `json:"type"`
 	Found   []contract.CategoryCount `json:"found,omitempty"`
 	Done    []contract.CategoryCount `json:"done,omitempty"`

@@ -47,7 +47,7 @@ func Subject(in Tenant, q *v1alpha1.DataSubjectRequest, after string) *batchv1.J
 	labels := SubjectLabels(in.Tenant.Name, q.Name)
 	labels[labelName] = "switchboard"
 	container := in.instance("subject", need{cpu: "50m", memory: "48Mi", memoryLimit: "128Mi"},
-		[]corev1.EnvVar{{Name: contract.EnvRequest, Value: mustJSON(requestOf(q))}},
+		[]corev1.EnvVar{{Name: contract.EnvRequest, Value: mustJSON(requestOf(q, after))}},
 		[]corev1.VolumeMount{mount("database", contract.DirDatabase), mount("keys", contract.DirKeys), mount("subject", contract.DirSubject)})
 	volumes := []corev1.Volume{
 		in.databaseVolume(contract.ComponentSubject), secretVolume("keys", name.Keys), secretVolume("subject", q.Spec.Subject.SecretName),
@@ -84,8 +84,8 @@ func SubjectLabels(tenant, request string) map[string]string {
 	return l
 }
 
-func requestOf(q *v1alpha1.DataSubjectRequest) contract.Request {
-	r := contract.Request{Name: q.Name, UID: string(q.UID), Type: string(q.Spec.Type), ReceivedAt: q.Spec.ReceivedAt.UTC()}
+func requestOf(q *v1alpha1.DataSubjectRequest, after string) contract.Request {
+	r := contract.Request{Name: q.Name, UID: string(q.UID), Type: string(q.Spec.Type), ReceivedAt: q.Spec.ReceivedAt.UTC(), After: after}
 	if q.Spec.Archive != nil {
 		r.ArchiveKey = q.Spec.Archive.PublicKey
 	}

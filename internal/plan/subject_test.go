@@ -2,10 +2,13 @@ package plan_test
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -43,8 +46,13 @@ func TestAttemptsAreJobsOfTheirOwn(t *testing.T) {
 	if again := plan.Subject(in, &q, "").Name; again != first {
 		t.Errorf("another image made %s of %s", again, first)
 	}
-	if second := plan.Subject(in, &q, "digest of the first receipt").Name; second == first {
+	second := plan.Subject(in, &q, "digest of the first receipt")
+	if second.Name == first {
 		t.Error("the second attempt has the first one's name")
+	}
+	env := second.Spec.Template.Spec.Containers[0].Env
+	if !slices.ContainsFunc(env, func(e corev1.EnvVar) bool { return strings.Contains(e.Value, `"after":"digest of the first receipt"`) }) {
+		t.Errorf("the instance is not told which attempt it is: %v", env)
 	}
 }
 

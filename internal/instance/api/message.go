@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 )
@@ -146,9 +147,18 @@ func storeReply(ctx context.Context, c *call, v conversation, m message) error {
 	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.staff.ID, m.Status)
 	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, $4, $5)", m.ID, m.At, v.ID, v.Channel, *m.Body)
-	batch.Queue("UPDATE sb.conversation SET last_message_at = GREATEST(last_message_at, $2) WHERE id = $1", v.ID, m.At)
+	// An erasure that was faster has taken the thread: nothing may be stored in it any more.
+	gone := false
+	batch.Queue("UPDATE sb.conversation SET last_message_at = GREATEST(last_message_at, $2) WHERE id = $1", v.ID, m.At).
+		Exec(func(tag pgconn.CommandTag) error {
+			gone = tag.RowsAffected() == 0
+			return nil
+		})
 	if err := c.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("storing a reply: %w", err)
+	}
+	if gone {
+		return notFound("conversation")
 	}
 	if err := queue.InsertTx(ctx, c.tx, v.Channel, queue.SendArgs{MessageID: m.ID, At: m.At}); err != nil {
 		return fmt.Errorf("queueing a reply: %w", err)

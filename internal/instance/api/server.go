@@ -56,6 +56,7 @@ func (s *Server) routes() []route {
 	return []route{
 		{pattern: "GET /api/v1/openapi.yaml", open: serveDescription},
 		{pattern: "POST /api/v1/sessions", open: s.signIn},
+		{pattern: "GET /api/v1/archives/{id}", open: s.downloadArchive},
 		{pattern: "DELETE /api/v1/sessions/current", handle: signOut},
 		{pattern: "GET /api/v1/me", handle: me},
 		{pattern: "GET /api/v1/conversations", handle: listConversations},
@@ -89,6 +90,9 @@ func New(pool *pgxpool.Pool, log *slog.Logger) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if cause := recover(); cause != nil {
+			if cause == http.ErrAbortHandler { //nolint:errorlint // the very value that net/http looks for
+				panic(cause)
+			}
 			s.log.Error("a handler panicked", "route", r.Pattern, "stack", string(debug.Stack()))
 			problemOf(errors.New("panic")).write(w)
 		}

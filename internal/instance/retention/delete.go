@@ -26,6 +26,12 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
+// purgeArchives removes what Access requests have made and nobody fetched in time.
+func (r *run) purgeArchives(ctx context.Context) error {
+	_, err := r.conn.Exec(ctx, "SELECT sb.archive_purge()")
+	return err
+}
+
 // dropMonths drops the partitions of whole expired months. Those that others
 // keep locked are left to deleteRows.
 func (r *run) dropMonths(ctx context.Context) error {

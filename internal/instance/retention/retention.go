@@ -108,6 +108,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 		{"comparing the clocks", r.compareClocks},
 		{"making next year's partitions", r.ensurePartitions},
 		{"closing interrupted runs of older rules", r.closeStale},
+		{"removing archives that nobody fetched", r.purgeArchives},
 		{"beginning the run", r.begin},
 		{"planning", r.plan},
 		{"dropping expired months", r.dropMonths},

@@ -42,8 +42,8 @@ func TestTheRoleReadsNoWordAndDeletesNothingByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"cutoff EXECUTE", "ensure_partition EXECUTE",
-		"receipt SELECT",
+		"archive_purge EXECUTE", "cutoff EXECUTE", "ensure_partition EXECUTE",
+		"receipt SELECT", "receipt_lock EXECUTE",
 		"retention_batch EXECUTE", "retention_drop EXECUTE", "retention_kept SELECT", "retention_left EXECUTE",
 		"retention_limit SELECT",
 		"retention_open EXECUTE", "retention_plan SELECT", "retention_planned EXECUTE",

@@ -88,6 +88,9 @@ func (r *run) readBack(ctx context.Context, tx pgx.Tx, c *contract.CategoryResul
 // seal appends the receipt to the chain and closes its run. It gives the newest
 // receipts before it.
 func (r *run) seal(ctx context.Context, tx pgx.Tx, receipt evidence.Receipt) (evidence.Sealed, []contract.ChainLink, error) {
+	if _, err := tx.Exec(ctx, "SELECT sb.receipt_lock()"); err != nil {
+		return evidence.Sealed{}, nil, err
+	}
 	rows, _ := tx.Query(ctx, "SELECT sequence, digest FROM sb.receipt ORDER BY sequence DESC LIMIT $1", recentReceipts)
 	recent, err := pgx.CollectRows(rows, pgx.RowToStructByPos[contract.ChainLink])
 	if err != nil {

@@ -249,7 +249,7 @@ CREATE TABLE sb.consent_log (
   address_hash bytea NOT NULL,
   key_version  integer NOT NULL,
   change       text NOT NULL CHECK (change IN ('stop', 'start')),
-  source       text NOT NULL CHECK (source IN ('guest', 'provider', 'staff', 'api'))
+  source       text NOT NULL CHECK (source IN ('guest', 'provider', 'staff', 'api', 'request'))
 );
 
 CREATE TABLE sb.staff (
@@ -366,6 +366,42 @@ CREATE TABLE sb.receipt (
   digest      text   NOT NULL,
   recorded_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- receipt_lock keeps other receipts off until the caller's transaction ends: between reading the chain's head and sealing
+-- on it, nobody else may.
+-- +goose StatementBegin
+CREATE FUNCTION sb.receipt_lock() RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  LOCK TABLE sb.receipt IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+-- +goose StatementEnd
+
+-- receipt_append appends a receipt that follows the newest one and whose digest is that of its bytes.
+-- +goose StatementBegin
+CREATE FUNCTION sb.receipt_append(p_policy text, p_sequence bigint, p_body text, p_previous text, p_digest text) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_sequence bigint;
+  v_previous text;
+BEGIN
+  PERFORM sb.receipt_lock();
+  SELECT sequence, digest INTO v_sequence, v_previous FROM sb.receipt ORDER BY sequence DESC LIMIT 1;
+  IF p_sequence <> COALESCE(v_sequence, 0) + 1 OR p_previous <> COALESCE(v_previous, repeat('0', 64)) THEN
+    RAISE EXCEPTION 'receipt % does not follow receipt %', p_sequence, COALESCE(v_sequence, 0) USING ERRCODE = 'SB004';
+  END IF;
+  IF p_digest <> encode(sha256(convert_to('switchboard/receipt/v1', 'UTF8') || '\x00'::bytea
+                               || decode(p_previous, 'hex') || convert_to(p_body, 'UTF8')), 'hex') THEN
+    RAISE EXCEPTION 'the digest of receipt % is not that of its bytes', p_sequence USING ERRCODE = 'SB004';
+  END IF;
+  INSERT INTO sb.receipt (sequence, policy, body, previous, digest) VALUES (p_sequence, p_policy, p_body, p_previous, p_digest);
+END
+$$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION sb.receipt_lock(), sb.receipt_append(text, bigint, text, text, text) FROM PUBLIC;
 
 -- ensure_partition makes the monthly partitions (UTC) of the partitioned tables that hold p_at.
 -- There is no default partition: rows in one would never age out.

@@ -413,23 +413,14 @@ CREATE FUNCTION sb.retention_seal(p_policy text, p_sequence bigint, p_body text,
   RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_sequence bigint;
-  v_previous text;
-  v_body     jsonb := p_body::jsonb;
+  v_body jsonb := p_body::jsonb;
 BEGIN
   PERFORM FROM sb.retention_run WHERE policy = p_policy FOR UPDATE;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'policy % has no open run to seal', p_policy USING ERRCODE = 'SB003';
   END IF;
-  SELECT sequence, digest INTO v_sequence, v_previous FROM sb.receipt ORDER BY sequence DESC LIMIT 1;
-  IF p_sequence <> COALESCE(v_sequence, 0) + 1 OR p_previous <> COALESCE(v_previous, repeat('0', 64)) THEN
-    RAISE EXCEPTION 'receipt % does not follow receipt %', p_sequence, COALESCE(v_sequence, 0) USING ERRCODE = 'SB004';
-  END IF;
-  IF p_digest <> encode(sha256(convert_to('switchboard/receipt/v1', 'UTF8') || '\x00'::bytea
-                               || decode(p_previous, 'hex') || convert_to(p_body, 'UTF8')), 'hex') THEN
-    RAISE EXCEPTION 'the digest of receipt % is not that of its bytes', p_sequence USING ERRCODE = 'SB004';
-  END IF;
-  IF (v_body ->> 'sequence')::bigint IS DISTINCT FROM p_sequence OR v_body ->> 'policy' IS DISTINCT FROM p_policy OR EXISTS (
+  PERFORM sb.receipt_append(p_policy, p_sequence, p_body, p_previous, p_digest);
+  IF v_body ->> 'kind' IS DISTINCT FROM 'retention' OR (v_body ->> 'sequence')::bigint IS DISTINCT FROM p_sequence OR v_body ->> 'policy' IS DISTINCT FROM p_policy OR EXISTS (
     WITH counted AS (
       SELECT kind, ruled, deleted, CASE WHEN ruled THEN cutoff END, COALESCE(held, 0), overdue, oldest
         FROM sb.retention_progress WHERE policy = p_policy AND (ruled OR deleted > 0)
@@ -447,8 +438,6 @@ BEGIN
   ) THEN
     RAISE EXCEPTION 'receipt % does not tell what was deleted', p_sequence USING ERRCODE = 'SB004';
   END IF;
-  INSERT INTO sb.receipt (sequence, policy, body, previous, digest)
-    VALUES (p_sequence, p_policy, p_body, p_previous, p_digest);
   IF v_body ->> 'outcome' = 'Enforced' THEN
     UPDATE sb.retention_plan SET executed_at = now() WHERE policy = p_policy AND executed_at IS NULL;
     -- A day is complete once all of it has expired: what is too small to hide a person in goes.
@@ -499,6 +488,7 @@ GRANT EXECUTE ON FUNCTION sb.retention_open(text, text), sb.retention_drop(text,
   sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_left(text, text),
   sb.retention_seal(text, bigint, text, text, text) TO sb_retain;
 GRANT EXECUTE ON FUNCTION sb.ensure_partition(timestamptz) TO sb_retain, sb_serve;
+GRANT EXECUTE ON FUNCTION sb.receipt_lock() TO sb_retain;
 GRANT SELECT ON sb.receipt, sb.message_statistics TO sb_serve;
 
 -- +goose Down
