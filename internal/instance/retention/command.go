@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
@@ -48,6 +49,14 @@ func command(ctx context.Context, log *slog.Logger) (contract.RetentionResult, e
 		log.Info("retention", "policy", result.Policy, "sequence", result.Sequence, "category", c.Category,
 			"cutoff", c.Cutoff, "deleted", c.Deleted, "overdue", c.Overdue)
 	}
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		log.Warn("retention: the kernel doesn't say how much memory the run took", "error", err)
+		return result, nil
+	}
+	// Linux counts in KiB, and from before exec: what the container's runtime
+	// took can only raise it.
+	log.Info("retention", "policy", result.Policy, "sequence", result.Sequence, "peak_rss_kib", usage.Maxrss)
 	return result, nil
 }
 
