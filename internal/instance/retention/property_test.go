@@ -318,7 +318,7 @@ func TestRandomHistories(t *testing.T) {
 	var deleted, held, cut, blocked int64
 	for seed := range uint64(n) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			execSQL(t, db, "TRUNCATE sb.contact, sb.conversation, sb.message, sb.message_body, sb.access_log, sb.attachment, sb.integration_data, sb.hold, sb.retention_run, sb.retention_plan, sb.receipt CASCADE")
+			execSQL(t, db, "TRUNCATE sb.contact, sb.conversation, sb.message, sb.message_body, sb.access_log, sb.attachment, sb.file, sb.integration_data, sb.hold, sb.retention_run, sb.retention_plan, sb.receipt CASCADE")
 			w := &world{Rand: rand.New(rand.NewPCG(seed, 2026)), t: t, db: db, rows: map[string]map[uuid.UUID]*fact{}, gone: map[string]int64{}}
 			for _, c := range played {
 				w.rows[c] = map[uuid.UUID]*fact{}
