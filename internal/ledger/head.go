@@ -83,8 +83,12 @@ func (h Head) check() error {
 		r.Kind == evidence.KindRequest && !slices.Contains(requests, r.RequestType) {
 		return errors.New("its outcome or type is none that there is")
 	}
+	categories := contract.Categories()
+	if r.Kind == evidence.KindRequest {
+		categories = append(categories, contract.RequestCategories()...)
+	}
 	for _, c := range r.Counts {
-		if !slices.Contains(contract.Categories(), c.Category) && !(r.Kind == evidence.KindRequest && slices.Contains(contract.RequestCategories(), c.Category)) {
+		if !slices.Contains(categories, c.Category) {
 			return errors.New("it counts a category that there is not")
 		}
 	}

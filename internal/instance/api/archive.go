@@ -30,8 +30,9 @@ var errSending = errors.New("the client went away")
 func (s *Server) downloadArchive(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), downloadTimeout)
 	defer cancel()
-	sent, err := false, error(nil)
-	if err = s.mayTryArchive(r); err == nil {
+	sent := false
+	err := s.mayTryArchive(r)
+	if err == nil {
 		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 			id, err := pathID(r, "archive")
 			if err != nil {

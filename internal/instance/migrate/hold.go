@@ -24,9 +24,11 @@ type Aliases struct {
 	Hashes [][]byte
 }
 
-// readAliases reads the persons whose Secrets are mounted.
-func readAliases(holds []contract.Hold, dir, keysDir string) (map[string]Aliases, error) {
-	all := map[string]Aliases{}
+// readAliases reads the persons whose Secrets are mounted. One that can't be read must
+// not keep the tenant from all else: its hold keeps the addresses that the database has,
+// and its error is given beside the others'.
+func readAliases(holds []contract.Hold, dir, keysDir string) (all map[string]Aliases, unreadable []error, err error) {
+	all = map[string]Aliases{}
 	var keys *addresshash.Keys
 	for _, h := range holds {
 		if !h.Subject || !holdName.MatchString(h.Name) {
@@ -37,20 +39,20 @@ func readAliases(holds []contract.Hold, dir, keysDir string) (map[string]Aliases
 			continue
 		}
 		if keys == nil {
-			var err error
 			if keys, err = addresshash.Load(keysDir); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		addresses, err := person.Read(folder)
 		if err != nil {
-			return nil, fmt.Errorf("hold %s: %w", h.Name, err)
+			unreadable = append(unreadable, fmt.Errorf("hold %s: %w", h.Name, err))
+			continue
 		}
 		var a Aliases
 		a.Kinds, a.Hashes = person.Hashes(keys, addresses)
 		all[h.Name] = a
 	}
-	return all, nil
+	return all, unreadable, nil
 }
 
 var holdName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`)

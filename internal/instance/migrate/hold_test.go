@@ -2,6 +2,8 @@ package migrate_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,6 +112,40 @@ func TestHoldsArePutInForceAndReleased(t *testing.T) {
 			t.Errorf("left are %s", got)
 		}
 	})
+}
+
+// TestAPersonWhoCannotBeReadStopsNothingElse: one number of a pattern that is right and
+// that no country has must not keep a tenant from its channels and limits.
+func TestAPersonWhoCannotBeReadStopsNothingElse(t *testing.T) {
+	d := pgtest.New(t)
+	d.Setenv(t, contract.AdminRole)
+	p := newPod(t)
+	holds, keys := t.TempDir(), t.TempDir()
+	t.Setenv(migrate.EnvHoldsDir, holds)
+	t.Setenv(migrate.EnvKeysDir, keys)
+	write(t, filepath.Join(keys, contract.FileHashKeyPrefix+"1"), strings.Repeat("k", 32))
+	write(t, filepath.Join(holds, "bad", contract.KindPhone), "+1617555012")
+	write(t, filepath.Join(holds, "good", contract.KindPhone), "+4915112345678")
+	setup := pgtest.Input().Setup
+	setup.Holds = []contract.Hold{{Name: "bad", Subject: true}, {Name: "good", Subject: true}}
+	b, err := json.Marshal(setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(contract.EnvSetup, string(b))
+	var log bytes.Buffer
+	if err := migrate.Command(t.Context(), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.result(t); got.Migration == nil || len(got.Migration.Holds) != 2 {
+		t.Errorf("result %+v", got)
+	}
+	if got := texts(t, d.Admin(t), "SELECT string_agg(DISTINCT hold, ' ') FROM sb.hold_alias"); got != "good" {
+		t.Errorf("the holds with addresses are %q", got)
+	}
+	if !strings.Contains(log.String(), "hold bad") || !strings.Contains(log.String(), "key phone, line 1") || strings.Contains(log.String(), "617555") {
+		t.Errorf("the log says %s", log.String())
+	}
 }
 
 func TestHoldsThatCannotBeMeantAreRefused(t *testing.T) {

@@ -32,6 +32,8 @@ type Input struct {
 	// Aliases are the addresses of the persons of holds, by the hold's name. A hold of a
 	// person that has none here keeps those that it was put in force with.
 	Aliases map[string]Aliases
+	// Unreadable says which holds' persons could not be read, and why, without naming them.
+	Unreadable []error
 }
 
 // Login is a role that may log in, and its password.
@@ -69,7 +71,7 @@ func ReadInput() (Input, error) {
 	if in.Staff, err = readStaff(dirOr(EnvStaffDir, contract.DirStaff)); err != nil {
 		return in, err
 	}
-	if in.Aliases, err = readAliases(in.Setup.Holds, dirOr(EnvHoldsDir, contract.DirHolds), dirOr(EnvKeysDir, contract.DirKeys)); err != nil {
+	if in.Aliases, in.Unreadable, err = readAliases(in.Setup.Holds, dirOr(EnvHoldsDir, contract.DirHolds), dirOr(EnvKeysDir, contract.DirKeys)); err != nil {
 		return in, err
 	}
 	return in, in.validate()

@@ -58,6 +58,9 @@ func Run(ctx context.Context, log *slog.Logger, config store.Config, in Input) (
 }
 
 func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in Input) (result contract.MigrationResult, err error) {
+	for _, err := range in.Unreadable {
+		log.Warn("a person can't be read; the hold keeps the addresses that it was put in force with", "error", err)
+	}
 	if err := in.validate(); err != nil {
 		return result, err
 	}
