@@ -27,7 +27,6 @@ func AddToScheme(s *runtime.Scheme) error {
 		&RetentionPolicy{}, &RetentionPolicyList{},
 		&LegalHold{}, &LegalHoldList{},
 		&DataSubjectRequest{}, &DataSubjectRequestList{},
-		&ErasureCertificate{}, &ErasureCertificateList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -29,16 +29,10 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 		return err
 	}
 	if tenant == nil {
-		return &step.Wait{
-			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonNoTenant,
-			Message: fmt.Sprintf("namespace %s belongs to no Tenant: apply one with spec.namespace %s", namespace, namespace),
-		}
+		return step.NoTenant(namespace)
 	}
 	if region == nil {
-		return &step.Wait{
-			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonRegionNotFound,
-			Message: fmt.Sprintf("there is no Region %s: apply it", tenant.Spec.Region),
-		}
+		return step.NoRegion(tenant.Spec.Region)
 	}
 	s.in.Tenant, s.in.Region = tenant, region
 	s.setup, err = observe.ReadSetup(ctx, r.Client, tenant, namespace, "")

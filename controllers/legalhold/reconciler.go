@@ -71,10 +71,7 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 		return err
 	}
 	if tenant == nil {
-		return &step.Wait{
-			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonNoTenant,
-			Message: fmt.Sprintf("namespace %s belongs to no Tenant: apply one with spec.namespace %s", s.hold.Namespace, s.hold.Namespace),
-		}
+		return step.NoTenant(s.hold.Namespace)
 	}
 	s.tenant = tenant
 	s.known, err = observe.ReadSetup(ctx, r.Client, tenant, s.hold.Namespace, "")

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -82,16 +81,10 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 		if err != nil {
 			return err
 		}
-		return &step.Wait{
-			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonNoTenant,
-			Message: fmt.Sprintf("namespace %s belongs to no Tenant: apply one with spec.namespace %s", s.policy.Namespace, s.policy.Namespace),
-		}
+		return step.NoTenant(s.policy.Namespace)
 	}
 	if region == nil {
-		return &step.Wait{
-			Condition: v1alpha1.ConditionAccepted, Reason: v1alpha1.ReasonRegionNotFound,
-			Message: fmt.Sprintf("there is no Region %s: apply it", tenant.Spec.Region),
-		}
+		return step.NoRegion(tenant.Spec.Region)
 	}
 	s.in.Tenant, s.in.Region = tenant, region
 	return nil

@@ -3,6 +3,7 @@
 package addresshash
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
@@ -18,6 +19,12 @@ import (
 
 // minKeyLength is the shortest key taken, in bytes: as long as the hash (RFC 2104, section 3).
 const minKeyLength = 32
+
+// EnvDir names another directory than contract.DirKeys, for running outside of a pod.
+const EnvDir = "SWITCHBOARD_KEYS_DIR"
+
+// Dir is where the keys are mounted.
+func Dir() string { return cmp.Or(os.Getenv(EnvDir), contract.DirKeys) }
 
 // Keys are the versions of a tenant's key. The highest is current.
 type Keys struct {

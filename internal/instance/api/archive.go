@@ -50,6 +50,11 @@ func (s *Server) downloadArchive(w http.ResponseWriter, r *http.Request) {
 	}
 	if sent { // the answer has begun: cutting it off is all that can be said
 		s.log.Info("a download broke off", "route", r.Pattern)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
+		if err := logAccess(ctx, s.pool, r, nil, nil, http.StatusOK); err != nil {
+			s.log.Error("the access log failed", "route", r.Pattern, "error", err.Error())
+		}
 		panic(http.ErrAbortHandler)
 	}
 	p := problemOf(err)

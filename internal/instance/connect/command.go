@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,16 +13,13 @@ import (
 	"strings"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 )
 
-// Environment variables that name other directories than contract.DirChannel and
-// contract.DirKeys, for running outside of a pod.
-const (
-	EnvChannelDir = "SWITCHBOARD_CHANNEL_DIR"
-	EnvKeysDir    = "SWITCHBOARD_KEYS_DIR"
-)
+// EnvChannelDir names another directory than contract.DirChannel, for running outside of a pod.
+const EnvChannelDir = "SWITCHBOARD_CHANNEL_DIR"
 
 // idleGCPercent is the collector's GOGC when the environment sets none.
 const idleGCPercent = 50
@@ -44,7 +42,7 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	defer pool.Close()
 	c, err := New(Config{
 		Channel: channel, PublicURL: os.Getenv(contract.EnvPublicURL), Pool: pool, Log: log,
-		ChannelDir: directory(EnvChannelDir, contract.DirChannel), KeysDir: directory(EnvKeysDir, contract.DirKeys),
+		ChannelDir: cmp.Or(os.Getenv(EnvChannelDir), contract.DirChannel), KeysDir: addresshash.Dir(),
 	})
 	if err != nil {
 		return err
@@ -71,13 +69,6 @@ func readChannel(value string) (contract.Channel, error) {
 		return c, fmt.Errorf("connecting the channel: reading %s: %w", contract.EnvChannel, err)
 	}
 	return c, nil
-}
-
-func directory(env, otherwise string) string {
-	if dir := os.Getenv(env); dir != "" {
-		return dir
-	}
-	return otherwise
 }
 
 // readToken reads the account's auth token. It is read whenever it is needed, so

@@ -16,13 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 )
-
-// EnvKeysDir names another directory than contract.DirKeys, for running outside of a pod.
-const EnvKeysDir = "SWITCHBOARD_KEYS_DIR"
 
 const (
 	// batchSize is how many lines are stored in one transaction.
@@ -64,11 +60,7 @@ func Command(ctx context.Context, log *slog.Logger, o Options, in io.Reader, out
 		defer f.Close()
 		in = f
 	}
-	dir := os.Getenv(EnvKeysDir)
-	if dir == "" {
-		dir = contract.DirKeys
-	}
-	keys, err := addresshash.Load(dir)
+	keys, err := addresshash.Load(addresshash.Dir())
 	if err != nil {
 		return fmt.Errorf("importing: %w", err)
 	}

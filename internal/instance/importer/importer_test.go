@@ -201,7 +201,7 @@ func TestTwoImportsAtOnceStoreEachMessageOnce(t *testing.T) {
 func TestTheCommandReadsItsPod(t *testing.T) {
 	s := start(t)
 	s.db.Setenv(t, contract.LoginRole(contract.ComponentServe, 1))
-	t.Setenv(importer.EnvKeysDir, keysDir(t))
+	t.Setenv(addresshash.EnvDir, keysDir(t))
 	file := filepath.Join(t.TempDir(), "history.jsonl")
 	if err := os.WriteFile(file, []byte(jsonLine(t, nil)), 0o600); err != nil {
 		t.Fatal(err)

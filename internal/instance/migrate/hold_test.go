@@ -122,7 +122,7 @@ func TestAPersonWhoCannotBeReadStopsNothingElse(t *testing.T) {
 	p := newPod(t)
 	holds, keys := t.TempDir(), t.TempDir()
 	t.Setenv(migrate.EnvHoldsDir, holds)
-	t.Setenv(migrate.EnvKeysDir, keys)
+	t.Setenv(addresshash.EnvDir, keys)
 	write(t, filepath.Join(keys, contract.FileHashKeyPrefix+"1"), strings.Repeat("k", 32))
 	write(t, filepath.Join(holds, "bad", contract.KindPhone), "+1617555012")
 	write(t, filepath.Join(holds, "good", contract.KindPhone), "+4915112345678")

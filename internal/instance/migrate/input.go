@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 )
 
 // Other directories than the contract's, for tests and for running outside of a pod.
@@ -21,7 +23,6 @@ const (
 	EnvRolesDir = "SWITCHBOARD_ROLES_DIR"
 	EnvStaffDir = "SWITCHBOARD_STAFF_DIR"
 	EnvHoldsDir = "SWITCHBOARD_HOLDS_DIR"
-	EnvKeysDir  = "SWITCHBOARD_KEYS_DIR"
 )
 
 // Input is what a migration brings about.
@@ -65,23 +66,16 @@ func ReadInput() (Input, error) {
 		return in, fmt.Errorf("reading %s: %w", contract.EnvSetup, err)
 	}
 	var err error
-	if in.Logins, err = readLogins(dirOr(EnvRolesDir, contract.DirRoles)); err != nil {
+	if in.Logins, err = readLogins(cmp.Or(os.Getenv(EnvRolesDir), contract.DirRoles)); err != nil {
 		return in, err
 	}
-	if in.Staff, err = readStaff(dirOr(EnvStaffDir, contract.DirStaff)); err != nil {
+	if in.Staff, err = readStaff(cmp.Or(os.Getenv(EnvStaffDir), contract.DirStaff)); err != nil {
 		return in, err
 	}
-	if in.Aliases, in.Unreadable, err = readAliases(in.Setup.Holds, dirOr(EnvHoldsDir, contract.DirHolds), dirOr(EnvKeysDir, contract.DirKeys)); err != nil {
+	if in.Aliases, in.Unreadable, err = readAliases(in.Setup.Holds, cmp.Or(os.Getenv(EnvHoldsDir), contract.DirHolds), addresshash.Dir()); err != nil {
 		return in, err
 	}
 	return in, in.validate()
-}
-
-func dirOr(env, dir string) string {
-	if d := os.Getenv(env); d != "" {
-		return d
-	}
-	return dir
 }
 
 func readLogins(dir string) ([]Login, error) {

@@ -22,14 +22,7 @@ const lockKey = 0x737769746368
 // and tells its outcome in the termination message.
 func Command(ctx context.Context, log *slog.Logger) error {
 	migrated, err := command(ctx, log)
-	result := contract.Result{Migration: &migrated}
-	if err != nil {
-		result = contract.Result{Error: shorten(err.Error())}
-	}
-	if werr := termination.Write(result); err == nil {
-		err = werr
-	}
-	return err
+	return termination.Report(contract.Result{Migration: &migrated}, err)
 }
 
 func command(ctx context.Context, log *slog.Logger) (contract.MigrationResult, error) {
@@ -38,15 +31,6 @@ func command(ctx context.Context, log *slog.Logger) (contract.MigrationResult, e
 		return contract.MigrationResult{}, fmt.Errorf("migrating: %w", err)
 	}
 	return Run(ctx, log, store.Config{}, in)
-}
-
-// shorten keeps an error well within a termination message.
-func shorten(message string) string {
-	const limit = 1024
-	if len(message) > limit {
-		return message[:limit] + " …"
-	}
-	return message
 }
 
 // Run migrates the database that config reaches as a superuser.

@@ -17,14 +17,7 @@ import (
 // its result, or why there is none, in the termination message.
 func Command(ctx context.Context, log *slog.Logger) error {
 	result, err := command(ctx, log)
-	message := contract.Result{Retention: &result}
-	if err != nil {
-		message = contract.Result{Error: shorten(err.Error())}
-	}
-	if werr := termination.Write(message); err == nil {
-		err = werr
-	}
-	return err
+	return termination.Report(contract.Result{Retention: &result}, err)
 }
 
 func command(ctx context.Context, log *slog.Logger) (contract.RetentionResult, error) {
@@ -58,13 +51,4 @@ func command(ctx context.Context, log *slog.Logger) (contract.RetentionResult, e
 	// took can only raise it.
 	log.Info("retention", "policy", result.Policy, "sequence", result.Sequence, "peak_rss_kib", usage.Maxrss)
 	return result, nil
-}
-
-// shorten keeps an error well within a termination message.
-func shorten(message string) string {
-	const limit = 1024
-	if len(message) > limit {
-		return message[:limit] + " …"
-	}
-	return message
 }

@@ -26,7 +26,7 @@ func TestAnArchiveIsForThePersonOnceAndThenGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	// More than a piece, so that it goes in several.
-	s.exec("INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, name, file_id) SELECT gen_random_uuid(), now(), gen_random_uuid(), md5('vanna')::uuid, 'spa', 'film', sb.add_file('video/mp4', string_agg(sha512(i::text::bytea), '')) FROM generate_series(1, 60000) i")
+	s.exec("INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, name, file_id) SELECT gen_random_uuid(), now(), gen_random_uuid(), md5('vanna')::uuid, 'spa', 'film', sb.add_file('video/mp4', string_agg(sha512(i::text::bytea), '')) FROM generate_series(1, 250000) i")
 	q, p := request(contract.RequestAccess, "uid-1"), s.person(contract.KindPhone, anna)
 	q.ArchiveKey, p.Token = identity.Recipient().String(), strings.Repeat("t", 43)
 	result := s.carryOut(q, p)
@@ -61,6 +61,27 @@ func TestAnArchiveIsForThePersonOnceAndThenGone(t *testing.T) {
 	if got, _ := fetch(http.MethodHead, p.Token); got != http.StatusMethodNotAllowed {
 		t.Errorf("HEAD: %d", got)
 	}
+	t.Run("a download that breaks off can be made again", func(t *testing.T) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/archives/"+result.ArchiveID, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+p.Token)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("%v %v", response, err)
+		}
+		response.Body.Close() // after the first bytes of some megabytes
+		// It is logged that it began, when the server has taken all else back.
+		for s.count("SELECT count(*) FROM sb.access_log WHERE route = '/api/v1/archives/{id}' AND status = 200") == 0 {
+			if t.Context().Err() != nil {
+				t.Fatal("the access log never told of the download")
+			}
+		}
+		if n := s.count("SELECT count(*) FROM sb.archive"); n != 1 {
+			t.Error("what was not sent whole is gone")
+		}
+	})
 	status, ciphertext := fetch(http.MethodGet, p.Token)
 	if status != http.StatusOK {
 		t.Fatalf("status %d: %s", status, ciphertext)

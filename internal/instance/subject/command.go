@@ -2,6 +2,7 @@ package subject
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,7 +25,6 @@ import (
 // Other directories than the contract's, for tests and for running outside of a pod.
 const (
 	EnvSubjectDir  = "SWITCHBOARD_SUBJECT_DIR"
-	EnvKeysDir     = "SWITCHBOARD_KEYS_DIR"
 	EnvDownloadDir = "SWITCHBOARD_DOWNLOAD_DIR"
 )
 
@@ -32,14 +32,7 @@ const (
 // there is none, in the termination message.
 func Command(ctx context.Context, log *slog.Logger) error {
 	result, err := command(ctx, log)
-	message := contract.Result{Subject: &result}
-	if err != nil {
-		message = contract.Result{Error: shorten(err.Error())}
-	}
-	if werr := termination.Write(message); err == nil {
-		err = werr
-	}
-	return err
+	return termination.Report(contract.Result{Subject: &result}, err)
 }
 
 func command(ctx context.Context, log *slog.Logger) (contract.SubjectResult, error) {
@@ -80,16 +73,16 @@ func readRequest() (contract.Request, error) {
 }
 
 func readPerson(request contract.Request) (p Person, err error) {
-	dir := dirOr(EnvSubjectDir, contract.DirSubject)
+	dir := cmp.Or(os.Getenv(EnvSubjectDir), contract.DirSubject)
 	if p.Addresses, err = person.Read(dir); err != nil {
 		return p, err
 	}
-	if p.Keys, err = addresshash.Load(dirOr(EnvKeysDir, contract.DirKeys)); err != nil {
+	if p.Keys, err = addresshash.Load(addresshash.Dir()); err != nil {
 		return p, err
 	}
 	switch request.Type {
 	case contract.RequestAccess:
-		p.Token, err = readValue(dirOr(EnvDownloadDir, contract.DirDownload), contract.FileToken)
+		p.Token, err = readValue(cmp.Or(os.Getenv(EnvDownloadDir), contract.DirDownload), contract.FileToken)
 		return p, err
 	case contract.RequestRectification:
 		return p, readCorrection(dir, &p)
@@ -131,20 +124,4 @@ func readValue(dir, name string) (string, error) {
 		return "", fmt.Errorf("reading key %s: it has %d bytes, at most 4096 are taken", name, len(content))
 	}
 	return strings.TrimSpace(string(content)), nil
-}
-
-func dirOr(env, dir string) string {
-	if d := os.Getenv(env); d != "" {
-		return d
-	}
-	return dir
-}
-
-// shorten keeps an error well within a termination message.
-func shorten(message string) string {
-	const limit = 1024
-	if len(message) > limit {
-		return message[:limit] + " …"
-	}
-	return message
 }

@@ -138,7 +138,7 @@ func (r *run) suppress(ctx context.Context) error {
 	for i, a := range r.person.Addresses {
 		current[i], version = r.person.Keys.Hash(a.Kind, a.Value)
 	}
-	_, err := r.tx.Exec(ctx, "SELECT sb.subject_suppress($1, $2, $3, $4)", r.request.UID, current, r.hashes, version)
+	_, err := r.tx.Exec(ctx, "SELECT sb.subject_suppress($1, $2, $3)", r.request.UID, current, version)
 	return err
 }
 

@@ -12,6 +12,25 @@ import (
 // defaultPath is the kubelet's terminationMessagePath when a container sets none.
 const defaultPath = "/dev/termination-log"
 
+// maxError bounds an error's text, in bytes: well within a termination message.
+const maxError = 1024
+
+// Report tells what became of a Job: r, or err when there is one. It gives err back, or
+// why r could not be told.
+func Report(r contract.Result, err error) error {
+	if err != nil {
+		text := err.Error()
+		if len(text) > maxError {
+			text = text[:maxError] + " …"
+		}
+		r = contract.Result{Error: text}
+	}
+	if told := Write(r); err == nil {
+		err = told
+	}
+	return err
+}
+
 // Write replaces the termination message by r, at most contract.TerminationLimit
 // bytes, in the file that contract.EnvTerminationLog names.
 func Write(r contract.Result) error {

@@ -1,6 +1,7 @@
 package termination_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,23 @@ func TestTheMessageIsReplaced(t *testing.T) {
 	got, err := contract.DecodeResult(string(b))
 	if err != nil || got.Migration == nil || got.Migration.SchemaVersion != 4 {
 		t.Errorf("read back %+v, %v from %s", got, err, b)
+	}
+}
+
+func TestWhatFailedIsReportedWithinBounds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	t.Setenv(contract.EnvTerminationLog, path)
+	cause := errors.New(strings.Repeat("very wrong ", 999))
+	if err := termination.Report(contract.Result{Migration: &contract.MigrationResult{SchemaVersion: 4}}, cause); !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := contract.DecodeResult(string(b))
+	if err != nil || got.Migration != nil || !strings.HasPrefix(got.Error, "very wrong") {
+		t.Errorf("read back %+v, %v", got, err)
 	}
 }
 

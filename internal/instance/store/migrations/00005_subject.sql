@@ -130,9 +130,9 @@ $$;
 -- +goose StatementEnd
 
 -- subject_suppress sees to it that no address of the person is written to on any channel. p_hashes are under the current
--- key; p_all those under every version, of the same addresses.
+-- key.
 -- +goose StatementBegin
-CREATE FUNCTION sb.subject_suppress(p_request text, p_hashes bytea[], p_all bytea[], p_key_version integer) RETURNS void
+CREATE FUNCTION sb.subject_suppress(p_request text, p_hashes bytea[], p_key_version integer) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -316,7 +316,7 @@ $$;
 -- +goose StatementEnd
 
 REVOKE ALL ON FUNCTION sb.subject_contacts(text[], bytea[]), sb.subject_rows(text), sb.subject_categories(), sb.subject_find(text, text[], bytea[]),
-  sb.subject_note(text, text, text, bigint), sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, bytea[], bytea[], integer),
+  sb.subject_note(text, text, text, bigint), sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, bytea[], integer),
   sb.subject_rectify(text, text[], bytea[], text, text, bytea, bytea[], integer), sb.subject_export(text[], bytea[], text),
   sb.subject_files(text[], bytea[]), sb.subject_file(text[], bytea[], uuid, bigint, integer), sb.archive_begin(bytea), sb.archive_append(uuid, bytea),
   sb.archive_open(uuid, bytea), sb.archive_read(uuid, bytea, bigint, integer), sb.archive_remove(uuid, bytea), sb.archive_purge(),
@@ -325,7 +325,7 @@ REVOKE ALL ON FUNCTION sb.subject_contacts(text[], bytea[]), sb.subject_rows(tex
 GRANT USAGE ON SCHEMA sb TO sb_subject;
 GRANT SELECT ON sb.request_count, sb.receipt TO sb_subject;
 GRANT EXECUTE ON FUNCTION sb.subject_find(text, text[], bytea[]), sb.subject_erase(text, text[], bytea[]),
-  sb.subject_suppress(text, bytea[], bytea[], integer), sb.subject_rectify(text, text[], bytea[], text, text, bytea, bytea[], integer),
+  sb.subject_suppress(text, bytea[], integer), sb.subject_rectify(text, text[], bytea[], text, text, bytea, bytea[], integer),
   sb.subject_note(text, text, text, bigint), sb.subject_export(text[], bytea[], text), sb.subject_files(text[], bytea[]),
   sb.subject_file(text[], bytea[], uuid, bigint, integer), sb.archive_begin(bytea), sb.archive_append(uuid, bytea),
   sb.subject_seal(text, bigint, text, text, text), sb.receipt_lock() TO sb_subject;
