@@ -79,7 +79,12 @@ func TestAnArchiveIsForThePersonOnceAndThenGone(t *testing.T) {
 			}
 		}
 		if n := s.count("SELECT count(*) FROM sb.archive"); n != 1 {
-			t.Error("what was not sent whole is gone")
+			t.Fatal("what was not sent whole is gone")
+		}
+		for s.count("SELECT count(*) FROM (SELECT FROM sb.archive FOR UPDATE SKIP LOCKED) q") == 0 {
+			if t.Context().Err() != nil {
+				t.Fatal("the connection that was cut off still holds the archive")
+			}
 		}
 	})
 	status, ciphertext := fetch(http.MethodGet, p.Token)

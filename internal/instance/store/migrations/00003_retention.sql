@@ -7,7 +7,7 @@
 -- VACUUM. DELETE marks rows, VACUUM removes them, and before PostgreSQL 17 only a table's owner may run it. Making
 -- sb_retain a member of sb_owner for that would undo all of the above, so autovacuum does it: tables that lose rows to
 -- batches have their thresholds set to zero, whereupon autovacuum takes them at its next round (autovacuum_naptime,
--- one minute by default). The run claims no VACUUM, for it has seen none. A dropped partition needs none.
+-- one minute by default). A run tells when it last saw one, and claims none of its own. A dropped partition needs none.
 
 ALTER TABLE sb.contact         SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
 ALTER TABLE sb.contact_address SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0);
