@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 chart=charts/switchboard
 
+rm -f "$chart"/crds/*.yaml # of kinds that are no more
 cp config/crd/bases/*.yaml "$chart/crds/"
 for f in service_account role role_binding operator_namespace tenant_manager; do
   echo "---"

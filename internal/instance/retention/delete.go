@@ -11,6 +11,9 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 )
 
+// kindProviderIDs is a kind that no rule names: the ids seen follow the messages.
+const kindProviderIDs = "ProviderIDs"
+
 // attempts bounds how often work that others block is tried again.
 const attempts = 5
 
@@ -40,7 +43,7 @@ func (r *run) dropMonths(ctx context.Context) error {
 	}
 	for _, kind := range r.kinds {
 		switch kind {
-		case contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryAccessLogs, "ProviderIDs":
+		case contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryAccessLogs, kindProviderIDs:
 		default:
 			continue
 		}

@@ -40,11 +40,35 @@ func ask[T any](t testing.TB, db *pgxpool.Pool, query string, args ...any) T {
 	return v
 }
 
-// fill stores a history of n guests, messages and page views, spread evenly over
-// the given number of days up to now. Message i belongs to guest i.
+// fill stores a history of n guests with messages, and of everything else that there
+// can be, spread evenly over the given number of days up to now. Row i belongs to guest i.
 func fill(t testing.TB, db *pgxpool.Pool, n, days int) {
 	t.Helper()
+	fillMessages(t, db, n, days)
 	execSQL(t, db, "DELETE FROM sb.staff") // the first account
+	for _, statement := range []string{
+		`INSERT INTO sb.access_log (at, method, route, status, ip)
+			SELECT now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'GET', '/api/v1/conversations/{id}', 200, '192.0.2.7' FROM generate_series(0, $1::int - 1) i`,
+		// Two messages share a file.
+		`INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, name, file_id)
+			SELECT md5('a' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('m' || i)::uuid, md5('v' || i)::uuid, 'front-desk',
+				'room.png', sb.add_file('image/png', (i / 2)::text::bytea) FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.staff (id, email, password_hash, last_active_at)
+			SELECT md5('s' || i)::uuid, i || '@hotel.example', 'x', now() - make_interval(secs => i * $2::int * 86400.0 / $1) FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.web_chat_session (id, channel, contact_id, last_active_at)
+			SELECT md5('w' || i)::uuid, 'web', md5('c' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1) FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.integration_data (id, at, source, kind, contact_id, data)
+			SELECT md5('i' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'pms', 'arrival', md5('c' || i)::uuid, '{}' FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at)
+			SELECT md5('t' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('c' || i)::uuid, 'Lovely', 'You may print it', now() FROM generate_series(0, $1::int - 1) i`,
+	} {
+		execSQL(t, db, statement, n, days)
+	}
+}
+
+// fillMessages stores guests, each with a message.
+func fillMessages(t testing.TB, db *pgxpool.Pool, n, days int) {
+	t.Helper()
 	for _, statement := range []string{
 		`SELECT sb.ensure_partition(now() - make_interval(days => d)) FROM generate_series(0, $2::int + 31, 27) d WHERE $1::int > 0`,
 		`INSERT INTO sb.contact (id, name, last_seen_at) SELECT md5('c' || i)::uuid, 'Guest ' || i, now() - make_interval(secs => i * $2 * 86400.0 / $1)
@@ -58,21 +82,7 @@ func fill(t testing.TB, db *pgxpool.Pool, n, days int) {
 			SELECT md5('m' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('v' || i)::uuid, 'front-desk', 'in', 'guest', 'received'
 			FROM generate_series(0, $1::int - 1) i`,
 		`INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT id, at, conversation_id, channel, 'Is the pool open, and until when? ' || id FROM sb.message WHERE $1::int + $2::int > 0`,
-		`INSERT INTO sb.access_log (at, method, route, status, ip)
-			SELECT now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'GET', '/api/v1/conversations/{id}', 200, '192.0.2.7' FROM generate_series(0, $1::int - 1) i`,
 		`INSERT INTO sb.seen (channel, id_hash, seen_at) SELECT channel, sha256(id::text::bytea), at FROM sb.message WHERE $1::int + $2::int > 0`,
-		// Two messages share a file.
-		`INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, name, file_id)
-			SELECT md5('a' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('m' || i)::uuid, md5('v' || i)::uuid, 'front-desk',
-				'room.png', sb.add_file('image/png', (i / 2)::text::bytea) FROM generate_series(0, $1::int - 1) i`,
-		`INSERT INTO sb.staff (id, email, password_hash, last_active_at)
-			SELECT md5('s' || i)::uuid, i || '@hotel.example', 'x', now() - make_interval(secs => i * $2::int * 86400.0 / $1) FROM generate_series(0, $1::int - 1) i`,
-		`INSERT INTO sb.web_chat_session (id, channel, contact_id, last_active_at)
-			SELECT md5('w' || i)::uuid, 'web', md5('c' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1) FROM generate_series(0, $1::int - 1) i`,
-		`INSERT INTO sb.integration_data (id, at, source, kind, contact_id, data)
-			SELECT md5('i' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'pms', 'arrival', md5('c' || i)::uuid, '{}' FROM generate_series(0, $1::int - 1) i`,
-		`INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at)
-			SELECT md5('t' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('c' || i)::uuid, 'Lovely', 'You may print it', now() FROM generate_series(0, $1::int - 1) i`,
 	} {
 		execSQL(t, db, statement, n, days)
 	}
