@@ -51,6 +51,11 @@ const (
 	// DirDownload holds FileToken, 43 characters of base64url, which lets whoever knows
 	// it fetch the archive of an Access request once (subject only).
 	DirDownload = "/var/run/switchboard/download"
+	// DirAnchor holds FileAnchor, an Anchor as JSON: every component that opens the
+	// database, but migrate and replay, gives up one that lacks what it tells of.
+	DirAnchor = "/var/run/switchboard/anchor"
+	// DirReplay holds FileReplay (replay only).
+	DirReplay = "/var/run/switchboard/replay"
 )
 
 // Files in the directories above.
@@ -67,6 +72,8 @@ const (
 	FileNewName  = "newName"
 	FileNewPhone = "newPhone"
 	FileToken    = "token"
+	FileAnchor   = "anchor.json"
+	FileReplay   = "replay.json.gz"
 	// FileAuthToken is the key of a Twilio channel's Secret with its auth token.
 	FileAuthToken = "authToken"
 )

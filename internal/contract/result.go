@@ -14,6 +14,7 @@ type Result struct {
 	Retention *RetentionResult `json:"retention,omitempty"`
 	Migration *MigrationResult `json:"migration,omitempty"`
 	Subject   *SubjectResult   `json:"subject,omitempty"`
+	Replay    *ReplayResult    `json:"replay,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }
@@ -49,7 +50,7 @@ type SubjectResult struct {
 	Done  []CategoryCount `json:"done"`
 	// Refused is what had to be kept, and why.
 	Refused []Refusal `json:"refused,omitempty"`
-	// Subjects are the person's keyed hashes, at most 8: by them the request is carried
+	// Subjects are the person's keyed hashes, at most 16: by them the request is carried
 	// out again on a database that was put back from a backup.
 	Subjects []SubjectHash `json:"subjects,omitempty"`
 	// ArchiveID names an Access request's archive, whose path is /api/v1/archives/ID.

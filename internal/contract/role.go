@@ -12,6 +12,8 @@ const (
 	ComponentRetain = "retain"
 	// ComponentSubject carries out requests of persons.
 	ComponentSubject = "subject"
+	// ComponentReplay brings a database that was put back up to what has happened since.
+	ComponentReplay = "replay"
 )
 
 // AdminRole is the superuser that the database's image creates. Only `instance

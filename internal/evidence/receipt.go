@@ -51,6 +51,8 @@ type Receipt struct {
 	PlanDigest string `json:"planDigest,omitempty"`
 	// Request is set in a receipt of a request of a person.
 	Request *Request `json:"request,omitempty"`
+	// Restored is set in a receipt of a database that was put back, and brought up to what is known.
+	Restored *contract.Restored `json:"restored,omitempty"`
 	// StartedAt is the instant from which the cutoffs are counted back.
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt"`
@@ -72,10 +74,13 @@ type Receipt struct {
 const (
 	KindRetention = "retention"
 	KindRequest   = "request"
+	KindRestore   = "restore"
 )
 
 // KnownKind says whether a kind of receipts is known here.
-func KnownKind(kind string) bool { return kind == KindRetention || kind == KindRequest }
+func KnownKind(kind string) bool {
+	return kind == KindRetention || kind == KindRequest || kind == KindRestore
+}
 
 // Request tells how a request of a person was carried out, without naming anyone.
 type Request struct {

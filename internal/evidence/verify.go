@@ -69,6 +69,9 @@ func (v *Verifier) link(s Sealed) {
 		return
 	}
 	head, joins := v.report.Head, s.Previous == v.report.Head.Digest
+	if v.bridges(s) {
+		return
+	}
 	switch {
 	case s.Sequence == head.Sequence+1 && !joins:
 		v.find(problem(Replaced, head.Sequence, "Receipt %d was sealed on another receipt %d than the one that is here: receipt %d was replaced.", s.Sequence, head.Sequence, head.Sequence))

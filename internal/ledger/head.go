@@ -67,13 +67,16 @@ func OfSubject(r contract.SubjectResult) Head {
 	return h
 }
 
+// maxSubjects bounds the keyed hashes that a request names a person by.
+const maxSubjects = 16
+
 // maxName bounds the names that a Job tells of, as the API does.
 const maxName = 63
 
 // check refuses what no Job of ours tells: its pod is the tenant's, the ledger isn't.
 func (h Head) check() error {
 	r := h.receipt
-	if r.Sequence < 1 || !isDigest(r.Digest) || !isDigest(r.PreviousDigest) || len(r.Policy) > maxName || len(r.Request) > maxName || len(r.Subjects) > 8 {
+	if r.Sequence < 1 || !isDigest(r.Digest) || !isDigest(r.PreviousDigest) || len(r.Policy) > maxName || len(r.Request) > maxName || len(r.Subjects) > maxSubjects {
 		return errors.New("it is no receipt of a chain")
 	}
 	if r.Kind == evidence.KindRetention && !isDigest(r.PolicyDigest) {

@@ -38,7 +38,7 @@ type Database struct {
 // of every login role, no limits.
 func Input() migrate.Input {
 	in := migrate.Input{Staff: &migrate.Staff{Email: StaffEmail, Password: Password}}
-	components := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject}
+	components := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay}
 	for _, name := range []string{Channel, OtherChannel} {
 		in.Setup.Channels = append(in.Setup.Channels, contract.SetupChannel{Name: name, Type: contract.ChannelTypeTwilioSMS})
 		components = append(components, contract.ComponentConnector(name))
@@ -89,6 +89,20 @@ func (d *Database) Refuse(t testing.TB) {
 func (d *Database) Accept(t testing.TB) {
 	t.Helper()
 	d.Server.exec(t, "ALTER DATABASE "+d.Name+" ALLOW_CONNECTIONS true")
+}
+
+// Copy makes a second database that is as this one is now, as a backup would. It ends
+// all sessions first.
+func (d *Database) Copy(t testing.TB) *Database {
+	t.Helper()
+	d.Refuse(t)
+	defer d.Accept(t)
+	c := d.Server.create(t, d.Server.nextName(), d.Name)
+	c.Accept(t)
+	d.Server.exec(t, "REVOKE ALL ON DATABASE "+c.Name+" FROM PUBLIC")
+	d.Server.exec(t, "GRANT CONNECT ON DATABASE "+c.Name+" TO sb_connector, "+strings.Join(groups(), ", "))
+	t.Cleanup(func() { d.Server.exec(t, "DROP DATABASE "+c.Name+" WITH (FORCE)") })
+	return c
 }
 
 // Empty makes a database without anything in it.
@@ -176,7 +190,7 @@ func (d *Database) WriteCredentials(t testing.TB, dir, role, password string) {
 // contract.LoginRole(contract.ComponentServe, 1), or contract.AdminRole.
 func (d *Database) Config(t testing.TB, role string) store.Config {
 	t.Helper()
-	return store.Config{Dir: d.Dir(t, role), Host: "localhost", Port: uint16(d.Server.Port), Database: d.Name}
+	return store.Config{Dir: d.Dir(t, role), Host: "localhost", Port: uint16(d.Server.Port), Database: d.Name, Unguarded: role == contract.AdminRole}
 }
 
 // Setenv sets the environment by which store.Open reaches the database as role.
@@ -228,6 +242,12 @@ func (d *Database) Retain(t testing.TB) *pgxpool.Pool {
 func (d *Database) Subject(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	return d.Pool(t, contract.LoginRole(contract.ComponentSubject, 1))
+}
+
+// Replay opens the database as `instance replay` does.
+func (d *Database) Replay(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return d.Pool(t, contract.LoginRole(contract.ComponentReplay, 1))
 }
 
 // Limits puts a policy in force: days to retain by category.

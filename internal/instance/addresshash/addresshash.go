@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -73,12 +74,21 @@ func (k *Keys) Hash(kind, address string) (hash []byte, version int) {
 // Hashes gives the hashes of an address under every key, the current one first,
 // and the current key's version: what was hashed before a rotation is still found.
 func (k *Keys) Hashes(kind, address string) (hashes [][]byte, version int) {
-	versions := slices.Sorted(maps.Keys(k.keys))
-	slices.Reverse(versions)
-	for _, v := range versions {
-		hashes = append(hashes, keyed(k.keys[v], kind, address))
+	for _, hash := range k.Each(kind, address) {
+		hashes = append(hashes, hash)
 	}
 	return hashes, k.current
+}
+
+// Each gives the hashes of an address by the version of their key, the current one first.
+func (k *Keys) Each(kind, address string) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		for _, v := range slices.Backward(slices.Sorted(maps.Keys(k.keys))) {
+			if !yield(v, keyed(k.keys[v], kind, address)) {
+				return
+			}
+		}
+	}
 }
 
 func keyed(key []byte, kind, address string) []byte {

@@ -46,8 +46,16 @@ func Command(ctx context.Context, log *slog.Logger) error {
 		stop()
 		<-kept
 	}()
+	unguarded, err := store.OpenConfig(ctx, log, store.Config{Unguarded: true, MaxConns: 1})
+	if err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	defer unguarded.Close()
+	handler := http.NewServeMux()
+	handler.Handle("GET "+contract.PathState, State(unguarded, log))
+	handler.Handle("/", New(pool, log))
 	return httpserve.Run(ctx, httpserve.Config{
-		Handler: New(pool, log),
+		Handler: handler, VerifyClients: true,
 		Ready:   func(ctx context.Context) error { return store.Ready(ctx, pool) },
 		Log:     log,
 	})

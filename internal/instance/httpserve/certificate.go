@@ -3,6 +3,7 @@ package httpserve
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -45,6 +46,19 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return c.current, nil
 	}
 	return nil, fmt.Errorf("reading the serving certificate: %w", err)
+}
+
+// authority reads the tenant's own, which lives as long as the tenant.
+func authority(dir string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(filepath.Join(dir, contract.FileCA))
+	if err != nil {
+		return nil, fmt.Errorf("reading the authority of clients: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("reading the authority of clients: %s holds no PEM certificate", filepath.Join(dir, contract.FileCA))
+	}
+	return pool, nil
 }
 
 // withoutMessage logs that something happened and not what: net/http's messages

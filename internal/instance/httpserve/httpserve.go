@@ -49,6 +49,9 @@ type Config struct {
 	ProbeAddr string        // ":8080"
 	TLSDir    string        // EnvTLSDir or contract.DirTLS
 	Drain     time.Duration // how long to serve on after saying not ready; 3 s, negative for none
+	// VerifyClients asks clients for a certificate of the tenant's authority, ca.crt in
+	// TLSDir; one that has none is served all the same.
+	VerifyClients bool
 	// Started, when set, is told the addresses once both servers listen.
 	Started func(https, probe net.Addr)
 }
@@ -92,6 +95,12 @@ func Run(ctx context.Context, c Config) error {
 	}
 	https := newServer(count(c.Handler), c.Log)
 	https.TLSConfig = &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	if c.VerifyClients {
+		if https.TLSConfig.ClientCAs, err = authority(c.TLSDir); err != nil {
+			return errors.Join(fmt.Errorf("serving HTTPS: %w", err), httpsListener.Close(), probeListener.Close())
+		}
+		https.TLSConfig.ClientAuth = tls.VerifyClientCertIfGiven
+	}
 	probe := newServer(probes(ctx, c), c.Log)
 	if c.Started != nil {
 		c.Started(httpsListener.Addr(), probeListener.Addr())

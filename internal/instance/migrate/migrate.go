@@ -48,7 +48,8 @@ func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in I
 	if err := in.validate(); err != nil {
 		return result, err
 	}
-	config.MaxConns = 2 // one holds the lock
+	config.MaxConns = 2     // one holds the lock
+	config.Unguarded = true // holds come first when a database that was put back is replayed
 	admin, err := store.OpenConfig(ctx, log, config)
 	if err != nil {
 		return result, err

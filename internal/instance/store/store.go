@@ -2,6 +2,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -37,6 +38,8 @@ type Config struct {
 	Database      string            // PGDATABASE, or contract.DatabaseName
 	MaxConns      int32             // 8
 	RuntimeParams map[string]string // server settings of each session, beside TimeZone=UTC
+	AnchorDir     string            // where the anchor is; EnvAnchorDir or contract.DirAnchor
+	Unguarded     bool              // takes a database that lacks what the anchor tells of
 }
 
 // Open makes a pool for the database that PGHOST, PGPORT and PGDATABASE name,
@@ -104,6 +107,9 @@ func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool,
 		conn.User, conn.Password, conn.TLSConfig, conn.Fallbacks = now.username, now.password, now.tls, nil
 		log.Debug("connecting to the database", "role", now.username)
 		return nil
+	}
+	if !c.Unguarded {
+		config.AfterConnect = guard(cmp.Or(c.AnchorDir, os.Getenv(EnvAnchorDir), contract.DirAnchor))
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -37,8 +37,8 @@ type Person struct {
 // codeTaken is raised when a new number belongs to another guest (migrations/00005_subject.sql).
 const codeTaken = "SB201"
 
-// maxSubjects bounds the keyed hashes in a result.
-const maxSubjects = 8
+// maxSubjects bounds the keyed hashes in a result, to what a termination message holds.
+const maxSubjects = 16
 
 // Run carries out one request. The pool's role is a member of sb_subject. A request
 // that was carried out already, and whose result was lost, gives the same result again.
@@ -160,18 +160,19 @@ func (r *run) rectify(ctx context.Context) error {
 	return err
 }
 
-// subjects are the person's hashes under the current key, by which the request is
-// carried out again on a database that was put back.
+// subjects are the person's hashes, by which the request is carried out again on a
+// database that was put back: under every version of the key, as rows may bear any.
 func (r *run) subjects() []contract.SubjectHash {
 	if r.request.Type == contract.RequestAccess || r.request.Type == contract.RequestRectification {
 		return nil
 	}
 	var all []contract.SubjectHash
-	for _, a := range r.person.Addresses[:min(len(r.person.Addresses), maxSubjects)] {
-		hash, version := r.person.Keys.Hash(a.Kind, a.Value)
-		all = append(all, contract.SubjectHash{Kind: a.Kind, KeyVersion: version, Hash: hex.EncodeToString(hash)})
+	for _, a := range r.person.Addresses {
+		for version, hash := range r.person.Keys.Each(a.Kind, a.Value) {
+			all = append(all, contract.SubjectHash{Kind: a.Kind, KeyVersion: version, Hash: hex.EncodeToString(hash)})
+		}
 	}
-	return all
+	return all[:min(len(all), maxSubjects)]
 }
 
 // told fills in the result from a receipt.

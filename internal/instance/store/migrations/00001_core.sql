@@ -241,9 +241,24 @@ CREATE TABLE sb.suppression (
   PRIMARY KEY (channel, address_hash)
 );
 
--- Every change of consent; append-only: nobody is granted UPDATE or DELETE.
+-- Restores of this database, once they are being replayed (00006_restore.sql). What follows one is another epoch.
+CREATE TABLE sb.restore (
+  epoch       integer PRIMARY KEY CHECK (epoch > 0),
+  sequence    bigint  NOT NULL,          -- the receipt that tells of it
+  began_at    timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz                -- NULL while the database is in quarantine
+);
+
+CREATE FUNCTION sb.epoch() RETURNS integer
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  RETURN COALESCE((SELECT max(epoch) FROM sb.restore), 0);
+
+-- Every change of consent; append-only: nobody is granted UPDATE or DELETE. (epoch, xid, id) orders them as they are told to
+-- the operator, who keeps them outside of the database; xid is 0 for those that came back from there.
 CREATE TABLE sb.consent_log (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  epoch        integer NOT NULL DEFAULT sb.epoch(),
+  xid          xid8    NOT NULL DEFAULT pg_current_xact_id(),
   at           timestamptz NOT NULL DEFAULT now(),
   channel      text NOT NULL,
   address_hash bytea NOT NULL,
@@ -251,6 +266,7 @@ CREATE TABLE sb.consent_log (
   change       text NOT NULL CHECK (change IN ('stop', 'start')),
   source       text NOT NULL CHECK (source IN ('guest', 'provider', 'staff', 'api', 'request'))
 );
+CREATE INDEX consent_log_told ON sb.consent_log (epoch, xid, id);
 
 CREATE TABLE sb.staff (
   id             uuid PRIMARY KEY,
@@ -379,6 +395,11 @@ END
 $$;
 -- +goose StatementEnd
 
+-- receipt_digest is evidence.Digest.
+CREATE FUNCTION sb.receipt_digest(p_previous text, p_body text) RETURNS text
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+  RETURN encode(sha256(convert_to('switchboard/receipt/v1', 'UTF8') || '\x00'::bytea || decode(p_previous, 'hex') || convert_to(p_body, 'UTF8')), 'hex');
+
 -- receipt_append appends a receipt that follows the newest one and whose digest is that of its bytes.
 -- +goose StatementBegin
 CREATE FUNCTION sb.receipt_append(p_policy text, p_sequence bigint, p_body text, p_previous text, p_digest text) RETURNS void
@@ -393,8 +414,7 @@ BEGIN
   IF p_sequence <> COALESCE(v_sequence, 0) + 1 OR p_previous <> COALESCE(v_previous, repeat('0', 64)) THEN
     RAISE EXCEPTION 'receipt % does not follow receipt %', p_sequence, COALESCE(v_sequence, 0) USING ERRCODE = 'SB004';
   END IF;
-  IF p_digest <> encode(sha256(convert_to('switchboard/receipt/v1', 'UTF8') || '\x00'::bytea
-                               || decode(p_previous, 'hex') || convert_to(p_body, 'UTF8')), 'hex') THEN
+  IF p_digest <> sb.receipt_digest(p_previous, p_body) THEN
     RAISE EXCEPTION 'the digest of receipt % is not that of its bytes', p_sequence USING ERRCODE = 'SB004';
   END IF;
   INSERT INTO sb.receipt (sequence, policy, body, previous, digest) VALUES (p_sequence, p_policy, p_body, p_previous, p_digest);

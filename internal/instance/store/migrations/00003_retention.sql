@@ -445,6 +445,9 @@ BEGIN
       WHERE p.policy = p_policy AND p.anonymize AND c.messages < 5 AND ((c.day + 1)::timestamp AT TIME ZONE 'UTC') <= p.cutoff;
   END IF;
   DELETE FROM sb.retention_run WHERE policy = p_policy;
+  -- A database that was put back is served again once every policy has run.
+  UPDATE sb.restore r SET finished_at = now() WHERE finished_at IS NULL AND NOT EXISTS (
+    SELECT FROM sb.retention_limit l WHERE NOT EXISTS (SELECT FROM sb.receipt c WHERE c.policy = l.policy AND c.sequence > r.sequence));
 END
 $$;
 -- +goose StatementEnd
