@@ -25,6 +25,9 @@ const (
 	ConditionInstanceAvailable = "InstanceAvailable"
 	// ConditionResidencyCompliant (Tenant): every pod and volume seen is in the tenant's region.
 	ConditionResidencyCompliant = "ResidencyCompliant"
+	// ConditionDatabaseCurrent (Tenant): the database holds all that is known of it. One that was put back from a backup
+	// does not, and serves nobody until what has happened since was replayed.
+	ConditionDatabaseCurrent = "DatabaseCurrent"
 	// ConditionTerminating (Tenant): deletion is under way; the message names what it waits for.
 	ConditionTerminating = "Terminating"
 
@@ -89,6 +92,8 @@ const (
 
 	// ReasonMigrationFailed: the migrate Job failed; the message has its error.
 	ReasonMigrationFailed = "MigrationFailed"
+	// ReasonReplaying: an older database was put back, and what has happened since is being carried out again.
+	ReasonReplaying = "Replaying"
 	// ReasonOutsideRegion: a pod or volume was seen outside of the region.
 	ReasonOutsideRegion = "OutsideRegion"
 	// ReasonNothingObserved: no pod or volume has been seen yet.

@@ -34,6 +34,11 @@ const (
 	// AnnotationHead on a ledger's ConfigMap is what its newest statement says, as the
 	// JSON of an Evidence: what status shows of it. The statement itself is what counts.
 	AnnotationHead = "messaging.switchboard.dev/head"
+	// AnnotationPosition on a ConfigMap of changes of consent is the newest one in it.
+	AnnotationPosition = "messaging.switchboard.dev/position"
+	// AnnotationEpoch on a migrate Job's pods is the epoch of the database that it prepares: one that was put back is
+	// migrated anew.
+	AnnotationEpoch = "messaging.switchboard.dev/epoch"
 	// AnnotationLogins on a migrate Job lists the Secrets of the logins that it brings about, separated by commas.
 	AnnotationLogins = "messaging.switchboard.dev/logins"
 	// AnnotationHolds on a migrate Job's pods lists the LegalHolds that it puts in force: NAME=UID.GENERATION, and

@@ -167,6 +167,59 @@ type TenantStatus struct {
 	// evidence is the newest receipt of the tenant's chain that the operator has countersigned.
 	// +optional
 	Evidence *Evidence `json:"evidence,omitempty"`
+	// restored is what was carried out again when an older database was put back last.
+	// +optional
+	Restored *Restored `json:"restored,omitempty"`
+}
+
+// Restored counts what was carried out again on a database that was put back, before anything was served from it.
+type Restored struct {
+	// epoch counts the restores of this tenant.
+	// +required
+	Epoch int32 `json:"epoch"`
+	// sequence of the receipt that tells of it, and its digest: hex SHA-256.
+	// +required
+	Sequence int64 `json:"sequence"`
+	// digest of that receipt: hex SHA-256.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest"`
+	// finishedAt is when erasures and opt-outs had been carried out again, in UTC.
+	// +required
+	FinishedAt metav1.Time `json:"finishedAt"`
+	// foundSequence is the newest receipt that the database held.
+	// +required
+	FoundSequence int64 `json:"foundSequence"`
+	// knownSequence is the newest receipt that was countersigned: those in between are in the ledger alone.
+	// +required
+	KnownSequence int64 `json:"knownSequence"`
+	// erasures of persons that were carried out again.
+	// +required
+	Erasures int64 `json:"erasures"`
+	// erasedRows that went by them.
+	// +required
+	ErasedRows int64 `json:"erasedRows"`
+	// heldRows that a hold kept from them.
+	// +required
+	HeldRows int64 `json:"heldRows"`
+	// optOuts and objections of persons that were carried out again.
+	// +required
+	OptOuts int64 `json:"optOuts"`
+	// consents: changes of consent that were repeated, such as a STOP.
+	// +required
+	Consents int64 `json:"consents"`
+	// holds that were put in force before.
+	// +required
+	Holds int32 `json:"holds"`
+	// requestsToRepeat can't be carried out again, because nobody keeps what they were about: rectifications.
+	// +required
+	RequestsToRepeat int64 `json:"requestsToRepeat"`
+	// sessionsEnded of staff.
+	// +required
+	SessionsEnded int64 `json:"sessionsEnded"`
+	// messagesUnknown were on their way out, and may have been sent since: staff decide.
+	// +required
+	MessagesUnknown int64 `json:"messagesUnknown"`
 }
 
 // Endpoint is an address of a tenant.

@@ -24,7 +24,7 @@ import (
 // the kubelet.
 type testCluster struct {
 	client.Client          // the administrator's
-	writes        *journal // of the operator, but for its events
+	writes        *written // of the operator, but for its events
 	restart       func(*testing.T)
 }
 
@@ -46,7 +46,7 @@ func startOperator(t *testing.T) testCluster {
 		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
 		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
 	}
-	cluster := testCluster{Client: c, writes: &journal{}}
+	cluster := testCluster{Client: c, writes: &written{}}
 	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return recorder{next, cluster.writes} })
 	stop := operate(t, account)
 	cluster.restart = func(t *testing.T) {
@@ -92,17 +92,17 @@ func operate(t *testing.T, account *rest.Config) (stop func()) {
 	}
 }
 
-// journal keeps what the operator wrote, in order.
-type journal struct {
+// written keeps what the operator wrote, in order.
+type written struct {
 	mu      sync.Mutex
 	entries []string // METHOD /path
 }
 
 // Load is how many writes there were.
-func (j *journal) Load() int { return len(j.since(0)) }
+func (j *written) Load() int { return len(j.since(0)) }
 
 // since gives the writes after the first n.
-func (j *journal) since(n int) []string {
+func (j *written) since(n int) []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.entries[n:])
@@ -111,7 +111,7 @@ func (j *journal) since(n int) []string {
 // recorder records the requests that change something.
 type recorder struct {
 	next    http.RoundTripper
-	journal *journal
+	journal *written
 }
 
 func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {

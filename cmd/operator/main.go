@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/switchboard-operator/switchboard/controllers/channel"
 	"github.com/switchboard-operator/switchboard/controllers/datasubjectrequest"
@@ -27,6 +28,7 @@ import (
 	"github.com/switchboard-operator/switchboard/controllers/tenant"
 	"github.com/switchboard-operator/switchboard/internal/apply"
 	"github.com/switchboard-operator/switchboard/internal/credentials"
+	"github.com/switchboard-operator/switchboard/internal/journal"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/signing"
@@ -95,10 +97,17 @@ func setup(mgr ctrl.Manager, o options) error {
 	applier := &apply.Applier{Client: c}
 	images := plan.Images{Instance: o.instanceImage, Postgres: o.postgresImage}
 	recorder := mgr.GetEventRecorder("switchboard-operator")
+	asked := &journal.Journal{
+		Client: c, Ledger: evidence, Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
+		Every: o.journalEvery, Now: time.Now, Changed: make(chan event.GenericEvent),
+	}
+	if err := mgr.Add(asked); err != nil {
+		return fmt.Errorf("adding the journal: %w", err)
+	}
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
 		&region.Reconciler{Client: c, Recorder: recorder},
 		&tenant.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Now: time.Now, Ledger: evidence, Heads: heads,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
 			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
 		},
 		&channel.Reconciler{

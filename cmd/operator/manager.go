@@ -102,7 +102,7 @@ func newHeads(mgr ctrl.Manager, namespace string) (cache.Cache, error) {
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
 		ByObject: map[client.Object]cache.ByObject{ledger.Metadata(): {
 			Namespaces: map[string]cache.Config{namespace: {}},
-			Label:      labels.SelectorFromSet(ledger.Labels()),
+			Label:      ledger.Indexed(),
 			Transform:  cache.TransformStripManagedFields(),
 		}},
 	})

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -19,6 +20,7 @@ type options struct {
 	leaderElect    bool
 	metricsAddress string
 	probeAddress   string
+	journalEvery   time.Duration
 }
 
 const overview = `Usage: operator [flags]
@@ -60,6 +62,9 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081",
 		"`address` of /healthz and /readyz")
 
+	flags.DurationVar(&o.journalEvery, "journal-interval", 10*time.Second,
+		"`time` between two questions to each tenant's instance: what its database holds, and which guests' consent has\nchanged; what changed after the last one is lost with the database when that is put back")
+
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(out, overview)
@@ -82,6 +87,9 @@ func (o options) validate(rest []string) error {
 	}
 	if o.postgresImage == "" {
 		return errors.New("--postgres-image is empty: name the image of the tenants' databases")
+	}
+	if o.journalEvery < time.Second {
+		return fmt.Errorf("--journal-interval %s is too short: use 1s or more", o.journalEvery)
 	}
 	if problems := validation.IsDNS1123Label(o.namespace); len(problems) > 0 {
 		return fmt.Errorf("--namespace %q can't be a namespace: %s", o.namespace, problems[0])

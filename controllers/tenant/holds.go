@@ -75,23 +75,29 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 		return err
 	}
 	for i := range policies.Items {
-		cron, err := observe.CronJob(ctx, r.Client, &policies.Items[i])
-		if err != nil {
-			return err
-		}
-		if cron == nil {
-			continue // it never ran
-		}
 		for _, hold := range s.facts.Setup.Gone {
-			// Created, not applied: once made, the run is what it was made as.
-			job := plan.Release(cron, policies.Items[i].Name, hold)
-			err := r.Client.Create(ctx, job, client.FieldOwner(apply.FieldOwner))
-			if err != nil && !apierrors.IsAlreadyExists(err) {
-				return fmt.Errorf("making Job %s: %w", job.Name, err)
+			if _, err := r.runOnce(ctx, &policies.Items[i], hold); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// runOnce gives a policy one run beside its schedule for a reason, however often it is
+// asked. It says false when the policy has no CronJob: then it never ran.
+func (r *Reconciler) runOnce(ctx context.Context, policy *v1alpha1.RetentionPolicy, reason string) (bool, error) {
+	cron, err := observe.CronJob(ctx, r.Client, policy)
+	if err != nil || cron == nil {
+		return false, err
+	}
+	// Created, not applied: once made, the run is what it was made as.
+	job := plan.Release(cron, policy.Name, reason)
+	err = r.Client.Create(ctx, job, client.FieldOwner(apply.FieldOwner))
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return false, fmt.Errorf("making Job %s: %w", job.Name, err)
+	}
+	return true, nil
 }
 
 // removeOutdated removes migrations that stand for what was asked for before. Their

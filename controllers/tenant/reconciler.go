@@ -18,6 +18,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/apply"
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/credentials"
+	"github.com/switchboard-operator/switchboard/internal/journal"
 	"github.com/switchboard-operator/switchboard/internal/judge"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/name"
@@ -51,7 +52,8 @@ type Reconciler struct {
 	Images   plan.Images
 	Ledger   *ledger.Ledger
 	Heads    cache.Cache // of the ledger's ConfigMaps: their metadata
-	Gateway  bool        // the cluster knows Gateway API routes
+	Journal  *journal.Journal
+	Gateway  bool // the cluster knows Gateway API routes
 	Now      func() time.Time
 }
 
@@ -64,6 +66,8 @@ type scope struct {
 	before   observe.Setup // what finished migrations brought about
 	job      *batchv1.Job  // the migration that stands for what is asked for
 	evidence *v1alpha1.Evidence
+	database *contract.State    // what the database was last found to hold; nil when it is not known
+	restored *v1alpha1.Restored // a replay that this pass took into account
 	facts    judge.TenantFacts
 }
 
@@ -97,6 +101,9 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st.Namespace = s.in.Namespace()
 	st.Residency = s.facts.Residency
 	st.Evidence = s.evidence
+	if s.restored != nil {
+		st.Restored = s.restored
+	}
 	if s.facts.Setup.Done {
 		st.SchemaVersion = s.facts.Setup.SchemaVersion
 	}

@@ -69,6 +69,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		route.SetGroupVersionKind(schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"})
 		b.Watches(route, handler.EnqueueRequestsFromMapFunc(ByLabel))
 	}
+	b.WatchesRawSource(source.Channel(r.Journal.Changed, &handler.EnqueueRequestForObject{}))
 	b.WatchesRawSource(source.Kind(r.Heads, ledger.Metadata(), handler.TypedEnqueueRequestsFromMapFunc(
 		func(ctx context.Context, o *metav1.PartialObjectMetadata) []reconcile.Request { return ByLabel(ctx, o) },
 	)))

@@ -109,6 +109,9 @@ func (l *ledger) compare(s evidence.Sealed) {
 }
 
 func sameCounts(r evidence.Receipt, told statement.Receipt) bool {
+	if r.Kind == evidence.KindRestore {
+		return r.Restored != nil && told.Restored != nil && *r.Restored == *told.Restored
+	}
 	if r.Kind == evidence.KindRequest {
 		return r.Request != nil && r.Request.UID == told.Request && r.Request.Type == told.RequestType
 	}

@@ -165,6 +165,17 @@ type ChainLink struct {
 	Digest   string `json:"digest"`
 }
 
+// Unbroken cuts links, newest first, at the first number that is left out: a database that
+// was put back lacks receipts, and what is before them was told of before.
+func Unbroken(links []ChainLink) []ChainLink {
+	for i := 1; i < len(links); i++ {
+		if links[i].Sequence != links[i-1].Sequence-1 {
+			return links[:i]
+		}
+	}
+	return links
+}
+
 // Encode renders the result for a termination message. When it would be longer
 // than the kubelet keeps, the oldest Recent links are left out first, then the last holds.
 func (r Result) Encode() ([]byte, error) {

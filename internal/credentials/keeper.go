@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
@@ -104,6 +105,26 @@ func (k Keeper) Remove(ctx context.Context, namespace, component string, version
 		return fmt.Errorf("removing credentials %s: %w", s.Name, err)
 	}
 	return nil
+}
+
+// Operator gives what the operator proves itself by to a tenant's pods, and knows them by.
+func (k Keeper) Operator(ctx context.Context, tenant, serverName string) (*tls.Config, error) {
+	s := &corev1.Secret{}
+	if err := k.Client.Get(ctx, client.ObjectKey{Namespace: k.OperatorNamespace, Name: name.CA(tenant)}, s); err != nil {
+		return nil, fmt.Errorf("reading the certificate authority: %w", err)
+	}
+	ca := Pair{Cert: s.Data[contract.FileTLSCert], Key: s.Data[contract.FileTLSKey]}
+	pair, err := ca.Client(k.Now(), contract.OperatorName)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the operator's certificate: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca.Cert)
+	return &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, ServerName: serverName, MinVersion: tls.VersionTLS13}, nil
 }
 
 // RemoveAuthority deletes a tenant's certificate authority: nothing issued by it can be renewed.

@@ -23,6 +23,8 @@ type TenantFacts struct {
 	Residency *v1alpha1.Residency
 	Region    string
 	Covered   Coverage
+	// Current: the database holds all that is known of it.
+	Current bool
 }
 
 // Coverage is what is known of the categories of data and the policies in force.
@@ -40,6 +42,11 @@ func Tenant(f TenantFacts) []metav1.Condition {
 		done(f, v1alpha1.ConditionIsolated, f.Isolated, "quota, limits and network policies are applied"),
 		done(f, v1alpha1.ConditionCredentialsReady, f.CredentialsReady, "certificates and credentials are there"),
 		database(f), migrated(f), server(f), residency(f),
+	}
+	if c, says := told(v1alpha1.ConditionDatabaseCurrent, f.Outcome); says {
+		conditions = append([]metav1.Condition{c}, conditions...) // the reason why others are not
+	} else if f.Current {
+		conditions = append(conditions, is(v1alpha1.ConditionDatabaseCurrent, true, v1alpha1.ReasonReady, "the database holds all that is known of it"))
 	}
 	return append(summarise(conditions, f.Outcome, "the tenant is served"), covered(f.Covered))
 }

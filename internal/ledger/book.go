@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -26,6 +28,15 @@ const (
 
 // Labels select the ledger's ConfigMaps, of all tenants.
 func Labels() map[string]string { return map[string]string{labelComponent: component} }
+
+// Indexed says which ConfigMaps an Index is to know: those of receipts and of consent.
+func Indexed() k8slabels.Selector {
+	of, err := k8slabels.NewRequirement(labelComponent, selection.In, []string{component, componentConsents})
+	if err != nil {
+		panic(err) // the words above are labels
+	}
+	return k8slabels.NewSelector().Add(*of)
+}
 
 // Metadata is what a cache of the ledger holds of each ConfigMap.
 func Metadata() *metav1.PartialObjectMetadata {
@@ -114,13 +125,7 @@ func (b *book) read(ctx context.Context, key string, keys statement.Keys) (state
 }
 
 // size in bytes, near enough to what is stored.
-func (b *book) size() int {
-	n := 0
-	for key, envelope := range b.object.Data {
-		n += len(key) + len(envelope)
-	}
-	return n
-}
+func (b *book) size() int { return sizeOf(b.object) }
 
 // trace is where the ledger tells of a receipt.
 type trace struct {

@@ -67,6 +67,14 @@ func OfSubject(r contract.SubjectResult) Head {
 	return h
 }
 
+// OfReplay gives the head that the replay of a restored database told of.
+func OfReplay(r contract.ReplayResult) Head {
+	return Head{receipt: statement.Receipt{
+		Sequence: r.Sequence, Digest: r.Digest, PreviousDigest: r.PreviousDigest, Kind: evidence.KindRestore,
+		Restored: &r.Restored, FinishedAt: r.FinishedAt.UTC(),
+	}}
+}
+
 // maxSubjects bounds the keyed hashes that a request names a person by.
 const maxSubjects = 16
 
@@ -78,6 +86,9 @@ func (h Head) check() error {
 	r := h.receipt
 	if r.Sequence < 1 || !isDigest(r.Digest) || !isDigest(r.PreviousDigest) || len(r.Policy) > maxName || len(r.Request) > maxName || len(r.Subjects) > maxSubjects {
 		return errors.New("it is no receipt of a chain")
+	}
+	if (r.Kind == evidence.KindRestore) != (r.Restored != nil) {
+		return errors.New("it tells of no restore")
 	}
 	if r.Kind == evidence.KindRetention && !isDigest(r.PolicyDigest) {
 		return errors.New("its policy has no digest")

@@ -12,6 +12,12 @@ const (
 	SigningKeys = "switchboard-signing-keys" // ConfigMap with the public halves
 )
 
+// Consents names the ConfigMap with part 1, 2, 3 … of the changes of consent of a tenant,
+// in the operator's namespace. A later tenant of the same name has its own.
+func Consents(tenant, uid string, part int) string {
+	return fmt.Sprintf("consents-%s-%s-%d", tenant, uid[:min(len(uid), 8)], part)
+}
+
 // Ledger names the ConfigMap with part 1, 2, 3 … of a tenant's ledger of a year, in
 // the operator's namespace.
 func Ledger(tenant string, year, part int) string {

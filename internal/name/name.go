@@ -23,6 +23,8 @@ const (
 	Quota          = "switchboard"     // ResourceQuota
 	Limits         = "switchboard"     // LimitRange
 	RegionDefault  = "region-default"  // RetentionPolicy of what no other bounds
+	Anchor         = "anchor"          // ConfigMap with what the database is known to have held
+	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
 	Manager        = "switchboard-tenant-manager"
 )
 
@@ -57,6 +59,10 @@ func Download(request string) string { return request + "-download" }
 
 // Migrate names a migration Job by the hash of what it brings about.
 func Migrate(hash string) string { return "migrate-" + hash }
+
+// Replay names the Job that brings a database that was put back up to what is known, and
+// the ConfigMap with what it carries out again.
+func Replay(epoch int32) string { return fmt.Sprintf("replay-%d", epoch) }
 
 // Admin is the component of the database's superuser.
 const Admin = "admin"

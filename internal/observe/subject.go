@@ -40,6 +40,11 @@ func Subject(
 	return s, nil, nil
 }
 
+// ReadJob reads a Job of the tenant's, and what it told.
+func ReadJob(ctx context.Context, r client.Reader, tenant *v1alpha1.Tenant, job client.ObjectKey) (Attempt, error) {
+	return readJob(ctx, r, tenant, job)
+}
+
 // Attempt is what is known of one attempt at a request.
 type Attempt struct {
 	Job          *batchv1.Job // nil when there is none
@@ -49,11 +54,15 @@ type Attempt struct {
 
 // ReadAttempt reads the Job of an attempt.
 func ReadAttempt(ctx context.Context, r client.Reader, request *v1alpha1.DataSubjectRequest, job client.ObjectKey) (Attempt, error) {
+	return readJob(ctx, r, request, job)
+}
+
+func readJob(ctx context.Context, r client.Reader, owner client.Object, job client.ObjectKey) (Attempt, error) {
 	j := &batchv1.Job{}
 	if err := r.Get(ctx, job, j); err != nil {
 		return Attempt{}, wrap("reading Job "+job.Name, client.IgnoreNotFound(err))
 	}
-	if !metav1.IsControlledBy(j, request) || !j.DeletionTimestamp.IsZero() {
+	if !metav1.IsControlledBy(j, owner) || !j.DeletionTimestamp.IsZero() {
 		return Attempt{}, nil
 	}
 	a := Attempt{Job: j, Done: finished(j, batchv1.JobComplete), Failed: finished(j, batchv1.JobFailed)}

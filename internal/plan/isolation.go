@@ -15,7 +15,7 @@ import (
 // Isolation closes a tenant's namespace and bounds it, before anything runs there.
 func Isolation(in Tenant) []client.Object {
 	return []client.Object{
-		DefaultDeny(in), allowDNS(in), databasePolicy(in), migratePolicy(in), retainPolicy(in), servePolicy(in), subjectPolicy(in),
+		DefaultDeny(in), allowDNS(in), databasePolicy(in), migratePolicy(in), retainPolicy(in), servePolicy(in), subjectPolicy(in), replayPolicy(in),
 		quota(in), limits(in),
 	}
 }
@@ -27,6 +27,8 @@ const (
 	componentMigrate   = "migrate"
 	componentRetain    = contract.ComponentRetain
 	componentSubject   = contract.ComponentSubject
+	componentReplay    = contract.ComponentReplay
+	componentAnchor    = "anchor"
 	componentConnector = "connector"
 	componentIsolation = "isolation"
 )
@@ -69,7 +71,7 @@ func databasePolicy(in Tenant) *networkingv1.NetworkPolicy {
 	clients := networkingv1.NetworkPolicyIngressRule{
 		From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
 			Key: labelComponent, Operator: metav1.LabelSelectorOpIn,
-			Values: []string{componentConnector, componentMigrate, componentRetain, componentServe, componentSubject},
+			Values: []string{componentConnector, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject},
 		}}}}},
 		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
 	}

@@ -22,10 +22,11 @@ func Server(in Tenant) []client.Object {
 		in.databaseVolume(contract.ComponentServe), secretVolume("tls", name.ServeTLS), secretVolume("keys", name.Keys),
 	})
 	all := []client.Object{
-		in.deployment(meta, in.selector(componentServe), in.serveReplicas(), pod),
+		in.deployment(meta, in.selector(componentServe), in.serveReplicas(), guarded(pod)),
 		service(meta, in.selector(componentServe), "https", 443, intstr.FromString("https")),
 		disruptionBudget(meta, in.selector(componentServe)),
 	}
+	all = append(all, stateService(in))
 	if route := in.route(meta, "/", name.Serve); route != nil {
 		all = append(all, route)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -56,6 +57,9 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 	}
 	if len(holds) > 0 {
 		spec.Template.Annotations = map[string]string{v1alpha1.AnnotationHolds: marks(holds)}
+	}
+	if in.Epoch > 0 {
+		metav1.SetMetaDataAnnotation(&spec.Template.ObjectMeta, v1alpha1.AnnotationEpoch, strconv.Itoa(int(in.Epoch)))
 	}
 	// A Job can't be changed: all of it goes into the name.
 	sum := sha256.Sum256([]byte(mustJSON(spec)))

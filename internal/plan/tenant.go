@@ -28,6 +28,8 @@ type Tenant struct {
 	Versions map[string]int
 	// Claim is that of the database's volume where it exists already: it can't be changed.
 	Claim *corev1.PersistentVolumeClaimSpec
+	// Epoch counts the times that an older database was put back.
+	Epoch int32
 	// Gateway says that the cluster knows Gateway API routes.
 	Gateway bool
 }

@@ -35,6 +35,8 @@ type Receipt struct {
 	RequestType string                 `json:"requestType,omitempty"`
 	Subjects    []contract.SubjectHash `json:"subjects,omitempty"`
 	Counts      []Count                `json:"counts,omitempty"`
+	// Restored tells how an older database that was put back was brought up to what is known.
+	Restored *contract.Restored `json:"restored,omitempty"`
 	// Anchor is the newest head that was countersigned before; nil in the first statement
 	// about a chain. Links are the receipts between the two that the operator was told of,
 	// oldest first.

@@ -56,8 +56,8 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	handler.Handle("/", New(pool, log))
 	return httpserve.Run(ctx, httpserve.Config{
 		Handler: handler, VerifyClients: true,
-		Ready:   func(ctx context.Context) error { return store.Ready(ctx, pool) },
-		Log:     log,
+		Ready: func(ctx context.Context) error { return store.Ready(ctx, pool) },
+		Log:   log,
 	})
 }
 

@@ -109,5 +109,5 @@ func (r *run) seal(ctx context.Context, tx pgx.Tx, receipt evidence.Receipt) (ev
 	if err == nil && tag.RowsAffected() != 1 {
 		err = errors.New("the database did not answer to the seal")
 	}
-	return sealed, recent, err
+	return sealed, contract.Unbroken(recent), err
 }

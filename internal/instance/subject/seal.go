@@ -44,7 +44,7 @@ func (r *run) recent(ctx context.Context, before int64) ([]contract.ChainLink, e
 	if err != nil {
 		return nil, fmt.Errorf("reading the chain: %w", err)
 	}
-	return links, nil
+	return contract.Unbroken(links), nil
 }
 
 // seal appends the receipt, from the account that the functions kept.
