@@ -61,10 +61,11 @@ func startOperator(t *testing.T) testCluster {
 // operate runs the operator until it is stopped.
 func operate(t *testing.T, account *rest.Config) (stop func()) {
 	t.Helper()
-	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false"}, os.Stderr)
+	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false", "--journal-interval=1s"}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.stateURL = instances.url
 	with, err := managerOptions(o)
 	if err != nil {
 		t.Fatal(err)

@@ -99,7 +99,7 @@ func setup(mgr ctrl.Manager, o options) error {
 	recorder := mgr.GetEventRecorder("switchboard-operator")
 	asked := &journal.Journal{
 		Client: c, Ledger: evidence, Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
-		Every: o.journalEvery, Now: time.Now, Changed: make(chan event.GenericEvent),
+		Every: o.journalEvery, Now: time.Now, URL: o.stateURL, Changed: make(chan event.GenericEvent),
 	}
 	if err := mgr.Add(asked); err != nil {
 		return fmt.Errorf("adding the journal: %w", err)

@@ -28,11 +28,12 @@ func TestHelpAndMistakes(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		"serve":                 `unexpected argument "serve"`,
-		"--instance-image=":     "--instance-image is empty",
-		"--postgres-image=":     "--postgres-image is empty",
-		"--namespace=Not-A-One": "--namespace",
-		"--what":                "not defined",
+		"serve":                  `unexpected argument "serve"`,
+		"--instance-image=":      "--instance-image is empty",
+		"--postgres-image=":      "--postgres-image is empty",
+		"--namespace=Not-A-One":  "--namespace",
+		"--journal-interval=1ms": "too short",
+		"--what":                 "not defined",
 	} {
 		if _, err := parse([]string{args}, &help); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: err = %v, want %q", args, err, want)
@@ -53,6 +54,7 @@ func TestOperator(t *testing.T) {
 	t.Run("erased", func(t *testing.T) { erased(t, c) })
 	t.Run("mended", func(t *testing.T) { mended(t, c) })
 	t.Run("rotated", func(t *testing.T) { rotated(t, c) })
+	t.Run("put back", func(t *testing.T) { putBack(t, c) })
 	t.Run("held back", func(t *testing.T) { heldBack(t, c) })
 	t.Run("asked for by a guest", func(t *testing.T) { askedFor(t, c) })
 	t.Run("who may have a namespace", func(t *testing.T) { whoMayHaveANamespace(t, c) })

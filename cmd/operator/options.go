@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/name"
 )
 
@@ -21,6 +22,8 @@ type options struct {
 	metricsAddress string
 	probeAddress   string
 	journalEvery   time.Duration
+	// stateURL leads to a tenant's serve, outside of a cluster; nil for its Service.
+	stateURL func(*v1alpha1.Tenant) string
 }
 
 const overview = `Usage: operator [flags]

@@ -64,7 +64,7 @@ func rotated(t *testing.T, c testCluster) {
 	}
 
 	job, logins := h.pending(t)
-	for _, secret := range []string{"database-serve-v1", "database-serve-v2", "database-connector-desk-v1", "database-connector-desk-v2", "database-retain-v1", "database-retain-v2", "database-subject-v1", "database-subject-v2"} {
+	for _, secret := range []string{"database-serve-v1", "database-serve-v2", "database-connector-desk-v1", "database-connector-desk-v2", "database-replay-v1", "database-replay-v2", "database-retain-v1", "database-retain-v2", "database-subject-v1", "database-subject-v2"} {
 		if !strings.Contains(logins, secret) {
 			t.Errorf("the migration brings about %s, without %s", logins, secret)
 		}
@@ -94,14 +94,14 @@ func rotated(t *testing.T, c testCluster) {
 			return err
 		}
 		for _, j := range jobs.Items {
-			if j.Annotations[v1alpha1.AnnotationLogins] == "database-connector-desk-v2,database-retain-v2,database-serve-v2,database-subject-v2" {
+			if j.Annotations[v1alpha1.AnnotationLogins] == "database-connector-desk-v2,database-replay-v2,database-retain-v2,database-serve-v2,database-subject-v2" {
 				return nil
 			}
 		}
 		return errors.New("no migration brings about the second logins alone")
 	})
 	h.settle(t)
-	for _, old := range []string{"database-serve-v1", "database-connector-desk-v1", "database-retain-v1", "database-subject-v1"} {
+	for _, old := range []string{"database-serve-v1", "database-connector-desk-v1", "database-replay-v1", "database-retain-v1", "database-subject-v1"} {
 		if err := c.Get(t.Context(), h.key(old), &corev1.Secret{}); !apierrors.IsNotFound(err) {
 			t.Errorf("%s is still there: %v", old, err)
 		}
