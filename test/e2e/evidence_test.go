@@ -35,30 +35,14 @@ var _ = Describe("An auditor checks the evidence without trusting the operator o
 	var shown *v1alpha1.Evidence
 
 	BeforeAll(func(ctx SpecContext) {
-		plugin = filepath.Join(GinkgoT().TempDir(), "kubectl-switchboard")
+		plugin = buildPlugin(ctx)
 		folder = filepath.Join(GinkgoT().TempDir(), "evidence")
-		build := exec.CommandContext(ctx, "go", "build", "-o", plugin, "./cmd/kubectl-switchboard")
-		build.Dir = root
-		out, err := build.CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), string(out))
 	}, NodeTimeout(3*time.Minute))
 
 	// verify runs the plugin and gives its exit code.
 	verify := func(ctx context.Context, args ...string) (audited, int) {
 		GinkgoHelper()
-		var out, errs bytes.Buffer
-		cmd := exec.CommandContext(ctx, plugin, append([]string{"audit", "verify", berlin.get(ctx).Name, "-o", "json"}, args...)...)
-		cmd.Stdout, cmd.Stderr = &out, &errs
-		code := 0
-		var ended *exec.ExitError
-		if err := cmd.Run(); errors.As(err, &ended) {
-			code = ended.ExitCode()
-		} else {
-			Expect(err).NotTo(HaveOccurred())
-		}
-		var report audited
-		Expect(json.Unmarshal(out.Bytes(), &report)).To(Succeed(), "%s%s", &out, &errs)
-		return report, code
+		return verifyEvidence(ctx, plugin, berlin.tenant, args...)
 	}
 
 	It("a run's receipt is countersigned, and the tenant shows it", SpecTimeout(2*time.Minute), func(ctx SpecContext) {
@@ -107,3 +91,32 @@ var _ = Describe("An auditor checks the evidence without trusting the operator o
 		}
 	})
 })
+
+// buildPlugin gives the path of kubectl-switchboard.
+func buildPlugin(ctx context.Context) string {
+	GinkgoHelper()
+	plugin := filepath.Join(GinkgoT().TempDir(), "kubectl-switchboard")
+	build := exec.CommandContext(ctx, "go", "build", "-o", plugin, "./cmd/kubectl-switchboard")
+	build.Dir = root
+	out, err := build.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+	return plugin
+}
+
+// verifyEvidence runs the plugin's audit of a tenant and gives its exit code.
+func verifyEvidence(ctx context.Context, plugin, tenant string, args ...string) (audited, int) {
+	GinkgoHelper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, plugin, append([]string{"audit", "verify", tenant, "-o", "json"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	code := 0
+	var ended *exec.ExitError
+	if err := cmd.Run(); errors.As(err, &ended) {
+		code = ended.ExitCode()
+	} else {
+		Expect(err).NotTo(HaveOccurred())
+	}
+	var report audited
+	Expect(json.Unmarshal(out.Bytes(), &report)).To(Succeed(), "%s%s", &out, &errs)
+	return report, code
+}
