@@ -11,6 +11,8 @@ for f in service_account role role_binding operator_namespace tenant_manager; do
   sed 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' "config/rbac/$f.yaml" | sed '1{/^---$/d}'
 done > "$chart/templates/rbac.yaml"
 
+cp config/admission/retention_bounds.yaml "$chart/templates/admission.yaml"
+
 sed -e 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' \
     -e 's/^  replicas: 1$/  replicas: {{ .Values.replicas }}/' \
     -e 's|image: switchboard/operator:dev|image: {{ .Values.image.operator }}|' \

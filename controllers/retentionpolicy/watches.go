@@ -50,7 +50,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("watching RetentionPolicies: %w", err)
 	}
-	return nil
+	return measure(mgr)
 }
 
 // byLabel leads from a run's pod to its policy.

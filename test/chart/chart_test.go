@@ -148,7 +148,7 @@ func TestEverythingGoesToTheNamespaceOfTheRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, o := range rendered {
-		if kind := o["kind"].(string); strings.HasPrefix(kind, "Cluster") {
+		if kind := o["kind"].(string); strings.HasPrefix(kind, "Cluster") || strings.HasPrefix(kind, "ValidatingAdmissionPolicy") {
 			for _, s := range subjects(o) {
 				if s["namespace"] != "elsewhere" {
 					t.Errorf("%s binds a subject of namespace %v", id, s["namespace"])

@@ -156,3 +156,17 @@ func (c *Cluster) PeakRSS(ctx context.Context, pod *corev1.Pod, container string
 	}
 	return sum, nil
 }
+
+// ReadFile reads a file as a container's processes see it.
+func (c *Cluster) ReadFile(ctx context.Context, pod *corev1.Pod, container, path string) (string, error) {
+	id, err := containerID(pod, container)
+	if err != nil {
+		return "", err
+	}
+	script := fmt.Sprintf(`f=$(grep -ls %s /proc/[0-9]*/cgroup | head -n 1) && cat "${f%%/cgroup}/root%s"`, id, path)
+	out, err := c.OnNode(ctx, pod.Spec.NodeName, script)
+	if err != nil {
+		return "", fmt.Errorf("reading %s in pod %s/%s: %w", path, pod.Namespace, pod.Name, err)
+	}
+	return out, nil
+}

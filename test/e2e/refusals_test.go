@@ -25,6 +25,8 @@ var _ = Describe("Promise 9: bad resources get a clear answer, and the rest goes
 		},
 		Entry("retainDays 0", SpecTimeout(20*time.Second), policyManifest("zero", "@daily", 0), "whole number of days from 1"),
 		Entry("retainDays -1", SpecTimeout(20*time.Second), policyManifest("negative", "@daily", -1), "whole number of days from 1"),
+		Entry("retainDays beyond the region's bounds", SpecTimeout(20*time.Second), policyManifest("too-long", "@daily", 731), "allows 730 at most"),
+		Entry("retainDays below the region's bounds", SpecTimeout(20*time.Second), policyManifest("too-short", "@daily", 1), "demands 7 at least"),
 		Entry("a cron that can't be one", SpecTimeout(20*time.Second), policyManifest("cron", "every day", 90), "use cron with five fields"),
 		Entry("a tenant's name of 41 letters", SpecTimeout(20*time.Second), tenantManifest(strings.Repeat("a", 41), regionEU, ""), "at most 40"),
 		Entry("a tenant's name in capitals", SpecTimeout(20*time.Second), tenantManifest("Hotel", regionEU, ""), "lower"),
@@ -33,6 +35,19 @@ var _ = Describe("Promise 9: bad resources get a clear answer, and the rest goes
 		Entry("a number that is not E.164", SpecTimeout(20*time.Second),
 			strings.ReplaceAll(channelManifest("number", "twilio", "twilio"), "+493023125177", "030 23125177"), "E.164"),
 	)
+
+	It("what refuses them goes with the types: the API server has nothing to warn of", SpecTimeout(time.Minute), func(ctx SpecContext) {
+		Expect(cluster.Until(ctx, 30*time.Second, "type checking", func(ctx context.Context) error {
+			told, err := c.Run(ctx, nil, "get", "validatingadmissionpolicies", "-o", "jsonpath={range .items[*]}{.metadata.name} {.metadata.generation}={.status.observedGeneration} {.status.typeChecking}{'\n'}{end}")
+			if err != nil {
+				return err
+			}
+			if strings.TrimSpace(told) != "switchboard-retention-bounds 1=1 {}" {
+				return fmt.Errorf("it tells: %s", told)
+			}
+			return nil
+		})).To(Succeed())
+	})
 
 	It("a region can't change while data lives in it", SpecTimeout(20*time.Second), func(ctx SpecContext) {
 		_, err := c.Run(ctx, nil, "patch", "tenant", berlin.tenant, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"region":%q}}`, regionUS))
@@ -67,10 +82,6 @@ var _ = Describe("Promise 9: bad resources get a clear answer, and the rest goes
 		Entry("a namespace that nobody offered", SpecTimeout(3*time.Minute), "Tenant", "e2e-squatter",
 			"apiVersion: v1\nkind: Namespace\nmetadata: {name: e2e-unlabelled}\n---\n"+tenantManifest("e2e-squatter", regionUS, "e2e-unlabelled"),
 			v1alpha1.ReasonNamespaceNotAdoptable, "label"),
-		Entry("retainDays beyond the region's bounds", SpecTimeout(3*time.Minute), "RetentionPolicy", "too-long",
-			policyManifest("too-long", "@daily", 731), v1alpha1.ReasonOutOfBounds, "730"),
-		Entry("retainDays below the region's bounds", SpecTimeout(3*time.Minute), "RetentionPolicy", "too-short",
-			policyManifest("too-short", "@daily", 1), v1alpha1.ReasonOutOfBounds, "7"),
 		Entry("a cron of the right shape that does not parse", SpecTimeout(3*time.Minute), "RetentionPolicy", "wrong-hour",
 			policyManifest("wrong-hour", "0 25 * * *", 90), v1alpha1.ReasonInvalidSchedule, "25"),
 		Entry("a Secret that is missing", SpecTimeout(3*time.Minute), "Channel", "no-secret",

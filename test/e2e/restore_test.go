@@ -77,8 +77,7 @@ spec: {reason: "Case 1 of 2026", match: {channel: spa}}
 			if err != nil {
 				return err
 			}
-			file := "/var/lib/kubelet/pods/" + string(pod.UID) + "/volumes/kubernetes.io~configmap/anchor/anchor.json"
-			anchor, err := c.OnNode(ctx, pod.Spec.NodeName, "cat "+file)
+			anchor, err := c.ReadFile(ctx, pod, "", "/var/run/switchboard/anchor/anchor.json")
 			if err != nil || !strings.Contains(anchor, head.Digest) || strings.Contains(anchor, `"id":0`) {
 				return fmt.Errorf("it is %s, %w", anchor, err)
 			}

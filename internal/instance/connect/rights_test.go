@@ -66,8 +66,9 @@ func TestAConnectorMayCallItsFunctionsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// cutoff gives an instant and reads nothing personal; retention_table maps a word to a word.
-	harmless := []string{"cutoff", "retention_table"}
+	// cutoff gives an instant and reads nothing personal; retention_table maps a word to a word; behind says whether the
+	// database was put back.
+	harmless := []string{"behind", "cutoff", "retention_table"}
 	want := []string{"begin_attempt", "bound", "ensure_this_month", "outbound", "receive", "record_expired", "record_not_sent", "record_status"}
 	may = slices.DeleteFunc(may, func(name string) bool { return slices.Contains(harmless, name) })
 	if !slices.Equal(may, want) {

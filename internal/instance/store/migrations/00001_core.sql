@@ -421,7 +421,7 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
-REVOKE ALL ON FUNCTION sb.receipt_lock(), sb.receipt_append(text, bigint, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sb.receipt_digest(text, text), sb.receipt_lock(), sb.receipt_append(text, bigint, text, text, text) FROM PUBLIC;
 
 -- ensure_partition makes the monthly partitions (UTC) of the partitioned tables that hold p_at.
 -- There is no default partition: rows in one would never age out.
