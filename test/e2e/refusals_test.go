@@ -42,7 +42,7 @@ var _ = Describe("Promise 9: bad resources get a clear answer, and the rest goes
 			if err != nil {
 				return err
 			}
-			if strings.TrimSpace(told) != "switchboard-retention-bounds 1=1 {}" {
+			if told != "switchboard-retention-bounds 1=1 {};" {
 				return fmt.Errorf("it tells: %s", told)
 			}
 			return nil
