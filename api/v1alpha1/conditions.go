@@ -135,6 +135,10 @@ const (
 	// ReasonInvalidSubject: a Secret with a person's addresses can't be understood.
 	ReasonInvalidSubject = "InvalidSubject"
 
+	// ReasonHeld: a LegalHold keeps the data of a tenant that is to be erased.
+	ReasonHeld = "Held"
+	// ReasonCounting: the rows of a tenant are counted before they are erased.
+	ReasonCounting = "Counting"
 	// ReasonObjectsRemain: objects in the namespace have not gone yet.
 	ReasonObjectsRemain = "ObjectsRemain"
 	// ReasonVolumesRemain: volumes of the namespace have not been removed yet.

@@ -27,6 +27,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&RetentionPolicy{}, &RetentionPolicyList{},
 		&LegalHold{}, &LegalHoldList{},
 		&DataSubjectRequest{}, &DataSubjectRequestList{},
+		&ErasureCertificate{}, &ErasureCertificateList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -170,6 +170,32 @@ type TenantStatus struct {
 	// restored is what was carried out again when an older database was put back last.
 	// +optional
 	Restored *Restored `json:"restored,omitempty"`
+	// erasure is what is known of a tenant that is being erased: it goes into the ErasureCertificate.
+	// +optional
+	Erasure *Erasure `json:"erasure,omitempty"`
+}
+
+// Erasure is what is known of a tenant that is being erased.
+type Erasure struct {
+	// counted: the database was counted.
+	// +required
+	Counted bool `json:"counted"`
+	// counts of rows by category.
+	// +optional
+	// +listType=map
+	// +listMapKey=category
+	// +kubebuilder:validation:MaxItems=9
+	Counts []CategoryCount `json:"counts,omitempty"`
+	// unchecked says why it could not be counted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Unchecked string `json:"unchecked,omitempty"`
+	// volumes that were bound to the tenant's claims.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=253
+	Volumes []string `json:"volumes,omitempty"`
 }
 
 // Restored counts what was carried out again on a database that was put back, before anything was served from it.

@@ -40,7 +40,7 @@ type streams struct {
 }
 
 func commands() []command {
-	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, importCommand, verifyCommand}
+	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand}
 }
 
 func main() {

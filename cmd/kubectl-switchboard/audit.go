@@ -15,7 +15,7 @@ func auditCommand(c *connection) *cobra.Command {
 		Use: "audit", Short: "Check the evidence of what was deleted",
 		Args: noCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(auditVerifyCommand(c))
+	cmd.AddCommand(auditVerifyCommand(c), auditCertificateCommand(c))
 	return cmd
 }
 

@@ -25,13 +25,11 @@ func gather(ctx context.Context, c *connection, tenant string, o auditOptions, i
 		}
 	}
 	if o.keys != "" {
-		b, err := os.ReadFile(o.keys)
+		keys, err := keysOf(o.keys)
 		if err != nil {
-			return found, fmt.Errorf("reading the public keys: %w", err)
+			return found, err
 		}
-		if found.Keys, err = statement.ParseKeys(b); err != nil {
-			return found, fmt.Errorf("file %s: %w", o.keys, err)
-		}
+		found.Keys = keys
 	}
 	if o.ledger != "" {
 		entries, err := readEntries(o.ledger)

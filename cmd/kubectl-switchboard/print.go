@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/audit"
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/evidence"
 )
 
 func printReport(out io.Writer, r audit.Report, o auditOptions) error {
@@ -24,15 +25,7 @@ func printReport(out io.Writer, r audit.Report, o auditOptions) error {
 		fmt.Fprintf(w, "key       %s\n", id)
 	}
 	fmt.Fprintf(w, "receipts  %d%s\n", r.Receipts, newest(r.Head))
-	problems := 0
-	for _, f := range r.Findings {
-		weight := "note"
-		if f.Problem {
-			weight = "PROBLEM"
-			problems++
-		}
-		fmt.Fprintf(w, "%-8s  %s: %s\n", weight, f.Code, f.Sentence)
-	}
+	problems := printFindings(w, r.Findings)
 	switch {
 	case problems == 1:
 		fmt.Fprintln(w, "The evidence is not whole: there is a problem.")
@@ -49,6 +42,19 @@ func printReport(out io.Writer, r audit.Report, o auditOptions) error {
 		fmt.Fprintf(w, "To check it elsewhere:\n  %s\n", elsewhere(r, o.export))
 	}
 	return w.Flush()
+}
+
+// printFindings gives a line to each, and counts those that are wrong.
+func printFindings(w io.Writer, findings []evidence.Finding) (problems int) {
+	for _, f := range findings {
+		weight := "note"
+		if f.Problem {
+			weight = "PROBLEM"
+			problems++
+		}
+		fmt.Fprintf(w, "%-8s  %s: %s\n", weight, f.Code, f.Sentence)
+	}
+	return problems
 }
 
 func newest(link *contract.ChainLink) string {

@@ -36,19 +36,21 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 	steps := []step.Step{{Name: "keep the namespace", Do: with(r.retain)}}
 	if s.tenant.Spec.DeletionPolicy == v1alpha1.DeletionErase {
 		steps = []step.Step{
+			{Name: "keep what a hold keeps", Do: with(r.waitForHolds)},
+			{Name: "count what goes", Do: with(r.count)},
 			{Name: "end what runs", Do: with(r.endWorkloads)},
 			{Name: "erase the namespace", Do: with(r.eraseNamespace)},
 			{Name: "wait for the volumes", Do: with(r.waitForVolumes)},
 			{Name: "erase the authority", Do: with(r.eraseAuthority)},
+			{Name: "leave the certificate", Do: with(r.certify)},
 		}
 	}
+	before := s.tenant.DeepCopy()
 	outcome := step.Run(ctx, steps)
 	if outcome == nil {
-		before := s.tenant.DeepCopy()
 		controllerutil.RemoveFinalizer(s.tenant, v1alpha1.FinalizerTenant)
 		return ctrl.Result{}, client.IgnoreNotFound(r.Client.Patch(ctx, s.tenant, client.MergeFrom(before)))
 	}
-	before := s.tenant.DeepCopy()
 	s.tenant.Status.ObservedGeneration = s.tenant.Generation
 	status.SetConditions(&s.tenant.Status.Conditions, judge.Terminating(outcome), s.tenant.Generation)
 	if err := status.Patch(ctx, r.Client, s.tenant, before); err != nil {

@@ -15,6 +15,7 @@ type Result struct {
 	Migration *MigrationResult `json:"migration,omitempty"`
 	Subject   *SubjectResult   `json:"subject,omitempty"`
 	Replay    *ReplayResult    `json:"replay,omitempty"`
+	Count     *CountResult     `json:"count,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }
@@ -59,6 +60,11 @@ type SubjectResult struct {
 	PreviousDigest string      `json:"previousDigest"`
 	Digest         string      `json:"digest"`
 	Recent         []ChainLink `json:"recent,omitempty"`
+}
+
+// CountResult is the outcome of `instance count`: the rows of every category, expired ones too.
+type CountResult struct {
+	Counts []CategoryCount `json:"counts"`
 }
 
 // CategoryCount counts rows of a category.

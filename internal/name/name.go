@@ -24,6 +24,7 @@ const (
 	Limits         = "switchboard"     // LimitRange
 	RegionDefault  = "region-default"  // RetentionPolicy of what no other bounds
 	Anchor         = "anchor"          // ConfigMap with what the database is known to have held
+	Count          = "count"           // Job that counts the rows before they are erased
 	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
 	Manager        = "switchboard-tenant-manager"
 )
@@ -88,3 +89,6 @@ func ParseCredentials(secret string) (component string, version int, ok bool) {
 
 // Host is the name by which a Service is reached in the cluster.
 func Host(service, namespace string) string { return service + "." + namespace + ".svc" }
+
+// Certificate names the ErasureCertificate of a Tenant: a later one of the same name has its own.
+func Certificate(tenant, uid string) string { return tenant + "-" + uid[:min(len(uid), 8)] }

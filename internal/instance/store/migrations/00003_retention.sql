@@ -485,6 +485,22 @@ REVOKE ALL ON FUNCTION sb.retention_partitions(text), sb.retention_in_force(text
   sb.remove_files(uuid[]), sb.retention_anonymize(text), sb.retention_table(text), sb.ensure_partition(timestamptz), sb.holds_of(uuid, text, timestamptz),
   sb.holds_of_contact(uuid, timestamptz), sb.hold_bearer() FROM PUBLIC;
 
+-- retention_total counts all rows of a category, for who erases the tenant.
+-- +goose StatementBegin
+CREATE FUNCTION sb.retention_total(p_category text) RETURNS bigint
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_count bigint;
+BEGIN
+  EXECUTE format('SELECT count(*) FROM sb.%I', (sb.retention_table(p_category)).name) INTO v_count;
+  RETURN v_count;
+END
+$$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION sb.retention_total(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sb.retention_total(text) TO sb_retain;
+
 GRANT USAGE ON SCHEMA sb TO sb_retain;
 GRANT SELECT ON sb.retention_limit, sb.retention_run, sb.retention_progress, sb.retention_kept, sb.retention_plan, sb.receipt TO sb_retain;
 GRANT EXECUTE ON FUNCTION sb.retention_open(text, text), sb.retention_drop(text, text), sb.retention_batch(text, text, integer),
@@ -496,7 +512,7 @@ GRANT SELECT ON sb.receipt, sb.message_statistics TO sb_serve;
 
 -- +goose Down
 DROP VIEW sb.message_statistics;
-DROP FUNCTION sb.remove_files, sb.retention_seal, sb.retention_left, sb.retention_planned, sb.retention_survey, sb.retention_batch,
+DROP FUNCTION sb.retention_total, sb.remove_files, sb.retention_seal, sb.retention_left, sb.retention_planned, sb.retention_survey, sb.retention_batch,
   sb.retention_drop, sb.retention_anonymize, sb.retention_count, sb.retention_open, sb.retention_in_force, sb.retention_holds,
   sb.holds_of_access, sb.retention_table, sb.retention_partitions;
 DROP TABLE sb.retention_plan, sb.retention_kept, sb.retention_progress, sb.retention_run;
