@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/evidence/statement"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/signing"
 )
 
 // gone waits until an object is not found.
@@ -109,7 +112,10 @@ func erased(t *testing.T, c testCluster) {
 		},
 	}
 	create(t, c, volume)
-	if err := c.Delete(t.Context(), h.tenant(t)); err != nil {
+	leaving := h.tenant(t)
+	hold := aHold("case-9", h.namespace, v1alpha1.HoldMatch{Channel: "desk"})
+	create(t, c, hold)
+	if err := c.Delete(t.Context(), leaving); err != nil {
 		t.Fatal(err)
 	}
 	terminating := func(reason, part string) {
@@ -118,9 +124,15 @@ func erased(t *testing.T, c testCluster) {
 			return says(h.tenant(t).Status.Conditions, v1alpha1.ConditionTerminating, metav1.ConditionTrue, reason, part)
 		})
 	}
+	terminating(v1alpha1.ReasonHeld, "LegalHold case-9 keeps the data")
+	if err := c.Delete(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	terminating(v1alpha1.ReasonCounting, "counted by Job count")
+	h.finishes(t, get(t, h, "count", &batchv1.Job{}), `{"count":{"counts":[{"category":"Messages","rows":7},{"category":"Contacts","rows":2}]}}`)
 	ns := &corev1.Namespace{}
 	// The pods that the test played stand for pods that take their time.
-	terminating(v1alpha1.ReasonObjectsRemain, "waiting for pods to end: migrate-")
+	terminating(v1alpha1.ReasonObjectsRemain, "waiting for pods to end: ")
 	if err := c.Get(t.Context(), client.ObjectKey{Name: h.namespace}, ns); err != nil || !ns.DeletionTimestamp.IsZero() {
 		t.Errorf("the namespace is deleted before its pods have ended: %v", err)
 	}
@@ -153,6 +165,34 @@ func erased(t *testing.T, c testCluster) {
 	}
 	c.gone(t, client.ObjectKey{Name: h.name}, &v1alpha1.Tenant{})
 	c.gone(t, authority, &corev1.Secret{})
+
+	certificate := &v1alpha1.ErasureCertificate{}
+	if err := c.Get(t.Context(), client.ObjectKey{Name: "leaving-" + string(leaving.UID)[:8]}, certificate); err != nil {
+		t.Fatal(err)
+	}
+	spec := certificate.Spec
+	if !spec.Counted || spec.Rows != 9 || len(spec.Counts) != 2 || spec.Region != leaving.Spec.Region || spec.TenantUID != string(leaving.UID) {
+		t.Errorf("the certificate says %+v", spec)
+	}
+	if !slices.Contains(spec.Destroyed, "PersistentVolume pv-leaving") || !slices.Contains(spec.Destroyed, "Namespace "+h.namespace) {
+		t.Errorf("destroyed are %v", spec.Destroyed)
+	}
+	published := &corev1.ConfigMap{}
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "switchboard-system", Name: "switchboard-signing-keys"}, published); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := signing.PublicKeys(published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, _, err := statement.OpenErasure(t.Context(), []byte(spec.Envelope), keys)
+	if err != nil || !signed.Same(plan.ErasureOf(spec)) {
+		t.Errorf("what was signed is %+v, %v", signed, err)
+	}
+	certificate.Spec.Rows = 0
+	if err := c.Update(t.Context(), certificate); err == nil || !strings.Contains(err.Error(), "can't be changed") {
+		t.Errorf("a certificate can be changed: %v", err)
+	}
 }
 
 // mended holds stalls to their ends: each goes when somebody does what its message says.

@@ -159,8 +159,8 @@ func (r *Reconciler) volumes(ctx context.Context, s *scope) ([]string, error) {
 
 // certify leaves the certificate behind, once all has gone.
 func (r *Reconciler) certify(ctx context.Context, s *scope) error {
-	if s.tenant.Status.Namespace == "" {
-		return nil // nothing was ever made of it
+	if s.tenant.Status.Erasure == nil && s.tenant.Status.SchemaVersion == 0 {
+		return nil // nothing was ever made of it: its namespace may be another's
 	}
 	head, err := r.Ledger.Newest(ctx, s.tenant)
 	if err != nil {

@@ -242,6 +242,13 @@ func eraseEverything(ctx context.Context) {
 			Expect(crclient.IgnoreNotFound(c.Delete(ctx, &kept.Items[i]))).To(Succeed())
 		}
 	}
+	certificates := &v1alpha1.ErasureCertificateList{}
+	Expect(c.List(ctx, certificates)).To(Succeed())
+	for i := range certificates.Items {
+		if strings.HasPrefix(certificates.Items[i].Spec.Tenant, "e2e-") {
+			Expect(crclient.IgnoreNotFound(c.Delete(ctx, &certificates.Items[i]))).To(Succeed())
+		}
+	}
 	_, err := c.Run(ctx, nil, "delete", "region", "--ignore-not-found", regionEU, regionUS)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(standin.Stop(ctx)).To(Succeed())

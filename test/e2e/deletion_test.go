@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -54,8 +55,10 @@ var _ = Describe("Deleting a tenant", Label("deletion"), Ordered, func() {
 		cl.inbox(ctx) // signs in: the account and its password are the same
 	})
 
-	It("with Erase leaves nothing: no namespace, no volume, no authority", SpecTimeout(3*time.Minute), func(ctx SpecContext) {
+	It("with Erase leaves nothing: no namespace, no volume, no authority", SpecTimeout(4*time.Minute), func(ctx SpecContext) {
 		volume := volumesOf(ctx, cl.namespace())[0]
+		uid := string(cl.get(ctx).UID)
+		messages := cl.count(ctx, `SELECT count(*) FROM sb.message_body`)
 		setDeletionPolicy(ctx, cl, v1alpha1.DeletionErase)
 		remove(ctx, cl)
 		for _, gone := range []crclient.Object{
@@ -73,7 +76,17 @@ var _ = Describe("Deleting a tenant", Label("deletion"), Ordered, func() {
 		out, err := c.Run(ctx, nil, "get", "all,secrets,pvc,channels,retentionpolicies", "-A", "-o", "name")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(out).NotTo(ContainSubstring(cl.tenant))
-		AddReportEntry("left after Erase", "nothing that bears the tenant's name")
+
+		By("but a certificate, which says what there was")
+		certificate := &v1alpha1.ErasureCertificate{}
+		Expect(c.Get(ctx, crclient.ObjectKey{Name: cl.tenant + "-" + uid[:8]}, certificate)).To(Succeed())
+		Expect(certificate.Spec.Counted).To(BeTrue(), "%v", certificate.Spec.Unchecked)
+		Expect(certificate.Spec.Counts).To(ContainElement(v1alpha1.CategoryCount{Category: "Messages", Rows: messages}))
+		Expect(certificate.Spec.Destroyed).To(ContainElements("Namespace "+cl.namespace(), "PersistentVolume "+volume.Name))
+		checked, err := exec.CommandContext(ctx, buildPlugin(ctx), "audit", "certificate", certificate.Name).CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(checked))
+		Expect(string(checked)).To(ContainSubstring("The certificate is genuine."))
+		AddReportEntry("left after Erase", string(checked))
 	})
 
 	It("names what blocks it while something does", SpecTimeout(3*time.Minute), func(ctx SpecContext) {

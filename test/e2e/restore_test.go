@@ -36,7 +36,11 @@ var _ = Describe("A database that was put back in time", Label("restore"), Order
 			`CREATE DATABASE backup TEMPLATE switchboard`, `ALTER DATABASE switchboard ALLOW_CONNECTIONS true`)
 	}, NodeTimeout(5*time.Minute))
 
-	AfterAll(func(ctx SpecContext) { erase(ctx, cl.tenant) }, NodeTimeout(3*time.Minute))
+	AfterAll(func(ctx SpecContext) {
+		_, err := c.Run(ctx, nil, "-n", cl.namespace(), "delete", "legalhold", "case-1", "--ignore-not-found") // it keeps the tenant from being erased
+		Expect(err).NotTo(HaveOccurred())
+		erase(ctx, cl.tenant)
+	}, NodeTimeout(3*time.Minute))
 
 	It("what happens after the backup is known outside of the database", SpecTimeout(4*time.Minute), func(ctx SpecContext) {
 		Eventually(ctx, func(ctx context.Context) (int, error) { // the pool's connections were cut
