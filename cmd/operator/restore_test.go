@@ -138,7 +138,7 @@ func (h hotel) isCurrent(t *testing.T, status metav1.ConditionStatus, message st
 
 // putBack follows a database that an older one took the place of.
 func putBack(t *testing.T, c testCluster) {
-	h := c.book(t, "returning", same)
+	h := c.book(t, "putback", same)
 	h.settle(t)
 	serve := h.answers(t)
 	told := contract.State{Consents: []contract.Consent{aConsent(1, "stop"), aConsent(2, "start")}}

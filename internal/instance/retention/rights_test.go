@@ -42,13 +42,13 @@ func TestTheRoleReadsNoWordAndDeletesNothingByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"archive_purge EXECUTE", "cutoff EXECUTE", "ensure_partition EXECUTE",
+		"archive_purge EXECUTE", "behind EXECUTE", "cutoff EXECUTE", "ensure_partition EXECUTE",
 		"receipt SELECT", "receipt_lock EXECUTE",
 		"retention_batch EXECUTE", "retention_drop EXECUTE", "retention_kept SELECT", "retention_left EXECUTE",
 		"retention_limit SELECT",
 		"retention_open EXECUTE", "retention_plan SELECT", "retention_planned EXECUTE",
 		"retention_progress SELECT", "retention_run SELECT",
-		"retention_seal EXECUTE", "retention_survey EXECUTE",
+		"retention_seal EXECUTE", "retention_survey EXECUTE", "retention_total EXECUTE",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("sb_retain may\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
