@@ -9,6 +9,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -42,8 +43,9 @@ func (r *Reconciler) applyAnchor(ctx context.Context, s *scope) error {
 // components keep away from it by themselves.
 func (r *Reconciler) replay(ctx context.Context, s *scope) error {
 	switch {
-	case s.database == nil:
-		return nil // nobody has answered yet
+	case s.database == nil: // nobody has answered yet: it is as it was
+		s.facts.Current = meta.IsStatusConditionTrue(s.tenant.Status.Conditions, v1alpha1.ConditionDatabaseCurrent)
+		return nil
 	case s.database.Lacks:
 		return r.carryOutAgain(ctx, s)
 	case s.database.Behind:
