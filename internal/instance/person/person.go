@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/mail"
 	"os"
@@ -36,6 +37,39 @@ type Address struct {
 
 // ErrNone says that a directory holds no address.
 var ErrNone = errors.New("there is no address; give one of the keys phone, whatsapp, messenger, telegram and email")
+
+// maxLines bounds what ReadLines reads, in bytes.
+const maxLines = 64 << 10
+
+// ReadLines reads addresses, one in a line after its kind: phone +4915112345678. A number
+// is known as a WhatsApp id too, and the other way round.
+func ReadLines(from io.Reader) ([]Address, error) {
+	var all []Address
+	lines := bufio.NewScanner(io.LimitReader(from, maxLines))
+	for n := 1; lines.Scan(); n++ {
+		kind, value, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
+		if kind == "" {
+			continue
+		}
+		a, err := Parse(kind, strings.TrimSpace(value))
+		if err != nil {
+			return nil, fmt.Errorf("reading the addresses of a person: line %d: %w", n, err)
+		}
+		all = append(all, a)
+		if twin, ok := a.twin(); ok {
+			all = append(all, twin)
+		}
+	}
+	switch err := lines.Err(); {
+	case err != nil:
+		return nil, fmt.Errorf("reading the addresses of a person: %w", err)
+	case len(all) == 0:
+		return nil, errors.New("reading the addresses of a person: there is none; write one in each line after its kind, as in: phone +4915112345678")
+	case len(all) > MaxAddresses:
+		return nil, fmt.Errorf("reading the addresses of a person: there are more than %d (a phone number counts as a WhatsApp id too); split them", MaxAddresses)
+	}
+	return all, nil
+}
 
 // Read reads the files of dir that are named as kinds of addresses, with one address on
 // each line. A WhatsApp id is a phone number without its plus: who is given by one of
@@ -129,8 +163,8 @@ func Parse(kind, value string) (Address, error) {
 		if !handle.MatchString(value) {
 			return Address{}, fmt.Errorf("this is no %s id; write it as the provider does, without blanks", kind)
 		}
-	default:
-		return Address{}, fmt.Errorf("kind %q is none; use one of %s", kind, strings.Join(contract.Kinds(), ", "))
+	default: // it may be an address, where the kind was forgotten
+		return Address{}, fmt.Errorf("the kind is none; use one of %s", strings.Join(contract.Kinds(), ", "))
 	}
 	return Address{kind, value}, nil
 }
