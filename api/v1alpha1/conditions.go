@@ -28,6 +28,8 @@ const (
 	// ConditionDatabaseCurrent (Tenant): the database holds all that is known of it. One that was put back from a backup
 	// does not, and serves nobody until what has happened since was replayed.
 	ConditionDatabaseCurrent = "DatabaseCurrent"
+	// ConditionBackedUp (Tenant): the newest backup succeeded, and none is missing. It is not part of Ready.
+	ConditionBackedUp = "BackedUp"
 	// ConditionTerminating (Tenant): deletion is under way; the message names what it waits for.
 	ConditionTerminating = "Terminating"
 
@@ -94,6 +96,10 @@ const (
 	ReasonMigrationFailed = "MigrationFailed"
 	// ReasonReplaying: an older database was put back, and what has happened since is being carried out again.
 	ReasonReplaying = "Replaying"
+	// ReasonNoBackup: neither the Tenant nor its Region asks for backups.
+	ReasonNoBackup = "NoBackup"
+	// ReasonRestoring: a backup is being put back.
+	ReasonRestoring = "Restoring"
 	// ReasonOutsideRegion: a pod or volume was seen outside of the region.
 	ReasonOutsideRegion = "OutsideRegion"
 	// ReasonNothingObserved: no pod or volume has been seen yet.

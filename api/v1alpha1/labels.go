@@ -21,6 +21,9 @@ const (
 	// AnnotationRotateCredentials on a Tenant asks for new database credentials
 	// whenever its value changes, for example to the current date.
 	AnnotationRotateCredentials = "messaging.switchboard.dev/rotate-credentials"
+	// AnnotationRestore on a Tenant asks for a backup to be put back: its file's name, or latest, a blank, and when it was
+	// asked for. kubectl switchboard restore writes it.
+	AnnotationRestore = "messaging.switchboard.dev/restore"
 	// AnnotationRotateSigningKey on the Secret switchboard-signing-key asks for a new key
 	// whenever its value changes; the next receipt is signed with it.
 	AnnotationRotateSigningKey = "messaging.switchboard.dev/rotate-signing-key"

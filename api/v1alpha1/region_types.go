@@ -131,9 +131,32 @@ type RegionDatabase struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
+	// backup of tenants that say nothing of it. Default: none.
+	// +optional
+	Backup *Backup `json:"backup,omitempty"`
 	// storage is the size in bytes of the volume of a tenant whose plan names none. Default: 10Gi.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('100Mi')) >= 0",message="a database needs a volume of 100Mi or more"
+	Storage *resource.Quantity `json:"storage,omitempty"`
+}
+
+// Backup says when copies of a database are made, encrypted, onto a volume of the region, and how long they are kept.
+type Backup struct {
+	// schedule of the backups in UTC, as in RetentionPolicy. Default: "30 1 * * *".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	// +kubebuilder:validation:XValidation:rule="self.matches('^@(hourly|daily|midnight|weekly|monthly|yearly|annually)$') || self.matches('^[0-9A-Za-z*?/,-]+( +[0-9A-Za-z*?/,-]+){4}$')",message="use cron with five fields (minute hour day month weekday) such as \"30 1 * * *\", or @hourly, @daily, @weekly, @monthly, @yearly"
+	Schedule string `json:"schedule,omitempty"`
+	// keepDays is how many days of 24 hours a copy is kept; never more than the shortest limit of a policy in force.
+	// Default: 7.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=35
+	KeepDays *int32 `json:"keepDays,omitempty"`
+	// storage is the size in bytes of the volume. It counts when the volume is made. Default: that of the database's.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('100Mi')) >= 0",message="backups need a volume of 100Mi or more"
 	Storage *resource.Quantity `json:"storage,omitempty"`
 }
 

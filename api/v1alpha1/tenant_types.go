@@ -96,6 +96,10 @@ type TenantSpec struct {
 	// +optional
 	Plan *Plan `json:"plan,omitempty"`
 
+	// backup of the database. Default: the Region's.
+	// +optional
+	Backup *Backup `json:"backup,omitempty"`
+
 	// suspended stops the staff API and the connectors. Deletion of expired data goes on. Default: false.
 	// +optional
 	Suspended bool `json:"suspended,omitempty"`
@@ -170,10 +174,76 @@ type TenantStatus struct {
 	// restored is what was carried out again when an older database was put back last.
 	// +optional
 	Restored *Restored `json:"restored,omitempty"`
+	// backup is what the newest backups told.
+	// +optional
+	Backup *BackupStatus `json:"backup,omitempty"`
+	// restore is the newest request to put a backup back.
+	// +optional
+	Restore *RestoreStatus `json:"restore,omitempty"`
 	// erasure is what is known of a tenant that is being erased: it goes into the ErasureCertificate.
 	// +optional
 	Erasure *Erasure `json:"erasure,omitempty"`
 }
+
+// BackupStatus is what the newest backups told.
+type BackupStatus struct {
+	// keepDays is how long a copy is kept: what was deleted is gone from the last one after so many days.
+	// +required
+	KeepDays int32 `json:"keepDays"`
+	// boundBy is the policy and category whose limit makes it shorter than was asked for. Example: guests/Messages.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	BoundBy string `json:"boundBy,omitempty"`
+	// file of the newest backup.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	File string `json:"file,omitempty"`
+	// bytes of it.
+	// +optional
+	Bytes int64 `json:"bytes,omitempty"`
+	// takenAt is when it began, in UTC.
+	// +optional
+	TakenAt *metav1.Time `json:"takenAt,omitempty"`
+	// sequence of the newest receipt that is in it for sure.
+	// +optional
+	Sequence int64 `json:"sequence,omitempty"`
+	// count of backups that there are.
+	// +optional
+	Count int32 `json:"count,omitempty"`
+	// oldestAt is when the oldest of them began, in UTC.
+	// +optional
+	OldestAt *metav1.Time `json:"oldestAt,omitempty"`
+}
+
+// RestoreStatus is how a backup is being put back. What has happened since it was taken is told by restored.
+type RestoreStatus struct {
+	// request is the annotation that asked for it.
+	// +required
+	// +kubebuilder:validation:MaxLength=256
+	Request string `json:"request"`
+	// phase: Restoring, Done or Failed.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	Phase string `json:"phase"`
+	// file that was put back.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	File string `json:"file,omitempty"`
+	// message says why it failed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1200
+	Message string `json:"message,omitempty"`
+}
+
+// Phases of a restore.
+const (
+	// RestoreRestoring: the database is stopped, and the backup unpacked.
+	RestoreRestoring = "Restoring"
+	// RestoreDone: it is in place, and the database is started.
+	RestoreDone = "Done"
+	// RestoreFailed: the data is as it was, and the database is started.
+	RestoreFailed = "Failed"
+)
 
 // Erasure is what is known of a tenant that is being erased.
 type Erasure struct {

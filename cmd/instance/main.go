@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -40,7 +41,7 @@ type streams struct {
 }
 
 func commands() []command {
-	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand}
+	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand}
 }
 
 func main() {
@@ -92,7 +93,7 @@ func (c command) execute(ctx context.Context, args []string, in io.Reader, out, 
 	}
 	// What a command prints for its caller must stay apart from the log.
 	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
-	if c.name == importCommand.name || c.name == verifyCommand.name {
+	if slices.Contains([]string{importCommand.name, verifyCommand.name, accessCommand.name}, c.name) {
 		log = slog.New(slog.NewJSONHandler(errs, &slog.HandlerOptions{Level: level}))
 	}
 	slog.SetDefault(log)

@@ -54,7 +54,7 @@ func TestEveryCommandTeaches(t *testing.T) {
 		if code != exitOK || !strings.Contains(overview, c.name) {
 			t.Errorf("%s: exit code %d, or not in the overview", c.name, code)
 		}
-		for _, part := range []string{c.short, "PGHOST", "Example", "Flags:"} {
+		for _, part := range []string{c.short, "Environment:", "Example", "Flags:"} {
 			if !strings.Contains(help, part) {
 				t.Errorf("instance %s --help lacks %q", c.name, part)
 			}

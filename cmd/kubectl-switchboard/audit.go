@@ -12,10 +12,10 @@ import (
 
 func auditCommand(c *connection) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "audit", Short: "Check the evidence of what was deleted",
+		Use: "audit", Short: "Check the evidence of what was deleted, and ask who looked at what",
 		Args: noCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(auditVerifyCommand(c), auditCertificateCommand(c))
+	cmd.AddCommand(auditVerifyCommand(c), auditCertificateCommand(c), auditAccessCommand(c))
 	return cmd
 }
 

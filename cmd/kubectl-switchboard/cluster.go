@@ -97,7 +97,7 @@ func fromPod(ctx context.Context, reader client.Reader, config *rest.Config, ten
 	var errs bytes.Buffer
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, config, pod, remotecommand.StreamOptions{Stdout: in, Stderr: &errs})
+		err := run(ctx, config, pod, []string{"/instance", "verify", "--export"}, remotecommand.StreamOptions{Stdout: in, Stderr: &errs})
 		_ = in.Close()
 		ended <- err
 	}()
@@ -113,7 +113,7 @@ func servingPod(ctx context.Context, reader client.Reader, tenant *v1alpha1.Tena
 	namespace := plan.Tenant{Tenant: tenant}.Namespace()
 	var pods corev1.PodList
 	if err := reader.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(plan.ServerLabels(tenant.Name))); err != nil {
-		return types.NamespacedName{}, fmt.Errorf("looking for a pod to read the receipts from: %w", err)
+		return types.NamespacedName{}, fmt.Errorf("looking for a pod of the tenant: %w", err)
 	}
 	for _, p := range pods.Items {
 		for _, c := range p.Status.Conditions {
@@ -122,12 +122,18 @@ func servingPod(ctx context.Context, reader client.Reader, tenant *v1alpha1.Tena
 			}
 		}
 	}
-	return types.NamespacedName{}, fmt.Errorf("reading the receipts: no pod of Deployment serve in namespace %s is ready; is the tenant suspended? Give --receipts FILE to check an export", namespace)
+	return types.NamespacedName{}, fmt.Errorf("asking the tenant: no pod of Deployment serve in namespace %s is ready; is the tenant suspended? (audit verify takes --receipts FILE, too)", namespace)
 }
 
-// run runs the export in a pod, by web sockets as kubectl exec does, or by SPDY where
-// a proxy in between knows no others.
-func run(ctx context.Context, config *rest.Config, pod types.NamespacedName, streams remotecommand.StreamOptions) error {
+// lastLine of what a program complained of.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// run runs a command in a pod, by web sockets as kubectl exec does, or by SPDY where a
+// proxy in between knows no others.
+func run(ctx context.Context, config *rest.Config, pod types.NamespacedName, command []string, streams remotecommand.StreamOptions) error {
 	config = rest.CopyConfig(config)
 	config.GroupVersion, config.APIPath = &corev1.SchemeGroupVersion, "/api"
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
@@ -136,7 +142,7 @@ func run(ctx context.Context, config *rest.Config, pod types.NamespacedName, str
 		return err
 	}
 	url := c.Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").VersionedParams(&corev1.PodExecOptions{
-		Container: contract.ComponentServe, Command: []string{"/instance", "verify", "--export"}, Stdout: true, Stderr: true,
+		Container: contract.ComponentServe, Command: command, Stdin: streams.Stdin != nil, Stdout: true, Stderr: true,
 	}, scheme.ParameterCodec).URL()
 	sockets, err := remotecommand.NewWebSocketExecutor(config, "GET", url.String())
 	if err != nil {

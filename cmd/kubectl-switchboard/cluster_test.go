@@ -169,10 +169,16 @@ func failure(code int) string {
 // playExec answers an exec with what a container writes, as the API server's web socket does.
 func playExec(t *testing.T, stdout, stderr, status string) *rest.Config {
 	t.Helper()
+	return playExecOf(t, "/instance verify --export", stdout, stderr, status)
+}
+
+// playExecOf is playExec for another command.
+func playExecOf(t *testing.T, command, stdout, stderr, status string) *rest.Config {
+	t.Helper()
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		want := "/api/v1/namespaces/tenant-hotel-berlin/pods/serve-0/exec"
-		if got := r.URL; got.Path != want || strings.Join(got.Query()["command"], " ") != "/instance verify --export" || got.Query().Get("container") != "serve" {
+		if got := r.URL; got.Path != want || strings.Join(got.Query()["command"], " ") != command || got.Query().Get("container") != "serve" {
 			t.Errorf("asked for %s", got)
 		}
 		socket, err := upgrader.Upgrade(w, r, nil)

@@ -87,7 +87,7 @@ func cached() map[client.Object]cache.ByObject {
 	}
 	for _, object := range []client.Object{
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &batchv1.CronJob{}, &batchv1.Job{},
-		&corev1.ConfigMap{}, &corev1.LimitRange{}, &corev1.ResourceQuota{}, &corev1.Service{},
+		&corev1.ConfigMap{}, &corev1.LimitRange{}, &corev1.PersistentVolumeClaim{}, &corev1.ResourceQuota{}, &corev1.Service{},
 		&networkingv1.Ingress{}, &networkingv1.NetworkPolicy{}, &policyv1.PodDisruptionBudget{}, &rbacv1.RoleBinding{},
 	} {
 		kinds[object] = cache.ByObject{Label: ours}

@@ -33,7 +33,7 @@ import (
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants/finalizers,verbs=update
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=nodes;persistentvolumes;pods;services;configmaps;resourcequotas;limitranges,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes;persistentvolumes;persistentvolumeclaims;pods;services;configmaps;resourcequotas;limitranges,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=batch,resources=jobs;cronjobs,verbs=get;list;watch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies;ingresses,verbs=get;list;watch
@@ -68,6 +68,9 @@ type scope struct {
 	evidence *v1alpha1.Evidence
 	database *contract.State    // what the database was last found to hold; nil when it is not known
 	restored *v1alpha1.Restored // a replay that this pass took into account
+	limits   []contract.Retention
+	backup   *v1alpha1.BackupStatus
+	restore  *v1alpha1.RestoreStatus
 	facts    judge.TenantFacts
 }
 
@@ -101,6 +104,12 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st.Namespace = s.in.Namespace()
 	st.Residency = s.facts.Residency
 	st.Evidence = s.evidence
+	if s.facts.Backup.Known {
+		st.Backup = s.backup
+	}
+	if s.restore != nil {
+		st.Restore = s.restore
+	}
 	if s.restored != nil {
 		st.Restored = s.restored
 	}

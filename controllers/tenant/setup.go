@@ -30,6 +30,7 @@ func (r *Reconciler) planSetup(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	s.limits = limits
 	holds, err := r.holds(ctx, s)
 	if err != nil {
 		return err

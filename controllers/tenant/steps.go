@@ -32,6 +32,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "make the credentials", Do: with(r.ensureCredentials)},
 		{Name: "tell the pods what the database held", Do: with(r.applyAnchor)},
 		{Name: "bound what no policy bounds", Do: with(r.coverRetention)},
+		{Name: "put a backup back", Do: with(r.putBack)},
 		{Name: "apply the database", Do: with(r.applyDatabase)},
 		{Name: "plan the migration", Do: with(r.planSetup)},
 		{Name: "apply the server", Do: with(r.applyServer)},
@@ -39,6 +40,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "migrate the database", Do: with(r.applySetup)},
 		{Name: "replay what a database that was put back lacks", Do: with(r.replay)},
 		{Name: "run the policies that a hold kept back", Do: with(r.release)},
+		{Name: "back the database up", Do: with(r.backUp)},
 		{Name: "remove migrations of before", Do: with(r.removeOutdated)},
 		{Name: "retire old credentials", Do: with(r.retireCredentials)},
 	}

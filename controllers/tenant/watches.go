@@ -60,7 +60,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	for _, object := range []client.Object{
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &batchv1.Job{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.Pod{},
 		&corev1.ResourceQuota{}, &corev1.LimitRange{}, &networkingv1.NetworkPolicy{}, &networkingv1.Ingress{},
-		&policyv1.PodDisruptionBudget{}, &rbacv1.RoleBinding{}, &batchv1.CronJob{},
+		&policyv1.PodDisruptionBudget{}, &rbacv1.RoleBinding{}, &batchv1.CronJob{}, &corev1.PersistentVolumeClaim{},
 	} {
 		b.Watches(object, handler.EnqueueRequestsFromMapFunc(ByLabel))
 	}

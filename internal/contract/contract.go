@@ -54,6 +54,13 @@ const (
 	// DirAnchor holds FileAnchor, an Anchor as JSON: every component that opens the
 	// database, but migrate and replay, gives up one that lacks what it tells of.
 	DirAnchor = "/var/run/switchboard/anchor"
+	// DirBackups is the volume of backups (backup and restore only).
+	DirBackups = "/var/lib/switchboard/backups"
+	// DirBackupKey holds FileRecipient, to which backups are encrypted (backup), or FileIdentity,
+	// which opens them (restore): age keys, one in each line.
+	DirBackupKey = "/var/run/switchboard/backup-key"
+	// DirData is the volume of the database, in which pgdata is its data directory (restore only).
+	DirData = "/var/lib/postgresql/data"
 	// DirReplay holds FileReplay (replay only).
 	DirReplay = "/var/run/switchboard/replay"
 )
@@ -69,11 +76,13 @@ const (
 	// FileHashKeyPrefix is followed by the key's version, a positive integer.
 	FileHashKeyPrefix = "address-hash-"
 	// FileNewName and FileNewPhone are what a Rectification replaces name and phone with.
-	FileNewName  = "newName"
-	FileNewPhone = "newPhone"
-	FileToken    = "token"
-	FileAnchor   = "anchor.json"
-	FileReplay   = "replay.json.gz"
+	FileNewName   = "newName"
+	FileNewPhone  = "newPhone"
+	FileToken     = "token"
+	FileRecipient = "recipient"
+	FileIdentity  = "identity"
+	FileAnchor    = "anchor.json"
+	FileReplay    = "replay.json.gz"
 	// FileAuthToken is the key of a Twilio channel's Secret with its auth token.
 	FileAuthToken = "authToken"
 )
@@ -91,6 +100,8 @@ const (
 	EnvChannel   = "SWITCHBOARD_CHANNEL"   // connect: a Channel as JSON
 	EnvRetention = "SWITCHBOARD_RETENTION" // retain: a Retention as JSON
 	EnvRequest   = "SWITCHBOARD_REQUEST"   // subject: a Request as JSON
+	EnvKeepDays  = "SWITCHBOARD_KEEP_DAYS" // backup: days of 24 hours that a copy is kept
+	EnvBackup    = "SWITCHBOARD_BACKUP"    // restore: a file's name, or latest
 	// EnvTerminationLog is where a Job writes its result; /dev/termination-log when unset.
 	EnvTerminationLog = "SWITCHBOARD_TERMINATION_LOG"
 )

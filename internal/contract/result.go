@@ -16,6 +16,8 @@ type Result struct {
 	Subject   *SubjectResult   `json:"subject,omitempty"`
 	Replay    *ReplayResult    `json:"replay,omitempty"`
 	Count     *CountResult     `json:"count,omitempty"`
+	Backup    *BackupResult    `json:"backup,omitempty"`
+	Restore   *RestoreResult   `json:"restore,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }

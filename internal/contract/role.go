@@ -14,6 +14,8 @@ const (
 	ComponentSubject = "subject"
 	// ComponentReplay brings a database that was put back up to what has happened since.
 	ComponentReplay = "replay"
+	// ComponentBackup copies the whole server by replication.
+	ComponentBackup = "backup"
 )
 
 // AdminRole is the superuser that the database's image creates. Only `instance

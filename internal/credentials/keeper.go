@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"filippo.io/age"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -251,6 +252,18 @@ func (m maker) server(ctx context.Context, secret, service string) error {
 func (m maker) random(ctx context.Context) error {
 	if m.secrets[name.Keys] == nil {
 		if err := m.create(ctx, name.Keys, map[string][]byte{contract.FileHashKeyPrefix + "1": bytes()}, false, nil); err != nil {
+			return err
+		}
+	}
+	if m.secrets[name.BackupKey] == nil {
+		key, err := age.GenerateX25519Identity()
+		if err != nil {
+			return fmt.Errorf("making the key of backups: %w", err)
+		}
+		err = m.create(ctx, name.BackupKey, map[string][]byte{
+			contract.FileIdentity: []byte(key.String()), contract.FileRecipient: []byte(key.Recipient().String()),
+		}, true, nil)
+		if err != nil {
 			return err
 		}
 	}

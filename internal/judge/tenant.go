@@ -25,6 +25,7 @@ type TenantFacts struct {
 	Covered   Coverage
 	// Current: the database holds all that is known of it.
 	Current bool
+	Backup  Backup
 }
 
 // Coverage is what is known of the categories of data and the policies in force.
@@ -48,7 +49,7 @@ func Tenant(f TenantFacts) []metav1.Condition {
 	} else if f.Current {
 		conditions = append(conditions, is(v1alpha1.ConditionDatabaseCurrent, true, v1alpha1.ReasonReady, "the database holds all that is known of it"))
 	}
-	return append(summarise(conditions, f.Outcome, "the tenant is served"), covered(f.Covered))
+	return append(summarise(conditions, f.Outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup))
 }
 
 // covered is not part of Ready: data that no policy bounds is kept, and served.

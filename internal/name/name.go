@@ -25,6 +25,9 @@ const (
 	RegionDefault  = "region-default"  // RetentionPolicy of what no other bounds
 	Anchor         = "anchor"          // ConfigMap with what the database is known to have held
 	Count          = "count"           // Job that counts the rows before they are erased
+	Backup         = "backup"          // CronJob
+	Backups        = "backups"         // PersistentVolumeClaim
+	BackupKey      = "backup-key"      // Secret with the age key of backups
 	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
 	Manager        = "switchboard-tenant-manager"
 )
@@ -64,6 +67,9 @@ func Migrate(hash string) string { return "migrate-" + hash }
 // Replay names the Job that brings a database that was put back up to what is known, and
 // the ConfigMap with what it carries out again.
 func Replay(epoch int32) string { return fmt.Sprintf("replay-%d", epoch) }
+
+// Restore names the Job that puts a backup back, by the hash of what asked for it.
+func Restore(hash string) string { return "restore-" + hash }
 
 // Admin is the component of the database's superuser.
 const Admin = "admin"

@@ -38,7 +38,7 @@ type Database struct {
 // of every login role, no limits.
 func Input() migrate.Input {
 	in := migrate.Input{Staff: &migrate.Staff{Email: StaffEmail, Password: Password}}
-	components := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay}
+	components := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup}
 	for _, name := range []string{Channel, OtherChannel} {
 		in.Setup.Channels = append(in.Setup.Channels, contract.SetupChannel{Name: name, Type: contract.ChannelTypeTwilioSMS})
 		components = append(components, contract.ComponentConnector(name))
@@ -52,7 +52,12 @@ func Input() migrate.Input {
 // New makes a migrated database on the shared server; it is dropped with the test.
 func New(t testing.TB) *Database {
 	t.Helper()
-	s := Start(t)
+	return NewOn(t, Start(t))
+}
+
+// NewOn makes a migrated database on a server.
+func NewOn(t testing.TB, s *Server) *Database {
+	t.Helper()
 	s.template.Do(func() {
 		template := s.create(t, "template", "template0")
 		_, s.failed = migrate.Run(context.Background(), slog.New(slog.DiscardHandler), template.Config(t, contract.AdminRole), Input())

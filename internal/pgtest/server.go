@@ -88,6 +88,7 @@ rm -rf "$1"
 
 const hba = `local all all reject
 hostssl all all all scram-sha-256 clientcert=verify-full
+hostssl replication +sb_backup all scram-sha-256 clientcert=verify-full
 `
 
 func start() (*Server, error) {
@@ -124,24 +125,75 @@ func start() (*Server, error) {
 	if err := s.configure(); err != nil {
 		return nil, err
 	}
+	return s, s.launch(bin, attr)
+}
+
+// launch starts the server and waits until it takes connections.
+func (s *Server) launch(bin string, attr *syscall.SysProcAttr) error {
+	dir := s.dir
 	server := exec.Command("/bin/sh", "-c", script, "pgtest", dir, bin)
 	server.SysProcAttr, server.Dir = attr, dir
 	stdin, err := server.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
+		return fmt.Errorf("starting PostgreSQL: %w", err)
 	}
 	if err := server.Start(); err != nil {
-		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
+		return fmt.Errorf("starting PostgreSQL: %w", err)
 	}
 	s.stop = closer(func() error {
 		return errors.Join(stdin.Close(), server.Wait())
 	})
 	if err := s.wait(); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		return nil, errors.Join(fmt.Errorf("starting PostgreSQL: %w\n%s", err, log), s.stop.Close())
+		return errors.Join(fmt.Errorf("starting PostgreSQL: %w\n%s", err, log), s.stop.Close())
 	}
-	return s, nil
+	return nil
 }
+
+// StartOn starts a server on a data directory that was copied from this one's. It takes
+// the directory over, and ends with the test.
+func (s *Server) StartOn(t testing.TB, data string) *Server {
+	t.Helper()
+	bin, err := binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	attr, uid, err := unprivileged()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "pgtest-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &Server{Port: port, dir: dir, ca: s.ca}
+	if err := other.write(uid); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "-a", data, filepath.Join(dir, "data")).CombinedOutput(); err != nil {
+		t.Fatalf("taking over the data: %v\n%s", err, out)
+	}
+	if err := other.configure(); err != nil {
+		t.Fatal(err)
+	}
+	if uid >= 0 {
+		if out, err := exec.Command("chown", "-R", strconv.Itoa(uid), filepath.Join(dir, "data")).CombinedOutput(); err != nil {
+			t.Fatalf("taking over the data: %v\n%s", err, out)
+		}
+	}
+	if err := other.launch(bin, attr); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.stop.Close() })
+	return other
+}
+
+// At is a database of that name on another server, which was copied from this one's.
+func (d *Database) At(s *Server) *Database { return &Database{Name: d.Name, Server: s} }
 
 type closer func() error
 

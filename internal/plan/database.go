@@ -20,6 +20,7 @@ const postgresUser = 999
 const hba = `# TYPE  DATABASE USER ADDRESS METHOD
 local   all      all          scram-sha-256
 hostssl all      all  all     scram-sha-256 clientcert=verify-full
+hostssl replication +sb_backup all scram-sha-256 clientcert=verify-full
 # The probe inside the pod asks without TLS, and leaves before it would have to say a password.
 hostnossl all    all  127.0.0.1/32 scram-sha-256
 `
@@ -44,7 +45,10 @@ func postgresService(in Tenant) *corev1.Service {
 
 func postgres(in Tenant) *appsv1.StatefulSet {
 	const tls, config = "/etc/switchboard/tls/", "/etc/switchboard/config/"
-	one := int32(1)
+	replicas := int32(1)
+	if in.DatabaseStopped {
+		replicas = 0
+	}
 	grace := int64(60)
 	container := corev1.Container{
 		Name: "postgres", Image: in.postgresImage(), ImagePullPolicy: corev1.PullIfNotPresent,
@@ -53,6 +57,7 @@ func postgres(in Tenant) *appsv1.StatefulSet {
 			"-c", "ssl=on", "-c", "ssl_cert_file=" + tls + contract.FileTLSCert, "-c", "ssl_key_file=" + tls + contract.FileTLSKey,
 			"-c", "ssl_ca_file=" + tls + contract.FileCA, "-c", "ssl_min_protocol_version=TLSv1.2",
 			"-c", "hba_file=" + config + "pg_hba.conf", "-c", "password_encryption=scram-sha-256",
+			"-c", "wal_keep_size=256MB", // a backup takes along what was written meanwhile
 			"-c", "shared_buffers=64MB", "-c", "max_connections=200", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
 			// Statements and their parameters can hold personal data: none is logged, not even a failed one.
 			"-c", "log_min_error_statement=panic", "-c", "log_parameter_max_length=0", "-c", "log_parameter_max_length_on_error=0",
@@ -93,7 +98,7 @@ func postgres(in Tenant) *appsv1.StatefulSet {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
 		ObjectMeta: in.tenantMeta(name.Postgres, componentDatabase),
 		Spec: appsv1.StatefulSetSpec{
-			Replicas: &one, ServiceName: name.Postgres,
+			Replicas: &replicas, ServiceName: name.Postgres,
 			Selector: &metav1.LabelSelector{MatchLabels: in.selector(componentDatabase)},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: in.labels(componentDatabase)}, Spec: pod},
 			PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{

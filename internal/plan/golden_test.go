@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,8 +40,9 @@ func everything(t *testing.T, dir string) []client.Object {
 	read(t, filepath.Join(dir, "region.yaml"), region)
 	in := plan.Tenant{
 		Tenant: tenant, Region: region, OperatorNamespace: name.OperatorNamespace, Gateway: true,
-		Images:   plan.Images{Instance: "instance:test", Postgres: "postgres:test"},
-		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1, contract.ComponentSubject: 1},
+		Images: plan.Images{Instance: "instance:test", Postgres: "postgres:test"},
+		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1, contract.ComponentSubject: 1,
+			contract.ComponentReplay: 1, contract.ComponentBackup: 1},
 	}
 	logins := []plan.Login{
 		{Component: contract.ComponentServe, Version: 1}, {Component: contract.ComponentServe, Version: 2},
@@ -74,13 +76,23 @@ func everything(t *testing.T, dir string) []client.Object {
 	objects = append(objects, plan.Isolation(in)...)
 	objects = append(objects, plan.Database(in)...)
 	objects = append(objects, plan.Setup(in, logins, channels, limits, holds))
+	objects = append(objects, plan.Anchor(in, contract.Anchor{Head: contract.ChainLink{Sequence: 7, Digest: strings.Repeat("ab", 32)}}))
 	objects = append(objects, plan.Server(in)...)
 	objects = append(objects, connectors...)
 	objects = append(objects, cronJobs...)
 	for _, q := range all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml") {
 		objects = append(objects, plan.Subject(in, &q, ""))
 	}
-	return objects
+	if b := plan.BackupOf(in); b != nil {
+		days, _ := plan.KeepDays(b, limits)
+		objects = append(objects, plan.Backups(in, b, days)...)
+		objects = append(objects, plan.RestoreJob(in, "latest 2026-11-24T09:00:00Z", "latest"))
+	}
+	replay, err := plan.Replay(in, contract.Replay{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(objects, replay[1], plan.Count(in)) // the other is packed
 }
 
 // all reads a case's objects of one kind, by the names of their files.
@@ -153,9 +165,13 @@ func TestEveryPodIsConfined(t *testing.T) {
 				pods++
 				confined(t, o.GetName(), pod, plan.NodeSelector(region))
 			}
-			// Database, migrate and serve; a connector per channel, a run per policy, a Job per request.
-			want := 3 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
+			// Database, migrate, serve, replay and count; a connector per channel, a run per policy, a Job per request;
+			// backup and restore where they are asked for.
+			want := 5 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
 				len(all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml"))
+			if region.Spec.Database != nil && region.Spec.Database.Backup != nil {
+				want += 2
+			}
 			if pods != want {
 				t.Errorf("%d pods were looked at, %d were expected", pods, want)
 			}

@@ -29,6 +29,8 @@ const (
 	componentSubject   = contract.ComponentSubject
 	componentReplay    = contract.ComponentReplay
 	componentAnchor    = "anchor"
+	componentBackup    = contract.ComponentBackup
+	componentRestore   = "restore"
 	componentConnector = "connector"
 	componentIsolation = "isolation"
 )
@@ -71,7 +73,7 @@ func databasePolicy(in Tenant) *networkingv1.NetworkPolicy {
 	clients := networkingv1.NetworkPolicyIngressRule{
 		From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
 			Key: labelComponent, Operator: metav1.LabelSelectorOpIn,
-			Values: []string{componentConnector, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject},
+			Values: []string{componentBackup, componentConnector, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject},
 		}}}}},
 		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
 	}

@@ -30,6 +30,8 @@ type Tenant struct {
 	Claim *corev1.PersistentVolumeClaimSpec
 	// Epoch counts the times that an older database was put back.
 	Epoch int32
+	// DatabaseStopped while a backup is put back.
+	DatabaseStopped bool
 	// Gateway says that the cluster knows Gateway API routes.
 	Gateway bool
 }

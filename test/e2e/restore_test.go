@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -130,6 +131,70 @@ spec: {reason: "Case 1 of 2026", match: {channel: spa}}
 		report, code := verifyEvidence(ctx, buildPlugin(ctx), cl.tenant)
 		Expect(code).To(BeZero(), "%+v", report)
 		Expect(report.Findings).To(ContainElement(HaveField("Code", "Restored")))
+	})
+})
+
+// The same, by our own backup and one command.
+var _ = Describe("A backup", Label("restore", "backup"), Ordered, func() {
+	var cl *client
+	const early, late = 42, 43 // guests
+
+	BeforeAll(func(ctx SpecContext) {
+		cl = newClient("copied", regionUS, "+16175550160")
+		cl.apply(ctx)
+		_, err := c.Run(ctx, nil, "patch", "tenant", cl.tenant, "--type=merge", "-p", `{"spec":{"backup":{"schedule":"0 0 1 1 *","keepDays":35,"storage":"1Gi"}}}`)
+		Expect(err).NotTo(HaveOccurred())
+		cl.awaitReady(ctx)
+	}, NodeTimeout(4*time.Minute))
+
+	AfterAll(func(ctx SpecContext) { erase(ctx, cl.tenant) }, NodeTimeout(3*time.Minute))
+
+	It("is taken by the CronJob, encrypted, and told in status", SpecTimeout(3*time.Minute), func(ctx SpecContext) {
+		Expect(cl.line(ctx, "front-desk").Write(ctx, guest.NewSID(), guestNumber(early), "A table for two at eight?")).To(Equal(http.StatusOK))
+		Expect(cluster.Until(ctx, time.Minute, "CronJob backup", func(ctx context.Context) error {
+			_, err := c.Run(ctx, nil, "-n", cl.namespace(), "create", "job", "backup-now", "--from=cronjob/backup")
+			return err
+		})).To(Succeed())
+		Expect(cluster.Until(ctx, 2*time.Minute, "the backup in status", func(ctx context.Context) error {
+			t := &v1alpha1.Tenant{}
+			if err := c.Get(ctx, crclient.ObjectKey{Name: cl.tenant}, t); err != nil {
+				return err
+			}
+			if t.Status.Backup == nil || t.Status.Backup.File == "" || !meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.ConditionBackedUp) {
+				return fmt.Errorf("it is %+v, %+v", t.Status.Backup, t.Status.Conditions)
+			}
+			return nil
+		})).To(Succeed())
+		told := cl.get(ctx).Status.Backup
+		AddReportEntry("backup", fmt.Sprintf("%+v", *told))
+		Expect(told.KeepDays).To(BeEquivalentTo(30), "the policy keeps AccessLogs for 30 days")
+		Expect(told.BoundBy).To(Equal("guest-data/AccessLogs"))
+		Expect(told.Count).To(BeEquivalentTo(1))
+	})
+
+	It("is put back by one command", SpecTimeout(5*time.Minute), func(ctx SpecContext) {
+		Expect(cl.line(ctx, "front-desk").Write(ctx, guest.NewSID(), guestNumber(late), "And a cot, please.")).To(Equal(http.StatusOK))
+		out, err := exec.CommandContext(ctx, buildPlugin(ctx), "restore", cl.tenant, "--backup", "latest").CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(out))
+		Expect(cluster.Until(ctx, 3*time.Minute, "the restore", func(ctx context.Context) error {
+			t := &v1alpha1.Tenant{}
+			if err := c.Get(ctx, crclient.ObjectKey{Name: cl.tenant}, t); err != nil {
+				return err
+			}
+			if t.Status.Restore == nil || t.Status.Restore.Phase != v1alpha1.RestoreDone {
+				return fmt.Errorf("it is %+v", t.Status.Restore)
+			}
+			return nil
+		})).To(Succeed())
+		cl.awaitReady(ctx)
+		Expect(cl.rows(ctx, `SELECT address FROM sb.contact_address WHERE kind = 'phone'`)).To(Equal([]string{guestNumber(early)}))
+		Expect(cluster.Until(ctx, time.Minute, "the connector", func(ctx context.Context) error {
+			status, err := cl.line(ctx, "front-desk").Write(ctx, guest.NewSID(), guestNumber(late), "A cot, please?")
+			if err != nil || status != http.StatusOK {
+				return fmt.Errorf("it answered %d, %w", status, err)
+			}
+			return nil
+		})).To(Succeed())
 	})
 })
 

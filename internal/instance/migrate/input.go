@@ -119,7 +119,7 @@ func readStaff(dir string) (*Staff, error) {
 func (in Input) groups() []string {
 	groups := []string{
 		contract.GroupRole(contract.ComponentServe), contract.GroupRole(contract.ComponentRetain), contract.GroupRole(contract.ComponentSubject),
-		contract.GroupRole(contract.ComponentReplay),
+		contract.GroupRole(contract.ComponentReplay), contract.GroupRole(contract.ComponentBackup),
 	}
 	for _, c := range in.Setup.Channels {
 		groups = append(groups, contract.GroupRole(contract.ComponentConnector(c.Name)))

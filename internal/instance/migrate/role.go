@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -67,13 +68,17 @@ func ensureLogins(ctx context.Context, log *slog.Logger, admin *pgxpool.Pool, in
 		if err != nil {
 			return fmt.Errorf("login role %s: %w", l.Role, err)
 		}
-		if err := ensureRole(ctx, admin, l.Role, "LOGIN"); err != nil {
+		group, _ := contract.GroupOfLogin(l.Role)
+		attributes := "LOGIN"
+		if group == contract.GroupRole(contract.ComponentBackup) {
+			attributes = "LOGIN REPLICATION" // of the role itself: attributes are not inherited
+		}
+		if err := ensureRole(ctx, admin, l.Role, attributes); err != nil {
 			return err
 		}
 		if err := run(ctx, admin, "ALTER ROLE %I PASSWORD %L", l.Role, verifier); err != nil {
 			return fmt.Errorf("setting the password of %s: %w", l.Role, err)
 		}
-		group, _ := contract.GroupOfLogin(l.Role)
 		if err := run(ctx, admin, "GRANT %I TO %I", group, l.Role); err != nil {
 			return err
 		}
@@ -105,7 +110,7 @@ func dropLogin(ctx context.Context, admin *pgxpool.Pool, login string) error {
 }
 
 // ensureRole makes a role, or puts back the attributes of one that exists.
-func ensureRole(ctx context.Context, admin *pgxpool.Pool, role, login string) error {
+func ensureRole(ctx context.Context, admin *pgxpool.Pool, role, attributes string) error {
 	var exists bool
 	if err := admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", role).Scan(&exists); err != nil {
 		return fmt.Errorf("looking for role %s: %w", role, err)
@@ -114,7 +119,10 @@ func ensureRole(ctx context.Context, admin *pgxpool.Pool, role, login string) er
 	if exists {
 		verb = "ALTER"
 	}
-	return run(ctx, admin, verb+" ROLE %I "+login+" INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS", role)
+	if !strings.Contains(attributes, "REPLICATION") {
+		attributes += " NOREPLICATION"
+	}
+	return run(ctx, admin, verb+" ROLE %I "+attributes+" INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS", role)
 }
 
 // run executes a statement that takes no parameters: PostgreSQL itself quotes the

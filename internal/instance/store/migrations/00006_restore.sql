@@ -127,9 +127,13 @@ $$;
 REVOKE ALL ON FUNCTION sb.consent_newest(), sb.epoch(), sb.lacks(integer, bigint, text, xid8, bigint), sb.behind(integer, bigint, text, xid8, bigint),
   sb.consents_after(integer, xid8, bigint, integer), sb.restore_consent(timestamptz, text, bytea, integer, text, text),
   sb.restore_account(text), sb.restore_settle(), sb.restore_seal(integer, bigint, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sb.behind(integer, bigint, text, xid8, bigint) TO sb_serve, sb_connector, sb_retain, sb_subject, sb_replay;
+GRANT EXECUTE ON FUNCTION sb.behind(integer, bigint, text, xid8, bigint) TO sb_serve, sb_connector, sb_retain, sb_subject, sb_replay, sb_backup;
 GRANT EXECUTE ON FUNCTION sb.epoch(), sb.lacks(integer, bigint, text, xid8, bigint), sb.consents_after(integer, xid8, bigint, integer),
   sb.consent_newest() TO sb_serve;
+
+-- `instance backup` copies the server by replication; of its rows it reads which receipts will be in the copy.
+GRANT USAGE ON SCHEMA sb TO sb_backup;
+GRANT SELECT ON sb.receipt TO sb_backup;
 
 GRANT USAGE ON SCHEMA sb TO sb_replay;
 GRANT SELECT ON sb.receipt, sb.restore TO sb_replay;
@@ -142,3 +146,5 @@ GRANT EXECUTE ON FUNCTION sb.epoch(), sb.lacks(integer, bigint, text, xid8, bigi
 DROP FUNCTION sb.restore_seal, sb.restore_settle, sb.restore_account, sb.restore_consent, sb.consent_newest, sb.consents_after, sb.behind, sb.lacks;
 REVOKE ALL ON ALL TABLES IN SCHEMA sb FROM sb_replay;
 REVOKE USAGE ON SCHEMA sb FROM sb_replay;
+REVOKE SELECT ON sb.receipt FROM sb_backup;
+REVOKE USAGE ON SCHEMA sb FROM sb_backup;

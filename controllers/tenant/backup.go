@@ -1,0 +1,119 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/apply"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/step"
+)
+
+// backUp has the database copied by schedule, and takes into account what the copies told.
+func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
+	b := plan.BackupOf(s.in)
+	s.facts.Backup.Known = true
+	if b == nil {
+		// Copies stay in their volume, which nobody asked to be removed.
+		return r.Applier.Prune(ctx, s.in.Namespace(), plan.BackupLabels(s.tenant.Name), nil, &batchv1.CronJobList{})
+	}
+	s.facts.Backup.Wanted = true
+	days, by := plan.KeepDays(b, s.limits)
+	if s.in.Versions[contract.ComponentBackup] > 0 {
+		objects := plan.Backups(s.in, b, days)
+		// A volume that is there stays as it is: its size counts when it is made.
+		err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: name.Backups}, &corev1.PersistentVolumeClaim{})
+		if err == nil {
+			objects = objects[1:]
+		} else if !apierrors.IsNotFound(err) {
+			return err
+		}
+		if err := r.Applier.Apply(ctx, objects...); err != nil {
+			return err
+		}
+	}
+	told, err := observe.ReadBackups(ctx, r.Client, s.tenant.Name, s.in.Namespace())
+	if err != nil {
+		return err
+	}
+	s.facts.Backup.Told, s.facts.Backup.Schedule, s.facts.Backup.Now = told, plan.BackupSchedule(b), r.Now()
+	st := s.tenant.Status.Backup.DeepCopy()
+	if st == nil {
+		st = &v1alpha1.BackupStatus{}
+	}
+	st.KeepDays, st.BoundBy = days, by
+	if last := told.Last; last != nil && (st.TakenAt == nil || !last.StartedAt.Before(st.TakenAt.Time)) {
+		began := metav1.NewTime(last.StartedAt)
+		st.File, st.Bytes, st.TakenAt, st.Sequence, st.Count = last.File, last.Bytes, &began, last.Head.Sequence, int32(last.Count) //nolint:gosec // files
+		if last.Oldest != nil {
+			oldest := metav1.NewTime(*last.Oldest)
+			st.OldestAt = &oldest
+		}
+	}
+	s.backup, s.facts.Backup.TakenAt = st, st.TakenAt
+	return nil
+}
+
+// putBack puts a backup in the place of the database's data, when it is asked for by
+// annotation: the database is stopped, a Job unpacks the backup, the database is started.
+// What has happened since is replayed like after any restore.
+func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
+	request := s.tenant.Annotations[v1alpha1.AnnotationRestore]
+	st := s.tenant.Status.Restore
+	if st != nil && st.Phase == v1alpha1.RestoreRestoring {
+		request = st.Request // what is under way is ended, whatever is asked for by now
+	}
+	if request == "" || st != nil && st.Request == request && st.Phase != v1alpha1.RestoreRestoring {
+		return nil
+	}
+	file, _, _ := strings.Cut(request, " ")
+	s.restore = &v1alpha1.RestoreStatus{Request: request, Phase: v1alpha1.RestoreRestoring}
+	if file == "" || len(request) > 256 {
+		s.restore.Phase, s.restore.Request, s.restore.Message = v1alpha1.RestoreFailed, request[:min(len(request), 256)], "the annotation names no file: use kubectl switchboard restore"
+		return nil
+	}
+	s.in.DatabaseStopped = true
+	if err := r.applyDatabase(ctx, s); err != nil {
+		return err
+	}
+	wait := &step.Wait{Condition: v1alpha1.ConditionDatabaseReady, Reason: v1alpha1.ReasonRestoring, Message: "the database is stopped to put a backup back"}
+	pod := &corev1.Pod{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: name.Postgres + "-0"}, pod)
+	if err == nil {
+		return wait
+	}
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	job := plan.RestoreJob(s.in, request, file)
+	attempt, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	switch {
+	case err != nil:
+		return err
+	case attempt.Job == nil:
+		if err := r.Client.Create(ctx, job, client.FieldOwner(apply.FieldOwner)); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("making Job %s: %w", job.Name, err)
+		}
+	case attempt.Done && attempt.Result.Restore != nil:
+		s.restore.Phase, s.restore.File = v1alpha1.RestoreDone, attempt.Result.Restore.File
+	case attempt.Done || attempt.Failed:
+		s.restore.Phase, s.restore.Message = v1alpha1.RestoreFailed, orNothing(attempt.Result.Error)
+	}
+	if s.restore.Phase == v1alpha1.RestoreRestoring {
+		wait.Message = "Job " + job.Name + " puts a backup back"
+		return wait
+	}
+	s.in.DatabaseStopped = false
+	return nil
+}

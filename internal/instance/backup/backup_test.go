@@ -1,0 +1,275 @@
+package backup_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/backup"
+	"github.com/switchboard-operator/switchboard/internal/instance/retention"
+	"github.com/switchboard-operator/switchboard/internal/pgtest"
+)
+
+// stage is a server of its own, as replication copies all of it, and where its backups go.
+type stage struct {
+	t      *testing.T
+	d      *pgtest.Database
+	key    *age.X25519Identity
+	dir    string
+	volume string
+	now    time.Time
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{t: t, d: pgtest.NewOn(t, pgtest.StartOwn(t)), key: key, dir: t.TempDir(), volume: t.TempDir(), now: time.Now().UTC()}
+	write(t, filepath.Join(s.volume, "pgdata", "PG_VERSION"), "the present data")
+	return s
+}
+
+func (s *stage) take(keepDays int) (contract.BackupResult, error) {
+	s.t.Helper()
+	return backup.Take(s.t.Context(), s.d.Pool(s.t, contract.LoginRole(contract.ComponentBackup, 1)), s.d.Config(s.t, contract.LoginRole(contract.ComponentBackup, 1)), backup.Options{
+		Dir: s.dir, Recipients: []age.Recipient{s.key.Recipient()}, KeepDays: keepDays, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now },
+	})
+}
+
+func (s *stage) restore(file string, keys ...age.Identity) error {
+	s.t.Helper()
+	if len(keys) == 0 {
+		keys = []age.Identity{s.key}
+	}
+	_, err := backup.Restore(s.t.Context(), s.dir, file, s.volume, keys...)
+	return err
+}
+
+// TestABackupIsPutBack, taken while the server is written to: rows, files, roles and the
+// chain are there, and a run of retention goes on from it.
+func TestABackupIsPutBack(t *testing.T) {
+	s := newStage(t)
+	admin := s.d.Admin(t)
+	policy := s.d.Limits(t, map[string]int32{contract.CategoryMessages: 30})
+	exec(t, admin, "INSERT INTO sb.contact (id, name) SELECT gen_random_uuid(), 'guest ' || i FROM generate_series(1, 1000) i")
+	exec(t, admin, "SELECT sb.add_file('text/plain', convert_to('a file', 'UTF8'))")
+	first, err := retention.Run(t.Context(), s.d.Retain(t), policy, "hotel-berlin", retention.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	writing, stop := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	load.Go(func() {
+		for writing.Err() == nil {
+			_, _ = admin.Exec(writing, "INSERT INTO sb.contact (id, name) SELECT gen_random_uuid(), repeat('x', 200) FROM generate_series(1, 500)")
+		}
+	})
+	result, err := s.take(7)
+	stop()
+	load.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Head != (contract.ChainLink{Sequence: first.Sequence, Digest: first.Digest}) || result.Count != 1 || result.Bytes == 0 ||
+		!strings.HasSuffix(result.File, "-000000000001.tar.gz.age") {
+		t.Errorf("told %+v", result)
+	}
+	content, err := os.ReadFile(filepath.Join(s.dir, result.File))
+	if err != nil || bytes.Contains(content, []byte("guest 1")) || !bytes.HasPrefix(content, []byte("age-encryption.org/v1")) {
+		t.Errorf("the file is not encrypted: %v", err)
+	}
+	exec(t, admin, "DELETE FROM sb.contact")
+
+	if err := s.restore(backup.Latest); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(s.volume)
+	if err != nil || len(left) != 1 || left[0].Name() != "pgdata" {
+		t.Errorf("in the volume are %v, %v", left, err)
+	}
+	old := s.d.At(s.d.Server.StartOn(t, filepath.Join(s.volume, "pgdata")))
+	if n := count(t, old.Admin(t), "SELECT count(*) FROM sb.contact WHERE name LIKE 'guest %'"); n != 1000 {
+		t.Errorf("%d of 1000 guests are back", n)
+	}
+	if n := count(t, old.Admin(t), "SELECT count(*) FROM sb.file WHERE convert_from(lo_get(content), 'UTF8') = 'a file'"); n != 1 {
+		t.Error("the file is not back")
+	}
+	second, err := retention.Run(t.Context(), old.Retain(t), policy, "hotel-berlin", retention.Options{}) // by its own login
+	if err != nil || second.PreviousDigest != first.Digest {
+		t.Errorf("the chain does not go on: %+v, %v", second, err)
+	}
+}
+
+// TestWhatIsNotWholeIsNotPutBack: the data that is there stays as it is.
+func TestWhatIsNotWholeIsNotPutBack(t *testing.T) {
+	s := newStage(t)
+	result, err := s.take(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(s.dir, result.File)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := slices.Clone(whole)
+	edited[len(edited)/2] ^= 1
+	for sentence, c := range map[string]struct {
+		content []byte
+		file    string
+		key     age.Identity
+		says    string
+	}{
+		"cut off in the middle":        {whole[:len(whole)/2], result.File, s.key, "damaged"},
+		"its last byte cut off":        {whole[:len(whole)-1], result.File, s.key, "damaged"},
+		"one bit changed":              {edited, result.File, s.key, "damaged"},
+		"another tenant's key":         {whole, result.File, other, "can't be decrypted with this tenant's key"},
+		"a name that there is not":     {whole, "yesterday", s.key, "the newest are " + result.File},
+		"a name that leads elsewhere":  {whole, "../" + result.File, s.key, "no backup of that name"},
+		"something that is no archive": {encrypted(t, s.key, "hello"), result.File, s.key, "it is no backup"},
+	} {
+		if err := os.WriteFile(path, c.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.restore(c.file, c.key); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", sentence, err, c.says)
+		}
+		s.isUntouched(sentence)
+	}
+}
+
+// TestARestoreThatWasKilledEnds: at whatever instant, one of both directories is whole.
+func TestARestoreThatWasKilledEnds(t *testing.T) {
+	s := newStage(t)
+	if _, err := s.take(7); err != nil {
+		t.Fatal(err)
+	}
+	for sentence, leave := range map[string]func(volume string){
+		"while it unpacked": func(v string) { write(t, filepath.Join(v, "pgdata.new", "half"), "") },
+		"between both renames": func(v string) {
+			write(t, filepath.Join(v, "pgdata.new", "PG_VERSION"), "new")
+			if err := os.Rename(filepath.Join(v, "pgdata"), filepath.Join(v, "pgdata.old")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"before the former data went": func(v string) { write(t, filepath.Join(v, "pgdata.old", "PG_VERSION"), "former") },
+	} {
+		s.volume = t.TempDir()
+		write(t, filepath.Join(s.volume, "pgdata", "PG_VERSION"), "the present data")
+		leave(s.volume)
+		if err := s.restore("none"); err == nil {
+			t.Fatal("a backup that there is not was put back")
+		}
+		if err := s.restore(backup.Latest); err != nil {
+			t.Errorf("%s: %v", sentence, err)
+		}
+		left, err := os.ReadDir(s.volume)
+		if err != nil || len(left) != 1 || left[0].Name() != "pgdata" {
+			t.Errorf("%s: in the volume are %v, %v", sentence, left, err)
+		}
+		version, err := os.ReadFile(filepath.Join(s.volume, "pgdata", "PG_VERSION"))
+		if err != nil || strings.Contains(string(version), "present") {
+			t.Errorf("%s: the data is %q, %v", sentence, version, err)
+		}
+	}
+}
+
+// TestBackupsGoWhenTheirTimeIsOver, even when no new one can be taken.
+func TestBackupsGoWhenTheirTimeIsOver(t *testing.T) {
+	s := newStage(t)
+	began := s.now
+	for day := range 4 {
+		s.now = began.Add(time.Duration(day) * 24 * time.Hour)
+		if _, err := s.take(3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(s.dir, "20200101T000000Z-000000000001.tar.gz.age.partial"), "half")
+	write(t, filepath.Join(s.dir, "notes.txt"), "not a backup")
+	if names, err := backup.List(s.dir); err != nil || len(names) != 3 { // the first is three days old
+		t.Errorf("after four days there are %v, %v", names, err)
+	}
+	s.d.Refuse(t)
+	s.now = began.Add(5 * 24 * time.Hour)
+	result, err := s.take(3)
+	if err == nil || result.File != "" || result.Removed != 2 || result.Count != 1 {
+		t.Errorf("with the database away: %+v, %v", result, err)
+	}
+	left, err := os.ReadDir(s.dir)
+	if err != nil || len(left) != 2 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// isUntouched says that the data directory is as it was.
+func (s *stage) isUntouched(sentence string) {
+	s.t.Helper()
+	content, err := os.ReadFile(filepath.Join(s.volume, "pgdata", "PG_VERSION"))
+	if err != nil || string(content) != "the present data" {
+		s.t.Errorf("%s: the data is %q, %v", sentence, content, err)
+	}
+	if left, err := os.ReadDir(s.volume); err != nil || len(left) != 1 {
+		s.t.Errorf("%s: in the volume are %v, %v", sentence, left, err)
+	}
+}
+
+func encrypted(t *testing.T, key *age.X25519Identity, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := age.Encrypt(&b, key.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func exec(t *testing.T, db *pgxpool.Pool, statement string, args ...any) {
+	t.Helper()
+	if _, err := db.Exec(context.Background(), statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func count(t *testing.T, db *pgxpool.Pool, query string) (n int64) {
+	t.Helper()
+	if err := db.QueryRow(context.Background(), query).Scan(&n); err != nil {
+		t.Fatal(fmt.Errorf("%s: %w", query, err))
+	}
+	return n
+}
