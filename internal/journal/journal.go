@@ -156,7 +156,7 @@ func (j *Journal) Ask(ctx context.Context, t *v1alpha1.Tenant) error {
 		if err != nil {
 			return err
 		}
-		j.learn(t, Known{Anchor: anchor, State: state})
+		j.learn(ctx, t, Known{Anchor: anchor, State: state})
 		if len(state.Consents) < contract.MaxConsents {
 			return nil
 		}
@@ -164,7 +164,7 @@ func (j *Journal) Ask(ctx context.Context, t *v1alpha1.Tenant) error {
 	}
 }
 
-func (j *Journal) learn(t *v1alpha1.Tenant, k Known) {
+func (j *Journal) learn(ctx context.Context, t *v1alpha1.Tenant, k Known) {
 	j.mu.Lock()
 	if j.known == nil {
 		j.known = map[types.UID]Known{}
@@ -173,7 +173,10 @@ func (j *Journal) learn(t *v1alpha1.Tenant, k Known) {
 	j.known[t.UID] = k
 	j.mu.Unlock()
 	if j.Changed != nil && (!had || before.State.Behind != k.State.Behind || before.State.Lacks != k.State.Lacks || before.Anchor.Epoch != k.Anchor.Epoch) {
-		j.Changed <- event.GenericEvent{Object: t}
+		select {
+		case j.Changed <- event.GenericEvent{Object: t}:
+		case <-ctx.Done(): // the operator ends: nobody listens any more
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
@@ -106,5 +107,26 @@ func TestADamagedHashIsAnErrorAndNotASignIn(t *testing.T) {
 		if err == nil || errors.Is(err, staff.ErrWrong) || !strings.Contains(err.Error(), "set the password again") {
 			t.Errorf("hash %q: %v", hash, err)
 		}
+	}
+}
+
+// TestAnAccountThatExpiredIsNobodys: its password and its session are of no more use, and
+// signing in does not bring it back.
+func TestAnAccountThatExpiredIsNobodys(t *testing.T) {
+	d := pgtest.New(t)
+	d.Limits(t, map[string]int32{contract.CategoryStaffAccounts: 10})
+	serve := d.Serve(t)
+	session, err := staff.SignIn(t.Context(), serve, pgtest.StaffEmail, pgtest.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Admin(t).Exec(t.Context(), "UPDATE sb.staff SET last_active_at = now() - interval '10 days'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := staff.OfToken(t.Context(), serve, session.Token); !errors.Is(err, staff.ErrNoSession) {
+		t.Errorf("its session: %v", err)
+	}
+	if _, err := staff.SignIn(t.Context(), serve, pgtest.StaffEmail, pgtest.Password); !errors.Is(err, staff.ErrWrong) {
+		t.Errorf("its password: %v", err)
 	}
 }

@@ -182,3 +182,47 @@ func TestAnArchiveThatNobodyFetchesGoes(t *testing.T) {
 		t.Errorf("%d archives were purged", n)
 	}
 }
+
+// TestAnArchiveHasNothingThatHasExpired: what nobody may read any more is not handed out either.
+func TestAnArchiveHasNothingThatHasExpired(t *testing.T) {
+	s := newStage(t)
+	days := map[string]int32{}
+	for _, category := range contract.Categories() {
+		days[category] = 10
+	}
+	s.d.Limits(t, days)
+	s.exec("SELECT sb.ensure_partition(now() - interval '20 days')")
+	phone, _ := s.keys.Hashes(contract.KindPhone, anna)
+	exported := func(category string) int64 {
+		t.Helper()
+		return s.count("SELECT count(*) FROM sb.subject_export(array_fill('phone'::text, ARRAY[cardinality($1::bytea[])]), $1, $2)", phone, category)
+	}
+	files := func() int64 {
+		t.Helper()
+		return s.count("SELECT count(*) FROM sb.subject_files(array_fill('phone'::text, ARRAY[cardinality($1::bytea[])]), $1)", phone)
+	}
+	if n := files(); n != 2 {
+		t.Fatalf("%d files are handed out before", n)
+	}
+	for category, age := range map[string]string{
+		contract.CategoryMessages:        "UPDATE sb.message_body SET at = at - interval '20 days' WHERE conversation_id = md5('vanna')::uuid",
+		contract.CategoryMessageMetadata: "UPDATE sb.message SET at = at - interval '20 days' WHERE conversation_id = md5('vanna')::uuid",
+		contract.CategoryAttachments:     "UPDATE sb.attachment SET at = at - interval '20 days' WHERE conversation_id = md5('vanna')::uuid",
+		contract.CategoryWebChatSessions: "UPDATE sb.web_chat_session SET last_active_at = now() - interval '20 days'",
+		contract.CategoryIntegrationData: "UPDATE sb.integration_data SET at = now() - interval '20 days'",
+		contract.CategoryTestimonials:    "UPDATE sb.testimonial SET at = now() - interval '20 days'",
+		contract.CategoryAccessLogs:      "UPDATE sb.access_log SET at = at - interval '20 days'",
+		contract.CategoryContacts:        "UPDATE sb.contact SET last_seen_at = now() - interval '20 days'",
+	} {
+		if category != contract.CategoryMessages && category != contract.CategoryMessageMetadata && exported(category) == 0 {
+			t.Errorf("%s: nothing is handed out before", category)
+		}
+		s.exec(age)
+		if n := exported(category); n != 0 {
+			t.Errorf("%s: %d rows that have expired are handed out", category, n)
+		}
+	}
+	if n := files(); n != 0 {
+		t.Errorf("%d files that have expired are handed out", n)
+	}
+}

@@ -481,10 +481,12 @@ ALTER TABLE sb.attachment       ENABLE ROW LEVEL SECURITY;
 ALTER TABLE sb.web_chat_session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE sb.integration_data ENABLE ROW LEVEL SECURITY;
 ALTER TABLE sb.testimonial      ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sb.staff            ENABLE ROW LEVEL SECURITY;
 CREATE POLICY live ON sb.attachment       USING (at > (SELECT sb.cutoff('Attachments')))                 WITH CHECK (true);
 CREATE POLICY live ON sb.web_chat_session USING (last_active_at > (SELECT sb.cutoff('WebChatSessions'))) WITH CHECK (true);
 CREATE POLICY live ON sb.integration_data USING (at > (SELECT sb.cutoff('IntegrationData')))             WITH CHECK (true);
 CREATE POLICY live ON sb.testimonial      USING (at > (SELECT sb.cutoff('Testimonials')))                WITH CHECK (true);
+CREATE POLICY live ON sb.staff            USING (last_active_at > (SELECT sb.cutoff('StaffAccounts')))          WITH CHECK (true);
 CREATE POLICY live ON sb.contact_address
   USING (EXISTS (SELECT FROM sb.contact c WHERE c.id = contact_id)) WITH CHECK (true);
 

@@ -183,7 +183,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- subject_export gives the rows of one category as JSON, oldest first; of Suppressions and ConsentLog, by the hashes alone.
+-- subject_export gives the rows of one category that have not expired as JSON, oldest first; of Suppressions and ConsentLog, by the hashes alone.
 -- +goose StatementBegin
 CREATE FUNCTION sb.subject_export(p_kinds text[], p_hashes bytea[], p_category text) RETURNS SETOF jsonb
   LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -201,13 +201,14 @@ BEGIN
       FROM sb.consent_log l WHERE l.address_hash = ANY (p_hashes) ORDER BY l.at;
   WHEN 'Contacts' THEN
     RETURN QUERY SELECT to_jsonb(c) || jsonb_build_object('addresses', (SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address))
-      FROM sb.contact_address a WHERE a.contact_id = c.id)) FROM sb.contact c WHERE c.id = ANY (v_contacts) ORDER BY c.created_at;
+      FROM sb.contact_address a WHERE a.contact_id = c.id)) FROM sb.contact c WHERE c.id = ANY (v_contacts) AND c.last_seen_at > sb.cutoff('Contacts') ORDER BY c.created_at;
   WHEN 'Attachments' THEN
     RETURN QUERY SELECT to_jsonb(t) || jsonb_build_object('media_type', f.media_type, 'size', f.size, 'file', 'files/' || f.id)
-      FROM sb.attachment t JOIN sb.file f ON f.id = t.file_id WHERE t.conversation_id = ANY (v_threads) ORDER BY t.at;
+      FROM sb.attachment t JOIN sb.file f ON f.id = t.file_id WHERE t.conversation_id = ANY (v_threads) AND t.at > (SELECT sb.cutoff('Attachments')) ORDER BY t.at;
   ELSE
     SELECT * INTO v_table FROM sb.retention_table(p_category);
-    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM sb.%I t WHERE %s ORDER BY t.%I', v_table.name, sb.subject_rows(p_category), v_table.mark)
+    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM sb.%1$I t WHERE %2$s AND t.%3$I > (SELECT sb.cutoff(%4$L)) ORDER BY t.%3$I',
+        v_table.name, sb.subject_rows(p_category), v_table.mark, p_category)
       USING v_contacts, v_threads;
   END CASE;
 END
@@ -220,7 +221,7 @@ CREATE FUNCTION sb.subject_files(p_kinds text[], p_hashes bytea[]) RETURNS TABLE
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT DISTINCT f.id, f.size FROM sb.file f JOIN sb.attachment a ON a.file_id = f.id JOIN sb.conversation v ON v.id = a.conversation_id
-    WHERE v.contact_id = ANY (sb.subject_contacts(p_kinds, p_hashes)) ORDER BY 1;
+    WHERE v.contact_id = ANY (sb.subject_contacts(p_kinds, p_hashes)) AND a.at > (SELECT sb.cutoff('Attachments')) ORDER BY 1;
 $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
