@@ -118,7 +118,7 @@ func setup(mgr ctrl.Manager, o options) error {
 		},
 		&legalhold.Reconciler{Client: c, Recorder: recorder, Now: time.Now},
 		&datasubjectrequest.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
+			Client: c, Live: mgr.GetAPIReader(), Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
 		},
 	} {
 		if err := reconciler.Setup(mgr); err != nil {

@@ -30,6 +30,7 @@ import (
 // Reconciler brings DataSubjectRequests about.
 type Reconciler struct {
 	Client            client.Client
+	Live              client.Reader // knows of a hold that was asked for a moment ago
 	Applier           *apply.Applier
 	Recorder          events.EventRecorder
 	Images            plan.Images

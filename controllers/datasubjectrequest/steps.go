@@ -60,7 +60,7 @@ func (r *Reconciler) awaitAnswer(_ context.Context, s *scope) error {
 // a deferred one from trying what can't be done yet.
 func (r *Reconciler) waitForHolds(ctx context.Context, s *scope) error {
 	var list v1alpha1.LegalHoldList
-	if err := r.Client.List(ctx, &list, client.InNamespace(s.request.Namespace)); err != nil {
+	if err := r.Live.List(ctx, &list, client.InNamespace(s.request.Namespace)); err != nil {
 		return err
 	}
 	asked := map[string]bool{}

@@ -107,7 +107,7 @@ func TestEverythingIsMadeOnce(t *testing.T) {
 	k := newKept()
 	found := k.ensure(t, wanted())
 	want := []string{
-		"connector-front-desk-tls", "database-admin-v1", "database-connector-front-desk-v1", "database-retain-v1", "database-serve-v1",
+		"backup-key", "connector-front-desk-tls", "database-admin-v1", "database-connector-front-desk-v1", "database-retain-v1", "database-serve-v1",
 		"keys", "postgres-tls", "serve-tls", "staff-bootstrap",
 	}
 	before := k.secrets(t, namespace)

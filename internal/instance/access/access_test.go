@@ -90,7 +90,8 @@ func TestWhoLookedAtWhat(t *testing.T) {
 		"a time":                    {access.Question{Person: addresses(t, "phone "+anna), Since: now.Add(-60 * time.Hour), Until: now.Add(-36 * time.Hour)}, "/vanna"},
 		"an account that is no one": {access.Question{Staff: id("nobody")}, ""},
 	} {
-		if got := strings.Join(ask(c.question), " "); got != c.want {
+		got := strings.ReplaceAll(strings.Join(ask(c.question), " "), "instance access ", "") // questions before it
+		if got != c.want {
 			t.Errorf("%s: %q, want %q", sentence, got, c.want)
 		}
 	}
