@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -173,7 +174,15 @@ func backedUp(t *testing.T, c testCluster) {
 		if err := c.Update(t.Context(), tenant); err != nil {
 			t.Fatal(err)
 		}
-		h.gone(t, "backup", &batchv1.CronJob{})
+		eventually(t, "the CronJob goes", func(ctx context.Context) error {
+			if err := h.play(ctx, h.namespace); err != nil { // the database starts again after the restore
+				return err
+			}
+			if err := h.Get(ctx, h.key("backup"), &batchv1.CronJob{}); !apierrors.IsNotFound(err) {
+				return fmt.Errorf("it is there: %w", err)
+			}
+			return nil
+		})
 		get(t, h, "backups", &corev1.PersistentVolumeClaim{})
 		h.is(t, "no backups", func(o *v1alpha1.Tenant) error {
 			return says(o.Status.Conditions, v1alpha1.ConditionBackedUp, metav1.ConditionFalse, v1alpha1.ReasonNoBackup, "spec.backup")

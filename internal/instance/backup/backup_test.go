@@ -180,6 +180,9 @@ func TestARestoreThatWasKilledEnds(t *testing.T) {
 		if err := s.restore("none"); err == nil {
 			t.Fatal("a backup that there is not was put back")
 		}
+		if _, err := os.Stat(filepath.Join(s.volume, "pgdata", "PG_VERSION")); err != nil {
+			t.Errorf("%s: the data is not in its place after a restore that failed: %v", sentence, err)
+		}
 		if err := s.restore(backup.Latest); err != nil {
 			t.Errorf("%s: %v", sentence, err)
 		}

@@ -27,8 +27,8 @@ const (
 func dir() string    { return cmp.Or(os.Getenv(EnvDir), contract.DirBackups) }
 func keyDir() string { return cmp.Or(os.Getenv(EnvKeyDir), contract.DirBackupKey) }
 
-// Command is `instance backup`: one backup, its outcome in the termination message. What
-// was removed is told even when none could be taken.
+// Command is `instance backup`: one backup, its outcome, or why there is none, in the
+// termination message.
 func Command(ctx context.Context, log *slog.Logger) error {
 	result, err := command(ctx, log)
 	if err != nil {

@@ -31,11 +31,11 @@ const (
 // run. The file is read to its end, and so proven whole, before anything is replaced. Killed at
 // any instant it can be run again, and one of both directories is whole.
 func Restore(ctx context.Context, dir, file, volume string, identities ...age.Identity) (contract.RestoreResult, error) {
+	if err := finish(volume); err != nil { // first: whatever is asked for now, the data must be in its place
+		return contract.RestoreResult{}, fmt.Errorf("ending a restore that was killed: %w", err)
+	}
 	name, err := choose(dir, file)
 	if err != nil {
-		return contract.RestoreResult{}, err
-	}
-	if err := finish(volume); err != nil {
 		return contract.RestoreResult{}, err
 	}
 	if err := unpack(ctx, filepath.Join(dir, name), filepath.Join(volume, coming), identities); err != nil {
