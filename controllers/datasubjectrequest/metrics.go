@@ -2,18 +2,14 @@ package datasubjectrequest
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/metric"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -36,23 +32,6 @@ func newGauge() *prometheus.GaugeVec {
 	}, []string{"tenant", "type", "state"})
 }
 
-// measure has the replica that leads tell the metric: others would count the same again.
-func measure(mgr ctrl.Manager, now func() time.Time) error {
-	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		c := NewCollector(mgr.GetClient(), now)
-		if err := metrics.Registry.Register(c); err != nil {
-			return fmt.Errorf("registering the metric of requests: %w", err)
-		}
-		<-ctx.Done()
-		metrics.Registry.Unregister(c)
-		return nil
-	}))
-	if err != nil {
-		return fmt.Errorf("adding the metric of requests: %w", err)
-	}
-	return nil
-}
-
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(to chan<- *prometheus.Desc) { c.gauge.Describe(to) }
 
@@ -63,21 +42,14 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	if err := c.Reader.List(ctx, &requests); err != nil {
 		return // the cache is not filled yet
 	}
-	gauge, tenants := newGauge(), map[string]string{}
+	gauge, tenantOf := newGauge(), metric.Tenants(ctx, c.Reader)
 	for i := range requests.Items {
 		q := &requests.Items[i]
 		answered := Answered(q)
 		if !answered.IsZero() {
 			continue
 		}
-		tenant, known := tenants[q.Namespace]
-		if !known {
-			ns := &corev1.Namespace{}
-			if err := c.Reader.Get(ctx, client.ObjectKey{Name: q.Namespace}, ns); err == nil {
-				tenant = ns.Labels[v1alpha1.LabelTenant]
-			}
-			tenants[q.Namespace] = tenant
-		}
+		tenant := tenantOf(q.Namespace)
 		if tenant == "" {
 			continue // nobody's
 		}

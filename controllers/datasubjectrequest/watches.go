@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/metric"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -49,7 +50,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("watching DataSubjectRequests: %w", err)
 	}
-	return measure(mgr, r.Now)
+	return metric.Lead(mgr, "requests", NewCollector(mgr.GetClient(), r.Now))
 }
 
 // byLabel leads from an attempt's pod to its request.

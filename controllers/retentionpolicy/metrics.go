@@ -2,18 +2,15 @@ package retentionpolicy
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	ctrl "sigs.k8s.io/controller-runtime"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/metric"
 )
 
 // Collector tells what the policies' status shows, from the cache, whenever it is asked.
@@ -38,23 +35,6 @@ var (
 		"1 while condition Enforced is True: the newest run left nothing overdue, and none is missing; absent before the first.", []string{"tenant", "policy"}, nil)
 )
 
-// measure has the replica that leads tell the metrics.
-func measure(mgr ctrl.Manager) error {
-	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		c := &Collector{Reader: mgr.GetClient()}
-		if err := metrics.Registry.Register(c); err != nil {
-			return fmt.Errorf("registering the metrics of retention: %w", err)
-		}
-		<-ctx.Done()
-		metrics.Registry.Unregister(c)
-		return nil
-	}))
-	if err != nil {
-		return fmt.Errorf("adding the metrics of retention: %w", err)
-	}
-	return nil
-}
-
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{overdueRows, heldRows, oldestRecord, lastSuccess, blocked, enforcedNow} {
@@ -69,18 +49,10 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	if err := c.Reader.List(ctx, &policies); err != nil {
 		return // the cache is not filled yet
 	}
-	tenants := map[string]string{}
+	tenantOf := metric.Tenants(ctx, c.Reader)
 	for i := range policies.Items {
 		p := &policies.Items[i]
-		tenant, known := tenants[p.Namespace]
-		if !known {
-			ns := &corev1.Namespace{}
-			if err := c.Reader.Get(ctx, client.ObjectKey{Name: p.Namespace}, ns); err == nil {
-				tenant = ns.Labels[v1alpha1.LabelTenant]
-			}
-			tenants[p.Namespace] = tenant
-		}
-		if tenant != "" {
+		if tenant := tenantOf(p.Namespace); tenant != "" {
 			tell(to, tenant, p)
 		}
 	}
@@ -101,8 +73,8 @@ func tell(to chan<- prometheus.Metric, tenant string, p *v1alpha1.RetentionPolic
 		}
 	}
 	gauge(blocked, one(last.Outcome == contract.OutcomeBlocked))
-	if enforced := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionEnforced); enforced != nil && enforced.Status != "Unknown" {
-		gauge(enforcedNow, one(enforced.Status == "True"))
+	if enforced := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionEnforced); enforced != nil && enforced.Status != metav1.ConditionUnknown {
+		gauge(enforcedNow, one(enforced.Status == metav1.ConditionTrue))
 	}
 	for _, category := range last.Categories {
 		gauge(heldRows, float64(category.HeldBack), string(category.Category))

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/metric"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -50,7 +51,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("watching RetentionPolicies: %w", err)
 	}
-	return measure(mgr)
+	return metric.Lead(mgr, "retention", &Collector{Reader: mgr.GetClient()})
 }
 
 // byLabel leads from a run's pod to its policy.

@@ -2,12 +2,9 @@ package observe
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -17,10 +14,9 @@ import (
 
 // Backups are what a tenant's backup Jobs told.
 type Backups struct {
-	Exists  bool                   // there is a CronJob
-	Since   time.Time              // when it was made
-	Started time.Time              // when the newest Job began
-	Last    *contract.BackupResult // the newest that took a backup; nil when none is known
+	// Began is when the newest Job began, or the CronJob was made; zero when there is none.
+	Began time.Time
+	Last  *contract.BackupResult // the newest that took a backup; nil when none is known
 	// Failed is why the newest finished Job took none; empty when it did.
 	Failed string
 }
@@ -28,21 +24,15 @@ type Backups struct {
 // ReadBackups reads the Jobs that a tenant's backup CronJob made.
 func ReadBackups(ctx context.Context, r client.Reader, tenant, namespace string) (Backups, error) {
 	var b Backups
-	cron := &batchv1.CronJob{}
-	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Backup}, cron); err != nil {
-		return b, wrap("reading CronJob "+name.Backup, client.IgnoreNotFound(err))
+	cron, jobs, err := scheduled(ctx, r, client.ObjectKey{Namespace: namespace, Name: name.Backup}, plan.BackupLabels(tenant))
+	if err != nil || cron == nil {
+		return b, err
 	}
-	b.Exists, b.Since = true, cron.CreationTimestamp.Time
-	var jobs batchv1.JobList
-	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(plan.BackupLabels(tenant))); err != nil {
-		return b, fmt.Errorf("reading the backup Jobs: %w", err)
-	}
-	jobs.Items = slices.DeleteFunc(jobs.Items, func(j batchv1.Job) bool { return !metav1.IsControlledBy(&j, cron) })
-	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
+	b.Began = cron.CreationTimestamp.Time
 	judged := false
-	for i := range jobs.Items {
-		job := &jobs.Items[i]
-		b.Started = latest(b.Started, job.CreationTimestamp.Time)
+	for i := range jobs {
+		job := &jobs[i]
+		b.Began = latest(b.Began, job.CreationTimestamp.Time)
 		complete, failed := finished(job, batchv1.JobComplete), finished(job, batchv1.JobFailed)
 		if !complete && !failed {
 			continue

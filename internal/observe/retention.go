@@ -34,22 +34,15 @@ type Runs struct {
 // ReadRuns reads the Jobs that a policy's CronJob made.
 func ReadRuns(ctx context.Context, r client.Reader, tenant, namespace, policy string) (Runs, error) {
 	runs := Runs{Rules: map[string][]contract.RetentionRule{}}
-	var jobs batchv1.JobList
 	selector := plan.TenantLabels(tenant)
 	selector[v1alpha1.LabelPolicy] = policy
-	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(selector)); err != nil {
-		return runs, fmt.Errorf("reading the retention Jobs: %w", err)
+	_, jobs, err := scheduled(ctx, r, client.ObjectKey{Namespace: namespace, Name: name.Retain(policy)}, selector)
+	if err != nil {
+		return runs, err
 	}
-	cron := &batchv1.CronJob{}
-	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Retain(policy)}, cron); err != nil {
-		return runs, wrap("reading CronJob "+name.Retain(policy), client.IgnoreNotFound(err))
-	}
-	// Labels are anyone's to set: a run is what the policy's own CronJob made.
-	jobs.Items = slices.DeleteFunc(jobs.Items, func(j batchv1.Job) bool { return !metav1.IsControlledBy(&j, cron) })
-	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
 	judged := false
-	for i := range jobs.Items {
-		job := &jobs.Items[i]
+	for i := range jobs {
+		job := &jobs[i]
 		runs.Started = latest(runs.Started, job.CreationTimestamp.Time)
 		complete, failed := finished(job, batchv1.JobComplete), finished(job, batchv1.JobFailed)
 		if !complete && !failed {

@@ -52,27 +52,18 @@ func Open(ctx context.Context, log *slog.Logger) (*pgxpool.Pool, error) {
 
 // OpenConfig is Open with settings.
 func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool, error) {
-	if c.Dir == "" {
-		c.Dir = os.Getenv(EnvDatabaseDir)
-	}
-	if c.Dir == "" {
-		c.Dir = contract.DirDatabase
-	}
 	if c.MaxConns == 0 {
 		c.MaxConns = defaultMaxConns
 	}
-	host := c.Host
-	if host == "" {
-		host = os.Getenv("PGHOST")
-	}
-	if host == "" {
-		return nil, errors.New("opening the database: PGHOST is not set; set it to the database's host name, for example postgres.tenant-hotel-berlin.svc")
+	host, dir, err := c.reach()
+	if err != nil {
+		return nil, err
 	}
 	if mode := os.Getenv("PGSSLMODE"); mode != "" && mode != "verify-full" {
 		return nil, fmt.Errorf("opening the database: PGSSLMODE is %q; only verify-full is allowed, set that or leave it unset", mode)
 	}
 	// Read once now, so that a missing mount is told at the start and not at the first query.
-	if _, err := readCredentials(c.Dir, host); err != nil {
+	if _, err := readCredentials(dir, host); err != nil {
 		return nil, fmt.Errorf("opening the database: %w; mount the role's Secret there", err)
 	}
 	config, err := pgxpool.ParseConfig("sslmode=disable") // replaced by our own TLS below
@@ -100,7 +91,7 @@ func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool,
 		config.ConnConfig.RuntimeParams[name] = value
 	}
 	config.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error {
-		now, err := readCredentials(c.Dir, host)
+		now, err := readCredentials(dir, host)
 		if err != nil {
 			return err
 		}
@@ -116,6 +107,15 @@ func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool,
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
 	return pool, nil
+}
+
+// reach gives the server's host name and the directory of the credentials.
+func (c Config) reach() (host, dir string, err error) {
+	host = cmp.Or(c.Host, os.Getenv("PGHOST"))
+	if host == "" {
+		return "", "", errors.New("opening the database: PGHOST is not set; set it to the database's host name, for example postgres.tenant-hotel-berlin.svc")
+	}
+	return host, cmp.Or(c.Dir, os.Getenv(EnvDatabaseDir), contract.DirDatabase), nil
 }
 
 // Ready says whether the database answers a query within ctx.
