@@ -47,6 +47,24 @@ type instance struct {
 	state  contract.State
 	asked  contract.Anchor
 	denied int // questions by somebody else
+	told   int // answers to the operator
+}
+
+// answersTwice waits until the operator has asked two more times.
+func (i *instance) answersTwice(t *testing.T) {
+	t.Helper()
+	count := func() int {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		return i.told
+	}
+	before := count()
+	eventually(t, "two more questions", func(context.Context) error {
+		if n := count() - before; n < 2 {
+			return fmt.Errorf("there were %d", n)
+		}
+		return nil
+	})
 }
 
 func (i *instance) holds(s contract.State) {
@@ -67,6 +85,7 @@ func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	i.told++
 	state := i.state
 	state.Consents = nil
 	for _, c := range i.state.Consents { // as sb.consents_after does
@@ -157,7 +176,7 @@ func putBack(t *testing.T, c testCluster) {
 		h.isCurrent(t, metav1.ConditionTrue, "holds all")
 		quiet(t, c)
 		before := c.writes.Load()
-		time.Sleep(2500 * time.Millisecond) // that nothing happens can't be waited for otherwise: two questions
+		serve.answersTwice(t)
 		if written := c.writes.since(before); len(written) != 0 {
 			t.Errorf("with nothing new it wrote %s", strings.Join(written, ", "))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -133,10 +134,10 @@ spec: {reason: "Case 1 of 2026", match: {channel: spa}}
 	})
 })
 
-// A backup of our own, taken on the real cluster. Putting one back is tested on PostgreSQL and on an API server.
+// The same, by our own backup and one command.
 var _ = Describe("A backup", Label("restore", "backup"), Ordered, func() {
 	var cl *client
-	const early = 42 // a guest
+	const early, late = 42, 43 // guests
 
 	BeforeAll(func(ctx SpecContext) {
 		cl = newClient("copied", regionUS, "+16175550160")
@@ -169,6 +170,31 @@ var _ = Describe("A backup", Label("restore", "backup"), Ordered, func() {
 		Expect(told.KeepDays).To(BeEquivalentTo(30), "the policy keeps AccessLogs for 30 days")
 		Expect(told.BoundBy).To(Equal("guest-data/AccessLogs"))
 		Expect(told.Count).To(BeEquivalentTo(1))
+	})
+
+	It("is put back by one command", SpecTimeout(5*time.Minute), func(ctx SpecContext) {
+		Expect(cl.line(ctx, "front-desk").Write(ctx, guest.NewSID(), guestNumber(late), "And a cot, please.")).To(Equal(http.StatusOK))
+		out, err := exec.CommandContext(ctx, buildPlugin(ctx), "restore", cl.tenant, "--backup", "latest").CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(out))
+		Expect(cluster.Until(ctx, 3*time.Minute, "the restore", func(ctx context.Context) error {
+			t := &v1alpha1.Tenant{}
+			if err := c.Get(ctx, crclient.ObjectKey{Name: cl.tenant}, t); err != nil {
+				return err
+			}
+			if t.Status.Restore == nil || t.Status.Restore.Phase != v1alpha1.RestoreDone {
+				return fmt.Errorf("it is %+v", t.Status.Restore)
+			}
+			return nil
+		})).To(Succeed())
+		cl.awaitReady(ctx)
+		Expect(cl.rows(ctx, `SELECT address FROM sb.contact_address WHERE kind = 'phone'`)).To(Equal([]string{guestNumber(early)}))
+		Expect(cluster.Until(ctx, time.Minute, "the connector", func(ctx context.Context) error {
+			status, err := cl.line(ctx, "front-desk").Write(ctx, guest.NewSID(), guestNumber(late), "A cot, please?")
+			if err != nil || status != http.StatusOK {
+				return fmt.Errorf("it answered %d, %w", status, err)
+			}
+			return nil
+		})).To(Succeed())
 	})
 })
 

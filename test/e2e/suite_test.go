@@ -4,7 +4,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -78,12 +77,12 @@ var _ = AfterSuite(func(ctx SpecContext) {
 }, NodeTimeout(4*time.Minute))
 
 // A failure shows the resources, pods, events and logs that one would look at first.
-var _ = ReportAfterEach(func(report SpecReport) {
+// Before anything is taken away: what a failed promise left is what explains it.
+var _ = JustAfterEach(func(ctx SpecContext) {
+	report := CurrentSpecReport()
 	if !report.Failed() || c == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	file, err := os.CreateTemp("", "switchboard-e2e-*.txt")
 	if err != nil {
 		fmt.Println("no place for what the cluster looked like:", err)
@@ -92,7 +91,7 @@ var _ = ReportAfterEach(func(report SpecReport) {
 	defer func() { _ = file.Close() }()
 	c.Dump(ctx, file, watched...)
 	fmt.Printf("\n%s failed; what the cluster looked like then: %s\n", report.LeafNodeText, file.Name())
-})
+}, NodeTimeout(time.Minute))
 
 // The whole of BeforeSuite failing is worth a look, too.
 var _ = ReportAfterSuite("what was set up", func(report Report) {
