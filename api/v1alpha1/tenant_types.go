@@ -187,7 +187,7 @@ type TenantStatus struct {
 
 // BackupStatus is what the newest backups told.
 type BackupStatus struct {
-	// keepDays is how long a copy is kept: what was deleted is gone from the last one after so many days.
+	// keepDays is how long a copy is kept, in days of 24 hours.
 	// +required
 	KeepDays int32 `json:"keepDays"`
 	// boundBy is the policy and category whose limit makes it shorter than was asked for. Example: guests/Messages.
@@ -213,6 +213,9 @@ type BackupStatus struct {
 	// oldestAt is when the oldest of them began, in UTC.
 	// +optional
 	OldestAt *metav1.Time `json:"oldestAt,omitempty"`
+	// copiesExpireBy is when the newest goes, in UTC: what has been deleted by now is in no copy any more then.
+	// +optional
+	CopiesExpireBy *metav1.Time `json:"copiesExpireBy,omitempty"`
 }
 
 // RestoreStatus is how a backup is being put back. What has happened since it was taken is told by restored.

@@ -131,7 +131,7 @@ func backedUp(t *testing.T, c testCluster) {
 		h.finishes(t, run, string(result))
 		h.is(t, "the backup", func(o *v1alpha1.Tenant) error {
 			b := o.Status.Backup
-			if b == nil || b.File != "20261124T020000Z-000000000003.tar.gz.age" || b.Count != 2 || b.Sequence != 3 || b.TakenAt == nil {
+			if b == nil || b.File != "20261124T020000Z-000000000003.tar.gz.age" || b.Count != 2 || b.Sequence != 3 || b.TakenAt == nil || b.CopiesExpireBy == nil || b.CopiesExpireBy.Before(b.TakenAt) {
 				return fmt.Errorf("it is %+v", b)
 			}
 			return condition(o.Status.Conditions, v1alpha1.ConditionBackedUp, metav1.ConditionTrue, "")
@@ -165,6 +165,24 @@ func backedUp(t *testing.T, c testCluster) {
 			}
 			return nil
 		})
+	})
+
+	t.Run("a schedule that can't be read is told, and what stands goes on", func(t *testing.T) {
+		h.settle(t)
+		tenant := h.tenant(t)
+		tenant.Spec.Backup.Schedule = "61 * * * *"
+		if err := c.Update(t.Context(), tenant); err != nil {
+			t.Fatal(err)
+		}
+		h.is(t, "the schedule", func(o *v1alpha1.Tenant) error {
+			return says(o.Status.Conditions, v1alpha1.ConditionBackedUp, metav1.ConditionFalse, v1alpha1.ReasonInvalidSchedule, "use five fields")
+		})
+		if cron := get(t, h, "backup", &batchv1.CronJob{}); cron.Spec.Schedule != "@weekly" {
+			t.Errorf("the CronJob has %q", cron.Spec.Schedule)
+		}
+		if b := h.tenant(t).Status.Backup; b == nil || b.Count != 2 {
+			t.Errorf("status forgot %+v", b)
+		}
 	})
 
 	t.Run("without a wish for them they end, and what there is stays", func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -29,6 +30,10 @@ func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 		return r.Applier.Prune(ctx, s.in.Namespace(), plan.BackupLabels(s.tenant.Name), nil, &batchv1.CronJobList{})
 	}
 	s.facts.Backup.Wanted = true
+	if _, err := plan.BackupDue(b, r.Now()); err != nil {
+		s.backup, s.facts.Backup.Problem = s.tenant.Status.Backup, err.Error()
+		return nil //nolint:nilerr // told in the condition; what is there goes on
+	}
 	days, by := plan.KeepDays(b, s.limits)
 	if s.in.Versions[contract.ComponentBackup] > 0 {
 		objects := plan.Backups(s.in, b, days)
@@ -47,7 +52,10 @@ func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.facts.Backup.Told, s.facts.Backup.Schedule, s.facts.Backup.Now = told, plan.BackupSchedule(b), r.Now()
+	s.facts.Backup.Failed = told.Failed
+	if due, err := plan.BackupDue(b, told.Began); err == nil && !told.Began.IsZero() && r.Now().Sub(due) > lateBackup {
+		s.facts.Backup.MissedSince = due
+	}
 	st := s.tenant.Status.Backup.DeepCopy()
 	if st == nil {
 		st = &v1alpha1.BackupStatus{}
@@ -61,9 +69,20 @@ func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 			st.OldestAt = &oldest
 		}
 	}
+	if st.TakenAt != nil {
+		by, err := plan.CopiesExpireBy(b, st.TakenAt.Time, days)
+		if err != nil {
+			return err
+		}
+		expire := metav1.NewTime(by)
+		st.CopiesExpireBy = &expire
+	}
 	s.backup, s.facts.Backup.TakenAt = st, st.TakenAt
 	return nil
 }
+
+// lateBackup is how late a backup may begin before it counts as missing.
+const lateBackup = time.Hour
 
 // putBack puts a backup in the place of the database's data, when it is asked for by
 // annotation: the database is stopped, a Job unpacks the backup, the database is started.

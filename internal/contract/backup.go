@@ -2,6 +2,10 @@ package contract
 
 import "time"
 
+// BackupSlack is how much sooner than its time a copy goes: the run of that day may start
+// some seconds earlier than the one that took it.
+const BackupSlack = time.Hour
+
 // BackupResult is the outcome of `instance backup`.
 type BackupResult struct {
 	File       string    `json:"file,omitempty"` // that was made; empty when it failed

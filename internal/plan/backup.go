@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strconv"
+	"time"
 
+	"github.com/robfig/cron/v3"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -35,8 +38,22 @@ func BackupOf(in Tenant) *v1alpha1.Backup {
 	return nil
 }
 
-// BackupSchedule of a backup.
-func BackupSchedule(b *v1alpha1.Backup) string { return cmp.Or(b.Schedule, defaultBackupSchedule) }
+// BackupDue is when the next backup after a time is due. Its error says how to write a schedule.
+func BackupDue(b *v1alpha1.Backup, after time.Time) (time.Time, error) {
+	schedule, err := cron.ParseStandard(backupSchedule(b))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("the schedule of backups can't be read: use five fields (minute hour day month weekday) such as %q", defaultBackupSchedule)
+	}
+	return schedule.Next(after.UTC()), nil
+}
+
+// CopiesExpireBy is when what is deleted today is gone from the last copy: the first run after
+// the time of the newest one, taken at a time, is over.
+func CopiesExpireBy(b *v1alpha1.Backup, taken time.Time, keepDays int32) (time.Time, error) {
+	return BackupDue(b, taken.Add(time.Duration(keepDays)*24*time.Hour-contract.BackupSlack))
+}
+
+func backupSchedule(b *v1alpha1.Backup) string { return cmp.Or(b.Schedule, defaultBackupSchedule) }
 
 // KeepDays says how many days copies are kept: as long as was asked for, but no longer than
 // the shortest limit in force, so that what was deleted outlives its limit once at most.
@@ -94,7 +111,8 @@ func backupJob(in Tenant, b *v1alpha1.Backup, keepDays int32) *batchv1.CronJob {
 	container := in.instance("backup", need{cpu: "50m", memory: "48Mi", memoryLimit: "128Mi"},
 		[]corev1.EnvVar{{Name: contract.EnvKeepDays, Value: strconv.Itoa(int(keepDays))}},
 		[]corev1.VolumeMount{mount("database", contract.DirDatabase), {Name: "backups", MountPath: contract.DirBackups}, mount("key", contract.DirBackupKey)})
-	pod := guarded(in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
+	// The database's own user: it reads the files when they are put back.
+	pod := guarded(in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
 		in.databaseVolume(contract.ComponentBackup), backupVolume(), backupKey(contract.FileRecipient),
 	}))
 	pod.RestartPolicy = corev1.RestartPolicyNever
@@ -103,7 +121,7 @@ func backupJob(in Tenant, b *v1alpha1.Backup, keepDays int32) *batchv1.CronJob {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJob"},
 		ObjectMeta: in.meta(name.Backup, labels, in.Tenant, "Tenant"),
 		Spec: batchv1.CronJobSpec{
-			Schedule: BackupSchedule(b), TimeZone: &zone, Suspend: &no, ConcurrencyPolicy: batchv1.ForbidConcurrent,
+			Schedule: backupSchedule(b), TimeZone: &zone, Suspend: &no, ConcurrencyPolicy: batchv1.ForbidConcurrent,
 			SuccessfulJobsHistoryLimit: &history, FailedJobsHistoryLimit: &history,
 			JobTemplate: batchv1.JobTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},

@@ -1,7 +1,9 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -29,5 +31,21 @@ func TestCopiesAreKeptNoLongerThanPoliciesAllow(t *testing.T) {
 		if days != c.days || by != c.by {
 			t.Errorf("%s: %d days by %q, want %d by %q", sentence, days, by, c.days, c.by)
 		}
+	}
+}
+
+func TestCopiesExpireWithTheFirstRunAfterTheirTime(t *testing.T) {
+	taken := time.Date(2026, 11, 24, 1, 30, 7, 0, time.UTC)
+	for schedule, want := range map[string]time.Time{
+		"":            time.Date(2026, 12, 1, 1, 30, 0, 0, time.UTC), // seven days later, some seconds early
+		"0 0 * * SUN": time.Date(2026, 12, 6, 0, 0, 0, 0, time.UTC),
+	} {
+		by, err := plan.CopiesExpireBy(&v1alpha1.Backup{Schedule: schedule}, taken, 7)
+		if err != nil || !by.Equal(want) {
+			t.Errorf("with schedule %q: %s, %v, want %s", schedule, by, err, want)
+		}
+	}
+	if _, err := plan.BackupDue(&v1alpha1.Backup{Schedule: "61 * * * *"}, taken); err == nil || !strings.Contains(err.Error(), "use five fields") {
+		t.Errorf("a schedule that can't be read: %v", err)
 	}
 }

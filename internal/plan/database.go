@@ -57,7 +57,6 @@ func postgres(in Tenant) *appsv1.StatefulSet {
 			"-c", "ssl=on", "-c", "ssl_cert_file=" + tls + contract.FileTLSCert, "-c", "ssl_key_file=" + tls + contract.FileTLSKey,
 			"-c", "ssl_ca_file=" + tls + contract.FileCA, "-c", "ssl_min_protocol_version=TLSv1.2",
 			"-c", "hba_file=" + config + "pg_hba.conf", "-c", "password_encryption=scram-sha-256",
-			"-c", "wal_keep_size=256MB", // a backup takes along what was written meanwhile
 			"-c", "shared_buffers=64MB", "-c", "max_connections=200", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
 			// Statements and their parameters can hold personal data: none is logged, not even a failed one.
 			"-c", "log_min_error_statement=panic", "-c", "log_parameter_max_length=0", "-c", "log_parameter_max_length_on_error=0",

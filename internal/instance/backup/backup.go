@@ -17,12 +17,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"syscall"
 	"time"
 
 	"filippo.io/age"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
@@ -38,30 +38,53 @@ const (
 
 // Options of a backup.
 type Options struct {
-	Dir        string // where backups are
-	Recipients []age.Recipient
-	KeepDays   int // of 24 hours; 1 or more
-	Log        *slog.Logger
-	Now        func() time.Time
+	Dir       string // where backups are
+	Recipient string // file of age public keys
+	KeepDays  int    // of 24 hours; 1 or more
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
-// Take takes one backup and removes those whose time is over, even when it fails: how long
-// copies are kept is a promise. pool is of a member of sb_backup, and config leads to the
-// same server by the same login.
-func Take(ctx context.Context, pool *pgxpool.Pool, config store.Config, o Options) (contract.BackupResult, error) {
+// Take removes the backups whose time is over, and takes one. It removes them first, and
+// whatever becomes of the new one: how long copies are kept is a promise. config leads to
+// the server by a login of sb_backup.
+func Take(ctx context.Context, config store.Config, o Options) (contract.BackupResult, error) {
 	result := contract.BackupResult{StartedAt: o.Now().UTC().Truncate(time.Second)}
-	taken := take(ctx, pool, config, o, &result)
-	removed, err := expire(o)
-	result.Removed = removed
-	if err == nil {
-		err = summarize(o.Dir, &result)
+	unlock, err := lock(o.Dir)
+	if err != nil {
+		return result, err
 	}
+	defer unlock()
+	removed, expired := expire(o)
+	result.Removed = removed
+	err = errors.Join(expired, take(ctx, config, o, &result), summarize(o.Dir, &result))
 	result.FinishedAt = o.Now().UTC().Truncate(time.Second)
-	return result, errors.Join(taken, err)
+	return result, err
 }
 
-func take(ctx context.Context, pool *pgxpool.Pool, config store.Config, o Options, result *contract.BackupResult) error {
-	err := pool.QueryRow(ctx, "SELECT sequence, digest FROM sb.receipt ORDER BY sequence DESC LIMIT 1").Scan(&result.Head.Sequence, &result.Head.Digest)
+// lock keeps a second backup off, which would take the first one's file for a broken one.
+func lock(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the backups: %w", err)
+	}
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another backup is under way: wait for it to end: %w", err), d.Close())
+	}
+	return func() { _ = d.Close() }, nil
+}
+
+func take(ctx context.Context, config store.Config, o Options, result *contract.BackupResult) error {
+	recipients, err := recipientsOf(o.Recipient)
+	if err != nil {
+		return err
+	}
+	pool, err := store.OpenConfig(ctx, o.Log, config)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	err = pool.QueryRow(ctx, "SELECT sequence, digest FROM sb.receipt ORDER BY sequence DESC LIMIT 1").Scan(&result.Head.Sequence, &result.Head.Digest)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("reading the chain's head: %w", err)
 	}
@@ -76,7 +99,7 @@ func take(ctx context.Context, pool *pgxpool.Pool, config store.Config, o Option
 	}()
 	name := fmt.Sprintf("%s-%012d.tar.gz.age", result.StartedAt.Format(timeFormat), result.Head.Sequence)
 	path := filepath.Join(o.Dir, name)
-	if err := write(ctx, conn, path+partial, o.Recipients); err != nil {
+	if err := write(ctx, conn, path+partial, recipients); err != nil {
 		return errors.Join(err, remove(path+partial))
 	}
 	if err := os.Rename(path+partial, path); err != nil {
@@ -93,6 +116,19 @@ func take(ctx context.Context, pool *pgxpool.Pool, config store.Config, o Option
 	return nil
 }
 
+func recipientsOf(file string) ([]age.Recipient, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key of backups: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	recipients, err := age.ParseRecipients(f)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key of backups: %w", err)
+	}
+	return recipients, nil
+}
+
 // write has the server send its data into a file that age encrypts.
 func write(ctx context.Context, conn *pgconn.PgConn, path string, to []age.Recipient) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -107,6 +143,11 @@ func write(ctx context.Context, conn *pgconn.PgConn, path string, to []age.Recip
 	encrypted, err := age.Encrypt(f, to...)
 	if err != nil {
 		return fmt.Errorf("encrypting the backup: %w", err)
+	}
+	// A slot of this session's holds the WAL that is written meanwhile, however much that is.
+	slot := fmt.Sprintf("CREATE_REPLICATION_SLOT backup_%d TEMPORARY PHYSICAL (RESERVE_WAL)", conn.PID())
+	if _, err := conn.Exec(ctx, slot).ReadAll(); err != nil {
+		return fmt.Errorf("holding what is written meanwhile: %w", err)
 	}
 	stream := &stream{to: encrypted}
 	const command = "BASE_BACKUP (LABEL 'switchboard', CHECKPOINT 'fast', WAL true, MANIFEST 'no', COMPRESSION 'gzip')"
@@ -162,7 +203,7 @@ func expire(o Options) (removed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("looking for backups: %w", err)
 	}
-	limit := o.Now().UTC().Add(-time.Duration(o.KeepDays) * 24 * time.Hour)
+	limit := o.Now().UTC().Add(contract.BackupSlack - time.Duration(o.KeepDays)*24*time.Hour)
 	for _, e := range entries {
 		path := filepath.Join(o.Dir, e.Name())
 		if filepath.Ext(e.Name()) == partial {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,14 +41,32 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	s := &stage{t: t, d: pgtest.NewOn(t, pgtest.StartOwn(t)), key: key, dir: t.TempDir(), volume: t.TempDir(), now: time.Now().UTC()}
-	write(t, filepath.Join(s.volume, "pgdata", "PG_VERSION"), "the present data")
+	s.present(s.volume)
 	return s
+}
+
+// present lays out the data directory that a backup takes the place of.
+func (s *stage) present(volume string) {
+	s.t.Helper()
+	var version string
+	if err := s.d.Admin(s.t).QueryRow(s.t.Context(), "SELECT current_setting('server_version_num')::int / 10000").Scan(&version); err != nil {
+		s.t.Fatal(err)
+	}
+	write(s.t, filepath.Join(volume, "pgdata", "PG_VERSION"), version)
+	write(s.t, filepath.Join(volume, "pgdata", "present"), "the present data")
 }
 
 func (s *stage) take(keepDays int) (contract.BackupResult, error) {
 	s.t.Helper()
-	return backup.Take(s.t.Context(), s.d.Pool(s.t, contract.LoginRole(contract.ComponentBackup, 1)), s.d.Config(s.t, contract.LoginRole(contract.ComponentBackup, 1)), backup.Options{
-		Dir: s.dir, Recipients: []age.Recipient{s.key.Recipient()}, KeepDays: keepDays, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now },
+	recipient := filepath.Join(s.t.TempDir(), "recipient")
+	write(s.t, recipient, s.key.Recipient().String())
+	return s.takeFor(recipient, keepDays)
+}
+
+func (s *stage) takeFor(recipient string, keepDays int) (contract.BackupResult, error) {
+	s.t.Helper()
+	return backup.Take(s.t.Context(), s.d.Config(s.t, contract.LoginRole(contract.ComponentBackup, 1)), backup.Options{
+		Dir: s.dir, Recipient: recipient, KeepDays: keepDays, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now },
 	})
 }
 
@@ -158,6 +177,40 @@ func TestWhatIsNotWholeIsNotPutBack(t *testing.T) {
 	}
 }
 
+// TestAnotherVersionIsNotPutBack: the image's PostgreSQL would not start on it.
+func TestAnotherVersionIsNotPutBack(t *testing.T) {
+	s := newStage(t)
+	if _, err := s.take(7); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(s.volume, "pgdata", "PG_VERSION"), "99\n")
+	if err := s.restore(backup.Latest); err == nil || !strings.Contains(err.Error(), "the database of 99") {
+		t.Errorf("err = %v", err)
+	}
+	s.isUntouched("another version")
+}
+
+// TestTwoBackupsAtOnce: the second leaves the first one's file alone.
+func TestTwoBackupsAtOnce(t *testing.T) {
+	s := newStage(t)
+	d, err := os.Open(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	half := filepath.Join(s.dir, "20261124T020000Z-000000000001.tar.gz.age.partial")
+	write(t, half, "half")
+	if _, err := s.take(7); err == nil || !strings.Contains(err.Error(), "another backup is under way") {
+		t.Errorf("err = %v", err)
+	}
+	if _, err := os.Stat(half); err != nil {
+		t.Errorf("the other's file: %v", err)
+	}
+}
+
 // TestARestoreThatWasKilledEnds: at whatever instant, one of both directories is whole.
 func TestARestoreThatWasKilledEnds(t *testing.T) {
 	s := newStage(t)
@@ -175,7 +228,7 @@ func TestARestoreThatWasKilledEnds(t *testing.T) {
 		"before the former data went": func(v string) { write(t, filepath.Join(v, "pgdata.old", "PG_VERSION"), "former") },
 	} {
 		s.volume = t.TempDir()
-		write(t, filepath.Join(s.volume, "pgdata", "PG_VERSION"), "the present data")
+		s.present(s.volume)
 		leave(s.volume)
 		if err := s.restore("none"); err == nil {
 			t.Fatal("a backup that there is not was put back")
@@ -190,9 +243,8 @@ func TestARestoreThatWasKilledEnds(t *testing.T) {
 		if err != nil || len(left) != 1 || left[0].Name() != "pgdata" {
 			t.Errorf("%s: in the volume are %v, %v", sentence, left, err)
 		}
-		version, err := os.ReadFile(filepath.Join(s.volume, "pgdata", "PG_VERSION"))
-		if err != nil || strings.Contains(string(version), "present") {
-			t.Errorf("%s: the data is %q, %v", sentence, version, err)
+		if _, err := os.Stat(filepath.Join(s.volume, "pgdata", "present")); err == nil {
+			t.Errorf("%s: the data is that of before", sentence)
 		}
 	}
 }
@@ -212,10 +264,19 @@ func TestBackupsGoWhenTheirTimeIsOver(t *testing.T) {
 	if names, err := backup.List(s.dir); err != nil || len(names) != 3 { // the first is three days old
 		t.Errorf("after four days there are %v, %v", names, err)
 	}
-	s.d.Refuse(t)
+	// Some seconds earlier in the day: the copy of three days ago goes all the same.
+	s.now = began.Add(4*24*time.Hour - 30*time.Second)
+	if result, err := s.take(3); err != nil || result.Removed != 1 || result.Count != 3 {
+		t.Errorf("on the fifth day: %+v, %v", result, err)
+	}
 	s.now = began.Add(5 * 24 * time.Hour)
+	if result, err := s.takeFor(filepath.Join(s.dir, "nowhere"), 3); err == nil || result.Removed != 1 {
+		t.Errorf("without a key: %+v, %v", result, err)
+	}
+	s.d.Refuse(t)
+	s.now = began.Add(6 * 24 * time.Hour)
 	result, err := s.take(3)
-	if err == nil || result.File != "" || result.Removed != 2 || result.Count != 1 {
+	if err == nil || result.File != "" || result.Removed != 1 || result.Count != 1 {
 		t.Errorf("with the database away: %+v, %v", result, err)
 	}
 	left, err := os.ReadDir(s.dir)
@@ -227,7 +288,7 @@ func TestBackupsGoWhenTheirTimeIsOver(t *testing.T) {
 // isUntouched says that the data directory is as it was.
 func (s *stage) isUntouched(sentence string) {
 	s.t.Helper()
-	content, err := os.ReadFile(filepath.Join(s.volume, "pgdata", "PG_VERSION"))
+	content, err := os.ReadFile(filepath.Join(s.volume, "pgdata", "present"))
 	if err != nil || string(content) != "the present data" {
 		s.t.Errorf("%s: the data is %q, %v", sentence, content, err)
 	}

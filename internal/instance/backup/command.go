@@ -31,9 +31,6 @@ func keyDir() string { return cmp.Or(os.Getenv(EnvKeyDir), contract.DirBackupKey
 // termination message.
 func Command(ctx context.Context, log *slog.Logger) error {
 	result, err := command(ctx, log)
-	if err != nil {
-		log.Error("backup", "error", err.Error())
-	}
 	return termination.Report(contract.Result{Backup: &result}, err)
 }
 
@@ -42,21 +39,9 @@ func command(ctx context.Context, log *slog.Logger) (contract.BackupResult, erro
 	if err != nil || days < 1 {
 		return contract.BackupResult{}, fmt.Errorf("reading %s: it must be a whole number of days, 1 or more", contract.EnvKeepDays)
 	}
-	f, err := os.Open(filepath.Join(keyDir(), contract.FileRecipient))
-	if err != nil {
-		return contract.BackupResult{}, fmt.Errorf("reading the key of backups: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	recipients, err := age.ParseRecipients(f)
-	if err != nil {
-		return contract.BackupResult{}, fmt.Errorf("reading the key of backups: %w", err)
-	}
-	pool, err := store.OpenConfig(ctx, log, store.Config{MaxConns: 1})
-	if err != nil {
-		return contract.BackupResult{}, err
-	}
-	defer pool.Close()
-	result, err := Take(ctx, pool, store.Config{}, Options{Dir: dir(), Recipients: recipients, KeepDays: days, Log: log, Now: time.Now})
+	result, err := Take(ctx, store.Config{MaxConns: 1}, Options{
+		Dir: dir(), Recipient: filepath.Join(keyDir(), contract.FileRecipient), KeepDays: days, Log: log, Now: time.Now,
+	})
 	if err != nil {
 		return result, fmt.Errorf("backup: %w", err)
 	}

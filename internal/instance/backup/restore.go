@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,9 @@ func Restore(ctx context.Context, dir, file, volume string, identities ...age.Id
 		return contract.RestoreResult{}, err
 	}
 	if err := unpack(ctx, filepath.Join(dir, name), filepath.Join(volume, coming), identities); err != nil {
+		return contract.RestoreResult{}, errors.Join(fmt.Errorf("backup %s: %w; the database is as it was", name, err), os.RemoveAll(filepath.Join(volume, coming)))
+	}
+	if err := sameVersion(volume); err != nil {
 		return contract.RestoreResult{}, errors.Join(fmt.Errorf("backup %s: %w; the database is as it was", name, err), os.RemoveAll(filepath.Join(volume, coming)))
 	}
 	if err := replace(volume); err != nil {
@@ -74,6 +78,29 @@ func finish(volume string) error {
 		return os.RemoveAll(old)
 	case isOld == nil:
 		return os.Rename(old, data)
+	}
+	return nil
+}
+
+// sameVersion refuses data of another major version of PostgreSQL, which would not start.
+func sameVersion(volume string) error {
+	versionIn := func(dir string) (string, error) {
+		b, err := os.ReadFile(filepath.Join(volume, dir, "PG_VERSION"))
+		return strings.TrimSpace(string(b)), err
+	}
+	present, err := versionIn(current)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there is nothing yet to agree with
+	}
+	if err != nil {
+		return fmt.Errorf("reading the version of the present data: %w", err)
+	}
+	kept, err := versionIn(coming)
+	if err != nil {
+		return fmt.Errorf("reading its version: %w", err)
+	}
+	if kept != present {
+		return fmt.Errorf("it is of PostgreSQL %s, and the database of %s: set the image back to %s, restore, then upgrade", kept, present, kept)
 	}
 	return nil
 }
