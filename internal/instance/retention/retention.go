@@ -101,6 +101,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 	defer unlock(ctx, conn)
 	r.conn = conn
 
+	began := time.Now()
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
@@ -118,6 +119,8 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 			return contract.RetentionResult{}, fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
+	// Waiting for the database and for other runs is not the run's own time.
+	r.Log.Info("retention run sealed", "policy", policy.Policy, "sequence", r.result.Sequence, "elapsed_ms", float64(time.Since(began).Microseconds())/1000)
 	return r.result, nil
 }
 

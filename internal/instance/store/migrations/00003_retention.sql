@@ -304,13 +304,16 @@ BEGIN
     GET DIAGNOSTICS v_count = ROW_COUNT;
   WHEN p_kind = 'Conversations' THEN
     -- A thread without guest and without metadata says nothing about anyone. The day keeps off a message that is being
-    -- stored at this moment.
-    WITH doomed AS (SELECT c.id FROM sb.conversation c
-                    WHERE c.contact_id IS NULL AND c.last_message_at <= now() - interval '24 hours'
-                      AND NOT EXISTS (SELECT FROM sb.message m WHERE m.conversation_id = c.id)
-                    LIMIT p_limit FOR UPDATE OF c SKIP LOCKED)
-    DELETE FROM sb.conversation c USING doomed d WHERE c.id = d.id;
-    GET DIAGNOSTICS v_count = ROW_COUNT;
+    -- stored at this moment. Most days there is none: then no month is opened to look for its metadata.
+    PERFORM FROM sb.conversation WHERE contact_id IS NULL AND last_message_at <= now() - interval '24 hours' LIMIT 1;
+    IF FOUND THEN
+      WITH doomed AS (SELECT c.id FROM sb.conversation c
+                      WHERE c.contact_id IS NULL AND c.last_message_at <= now() - interval '24 hours'
+                        AND NOT EXISTS (SELECT FROM sb.message m WHERE m.conversation_id = c.id)
+                      LIMIT p_limit FOR UPDATE OF c SKIP LOCKED)
+      DELETE FROM sb.conversation c USING doomed d WHERE c.id = d.id;
+      GET DIAGNOSTICS v_count = ROW_COUNT;
+    END IF;
   WHEN p_kind = 'Files' THEN
     -- Those whose last attachment went in another way, with an erasure or never came to be. The hour keeps off a file
     -- whose attachment is being stored at this moment.
@@ -374,9 +377,43 @@ END
 $$;
 -- +goose StatementEnd
 
--- retention_left reads back what is left of a category after a run, and keeps it for the seal: the oldest age mark (NULL
--- when there is no row), the expired rows that are held, those that are neither held nor gone, and when the space of rows
--- that batches had deleted was last cleared.
+-- retention_oldest gives the oldest age mark of a category; NULL when there is no row. Months are asked one by one, oldest
+-- first: a query over the whole table would open all of them.
+-- +goose StatementBegin
+CREATE FUNCTION sb.retention_oldest(p_kind text) RETURNS timestamptz
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_table  record;
+  v_part   record;
+  v_oldest timestamptz;
+BEGIN
+  SELECT * INTO v_table FROM sb.retention_table(p_kind);
+  FOR v_part IN
+    SELECT q.part, q.lower FROM sb.retention_partitions(v_table.name) q WHERE v_table.partitioned
+    UNION ALL SELECT ('sb.' || quote_ident(v_table.name))::regclass, NULL WHERE NOT v_table.partitioned
+    ORDER BY 2
+  LOOP
+    EXECUTE format('SELECT min(%I) FROM %s', v_table.mark, v_part.part) INTO v_oldest;
+    EXIT WHEN v_oldest IS NOT NULL;
+  END LOOP;
+  RETURN v_oldest;
+END
+$$;
+-- +goose StatementEnd
+
+-- retention_vacuumed tells when the space of a category's rows that batches had deleted was last cleared.
+CREATE FUNCTION sb.retention_vacuumed(p_kind text, p_cutoff timestamptz) RETURNS timestamptz
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT min(greatest(pg_stat_get_last_vacuum_time(c.part), pg_stat_get_last_autovacuum_time(c.part)))
+  FROM sb.retention_table(p_kind) t CROSS JOIN LATERAL (
+    SELECT q.part FROM sb.retention_partitions(t.name) q WHERE q.lower <= p_cutoff AND q.upper > p_cutoff
+    UNION ALL SELECT ('sb.' || quote_ident(t.name))::regclass WHERE NOT t.partitioned) c
+$$;
+
+-- retention_left reads back what is left of a category after a run, and keeps it for the seal: the oldest age mark, the
+-- expired rows that are held, those that are neither held nor gone, and when their space was last cleared.
 -- +goose StatementBegin
 CREATE FUNCTION sb.retention_left(p_policy text, p_kind text, OUT oldest timestamptz, OUT held bigint, OUT overdue bigint, OUT vacuumed timestamptz)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -388,7 +425,7 @@ DECLARE
 BEGIN
   SELECT cutoff INTO STRICT v_cutoff FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind AND ruled FOR UPDATE;
   SELECT * INTO v_table FROM sb.retention_table(p_kind);
-  EXECUTE format('SELECT min(%1$I) FROM sb.%2$I', v_table.mark, v_table.name) INTO oldest;
+  oldest := sb.retention_oldest(p_kind);
   EXECUTE format('SELECT count(*) FILTER (WHERE NOT h), count(*) FILTER (WHERE h) FROM (SELECT %s AS h FROM sb.%I t WHERE %I <= $1) q',
     COALESCE('EXISTS (SELECT FROM ' || v_holds || ')', 'false'), v_table.name, v_table.mark) INTO overdue, held USING v_cutoff;
   DELETE FROM sb.retention_kept k WHERE k.policy = p_policy AND k.kind = p_kind;
@@ -396,9 +433,7 @@ BEGIN
     EXECUTE format('INSERT INTO sb.retention_kept (policy, kind, hold, kept) SELECT $2, $3, h, count(*) '
       'FROM sb.%I t, %s h WHERE t.%I <= $1 GROUP BY h', v_table.name, v_holds, v_table.mark) USING v_cutoff, p_policy, p_kind;
   END IF;
-  SELECT min(greatest(s.last_vacuum, s.last_autovacuum)) INTO vacuumed FROM pg_stat_all_tables s
-    WHERE s.relid IN (SELECT q.part FROM sb.retention_partitions(v_table.name) q WHERE q.lower <= v_cutoff AND q.upper > v_cutoff)
-       OR NOT v_table.partitioned AND s.relid = ('sb.' || quote_ident(v_table.name))::regclass;
+  vacuumed := sb.retention_vacuumed(p_kind, v_cutoff);
   UPDATE sb.retention_progress p SET held = retention_left.held, overdue = retention_left.overdue, oldest = retention_left.oldest
     WHERE p.policy = p_policy AND p.kind = p_kind;
 END
@@ -480,8 +515,8 @@ CREATE VIEW sb.message_statistics AS
 -- Functions are anyone's to call unless that is taken away.
 REVOKE ALL ON FUNCTION sb.retention_partitions(text), sb.retention_in_force(text), sb.retention_open(text, text),
   sb.retention_count(text, text, bigint), sb.retention_drop(text, text), sb.retention_batch(text, text, integer),
-  sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_left(text, text),
-  sb.retention_seal(text, bigint, text, text, text), sb.retention_holds(text), sb.holds_of_access(uuid, timestamptz),
+  sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_oldest(text),
+  sb.retention_vacuumed(text, timestamptz), sb.retention_left(text, text), sb.retention_seal(text, bigint, text, text, text), sb.retention_holds(text), sb.holds_of_access(uuid, timestamptz),
   sb.remove_files(uuid[]), sb.retention_anonymize(text), sb.retention_table(text), sb.ensure_partition(timestamptz), sb.holds_of(uuid, text, timestamptz),
   sb.holds_of_contact(uuid, timestamptz), sb.hold_bearer() FROM PUBLIC;
 
@@ -512,7 +547,7 @@ GRANT SELECT ON sb.receipt, sb.message_statistics TO sb_serve;
 
 -- +goose Down
 DROP VIEW sb.message_statistics;
-DROP FUNCTION sb.retention_total, sb.remove_files, sb.retention_seal, sb.retention_left, sb.retention_planned, sb.retention_survey, sb.retention_batch,
+DROP FUNCTION sb.retention_total, sb.remove_files, sb.retention_seal, sb.retention_left, sb.retention_vacuumed, sb.retention_oldest, sb.retention_planned, sb.retention_survey, sb.retention_batch,
   sb.retention_drop, sb.retention_anonymize, sb.retention_count, sb.retention_open, sb.retention_in_force, sb.retention_holds,
   sb.holds_of_access, sb.retention_table, sb.retention_partitions;
 DROP TABLE sb.retention_plan, sb.retention_kept, sb.retention_progress, sb.retention_run;
