@@ -16,6 +16,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/test/cluster"
+	"github.com/switchboard-operator/switchboard/test/fixture"
 )
 
 // The history that is shrunk: messages of 24 months, of which 3 stay.
@@ -26,8 +27,6 @@ const (
 )
 
 var (
-	//go:embed retention.fill.sql
-	fillScript string
 	//go:embed retention.day.sql
 	dayScript string
 	//go:embed retention.copy.sql
@@ -72,7 +71,10 @@ func (t *subject) measureRetention(ctx context.Context, rounds int, result *rete
 	}
 	for round := range rounds {
 		fmt.Printf("retention %d of %d: %d messages of %d days …\n", round+1, rounds, historyMessages, historyDays)
-		if err := t.sql(ctx, fillScript, historyDays, "TRUNCATE sb.message, sb.message_body, sb.seen, sb.contact CASCADE"); err != nil {
+		if err := t.sql(ctx, "TRUNCATE sb.message, sb.message_body, sb.seen, sb.contact CASCADE", 0); err != nil {
+			return err
+		}
+		if err := fixture.FillHistory(ctx, t.cluster, namespace, historyMessages, historyDays); err != nil {
 			return err
 		}
 		if round == 0 { // the first run of rules counts all there is, and writes a plan
@@ -164,14 +166,14 @@ func (t *subject) beside(ctx context.Context, run retainRun, days int, least int
 	return nil
 }
 
-// sql runs a script as the superuser, after other statements.
-func (t *subject) sql(ctx context.Context, script string, days int, before ...string) error {
-	_, err := t.cluster.PSQL(ctx, namespace, strings.Join(append(before, fill(script, days)), ";\n"))
+// sql runs a script as the superuser.
+func (t *subject) sql(ctx context.Context, script string, days int) error {
+	_, err := t.cluster.PSQL(ctx, namespace, fill(script, days))
 	return err
 }
 
 func fill(script string, days int) string {
-	return strings.NewReplacer("{messages}", strconv.Itoa(historyMessages), "{days}", strconv.Itoa(days), "{hours}", strconv.Itoa(days*24),
+	return strings.NewReplacer("{days}", strconv.Itoa(days), "{hours}", strconv.Itoa(days*24),
 		"{rows}", strconv.Itoa(historyMessages/historyDays)).Replace(script)
 }
 
