@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -125,20 +126,13 @@ func (r *run) requests(ctx context.Context) error {
 
 func (r *run) request(ctx context.Context, q contract.ReplayRequest) error {
 	var kinds []string
-	var hashes, current [][]byte
-	version := 0
+	var hashes [][]byte
 	for i, s := range q.Subjects {
 		hash, err := hex.DecodeString(s.Hash)
 		if err != nil {
 			return fmt.Errorf("subject %d is no keyed hash", i+1)
 		}
 		kinds, hashes = append(kinds, s.Kind), append(hashes, hash)
-		if s.KeyVersion > version {
-			version, current = s.KeyVersion, nil
-		}
-		if s.KeyVersion == version {
-			current = append(current, hash)
-		}
 	}
 	// Its own account: the request's receipt was sealed when it was carried out first.
 	account := "replay/" + q.UID
@@ -149,8 +143,11 @@ func (r *run) request(ctx context.Context, q contract.ReplayRequest) error {
 		}
 		r.restored.Erasures++
 	case contract.RequestOptOut, contract.RequestObjection:
-		if _, err := r.tx.Exec(ctx, "SELECT sb.subject_suppress($1, $2, $3)", account, current, version); err != nil {
-			return err
+		for from, to := range addresses(q.Subjects) {
+			if _, err := r.tx.Exec(ctx, "SELECT sb.subject_suppress($1, $2, $3, $4)",
+				account, kinds[from], hashes[from:to], q.Subjects[from].KeyVersion); err != nil {
+				return err
+			}
 		}
 		r.restored.OptOuts++
 	default:
@@ -162,6 +159,23 @@ func (r *run) request(ctx context.Context, q contract.ReplayRequest) error {
 	r.restored.Erased += done
 	r.restored.Refused += refused
 	return err
+}
+
+// addresses gives where the hashes of each address begin and end: they are listed by the
+// versions of the key, the one that was current first.
+func addresses(subjects []contract.SubjectHash) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		from := 0
+		for i := 1; i <= len(subjects); i++ {
+			if i < len(subjects) && subjects[i].KeyVersion < subjects[i-1].KeyVersion {
+				continue
+			}
+			if !yield(from, i) {
+				return
+			}
+			from = i
+		}
+	}
 }
 
 func (r *run) consents(ctx context.Context) error {

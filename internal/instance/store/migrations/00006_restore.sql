@@ -138,7 +138,7 @@ GRANT SELECT ON sb.receipt TO sb_backup;
 GRANT USAGE ON SCHEMA sb TO sb_replay;
 GRANT SELECT ON sb.receipt, sb.restore TO sb_replay;
 GRANT EXECUTE ON FUNCTION sb.epoch(), sb.lacks(integer, bigint, text, xid8, bigint), sb.receipt_lock(),
-  sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, bytea[], integer),
+  sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, text, bytea[], integer),
   sb.restore_consent(timestamptz, text, bytea, integer, text, text), sb.restore_account(text),
   sb.restore_settle(), sb.restore_seal(integer, bigint, text, text, text) TO sb_replay;
 
