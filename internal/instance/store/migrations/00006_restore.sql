@@ -120,6 +120,9 @@ BEGIN
   INSERT INTO sb.receipt (sequence, policy, body, previous, digest) VALUES (p_sequence, '', p_body, p_previous, p_digest);
   INSERT INTO sb.restore (epoch, sequence, finished_at)
     SELECT p_epoch, p_sequence, CASE WHEN NOT EXISTS (SELECT FROM sb.retention_limit) THEN now() END;
+  -- What an opt-out that was carried out again has logged is no news either: told as such, it would undo a later START at
+  -- the next replay.
+  UPDATE sb.consent_log SET xid = '0' WHERE xid = pg_current_xact_id();
 END
 $$;
 -- +goose StatementEnd
