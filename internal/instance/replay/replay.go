@@ -77,8 +77,7 @@ func (r *run) do(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"requests of persons", r.requests},
-		{"changes of consent", r.consents},
+		{"requests of persons and changes of consent", r.repeat},
 		{"what was under way", r.settle},
 		{"the receipt", r.seal},
 	} {
@@ -115,11 +114,26 @@ func (r *run) begin(ctx context.Context) error {
 	return err
 }
 
-func (r *run) requests(ctx context.Context) error {
+// repeat carries out requests and changes of consent in the order of their times: a START is
+// undone by an opt-out that followed, and undoes one that came before, whichever of the two the
+// operator was told of.
+func (r *run) repeat(ctx context.Context) error {
+	consents := r.input.Consents
 	for _, q := range r.input.Requests {
+		before := 0
+		for before < len(consents) && !consents[before].At.After(q.At) {
+			before++
+		}
+		if err := r.consents(ctx, consents[:before]); err != nil {
+			return fmt.Errorf("changes of consent: %w", err)
+		}
+		consents = consents[before:]
 		if err := r.request(ctx, q); err != nil {
 			return fmt.Errorf("request %s: %w", q.UID, err)
 		}
+	}
+	if err := r.consents(ctx, consents); err != nil {
+		return fmt.Errorf("changes of consent: %w", err)
 	}
 	return nil
 }
@@ -178,16 +192,16 @@ func addresses(subjects []contract.SubjectHash) iter.Seq2[int, int] {
 	}
 }
 
-func (r *run) consents(ctx context.Context) error {
+func (r *run) consents(ctx context.Context, changes []contract.Consent) error {
 	batch := &pgx.Batch{}
-	for i, c := range r.input.Consents {
+	for _, c := range changes {
 		hash, err := hex.DecodeString(c.Hash)
 		if err != nil {
-			return fmt.Errorf("change %d has no keyed hash", i+1)
+			return fmt.Errorf("the change at %s has no keyed hash", c.At.UTC().Format(time.RFC3339Nano))
 		}
 		batch.Queue("SELECT sb.restore_consent($1, $2, $3, $4, $5, $6)", c.At, c.Channel, hash, c.KeyVersion, c.Change, c.Source)
 	}
-	r.restored.Consents = int64(len(r.input.Consents))
+	r.restored.Consents += int64(len(changes))
 	return r.tx.SendBatch(ctx, batch).Close()
 }
 
