@@ -184,6 +184,11 @@ func (w *world) stored() []evidence.Sealed {
 // checkEvidence audits the chain by the ledger: it may tell of restores, and of nothing else
 // but of runs that were killed and whose rules were replaced before they could tell anything.
 func (w *world) checkEvidence(chain []evidence.Sealed) {
+	checked := fmt.Sprint(w.db.Name, len(w.ledger.entries), len(chain))
+	if checked == w.checked {
+		return
+	}
+	w.checked = checked
 	report, err := audit.Verify(context.Background(), audit.Evidence{
 		Tenant: tenant, Entries: w.ledger.entries, Keys: statement.Keys{w.ledger.key.Public().ID(): w.ledger.key.Public()},
 		Receipts: func(add func(evidence.Sealed) error) error {

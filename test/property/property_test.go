@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"filippo.io/age"
@@ -93,7 +94,7 @@ func TestRandomHistories(t *testing.T) {
 	if more, err := strconv.Atoi(os.Getenv("SWITCHBOARD_HISTORIES")); err == nil {
 		n = more
 	}
-	s := newStage(t)
+	s := newStage(t, pgtest.Start(t), 2)
 	t.Cleanup(func() { s.report(t, n) })
 	for seed := range uint64(n) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -108,9 +109,15 @@ type stage struct {
 	keys   *addresshash.Keys
 	logins map[string]string // directories of credentials, by role
 	free   chan *bed
-	mu     sync.Mutex
-	sums   map[string]int64
+	// failed histories, and those that were not played since enough of them have.
+	failed, idle atomic.Int64
+
+	mu   sync.Mutex
+	sums map[string]int64
 }
+
+// enough failures to look at: no more histories are played.
+const enough = 3
 
 // bed is a database that one history after the other is played on.
 type bed struct {
@@ -127,7 +134,8 @@ var recipient = func() string {
 	return key.Recipient().String()
 }()
 
-func newStage(t *testing.T) *stage {
+// newStage makes so many databases on a server.
+func newStage(t *testing.T, server *pgtest.Server, databases int) *stage {
 	t.Helper()
 	dir := t.TempDir()
 	for version, b := range map[string]byte{"1": 'a', "2": 'b'} {
@@ -139,13 +147,13 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{keys: keys, free: make(chan *bed, 2), sums: map[string]int64{}, logins: map[string]string{}}
+	s := &stage{keys: keys, free: make(chan *bed, databases), sums: map[string]int64{}, logins: map[string]string{}}
 	for _, l := range pgtest.Input().Logins {
-		s.logins[l.Role] = (&pgtest.Database{Server: pgtest.Start(t)}).Dir(t, l.Role)
+		s.logins[l.Role] = (&pgtest.Database{Server: server}).Dir(t, l.Role)
 	}
-	s.logins[contract.AdminRole] = (&pgtest.Database{Server: pgtest.Start(t)}).Dir(t, contract.AdminRole)
+	s.logins[contract.AdminRole] = (&pgtest.Database{Server: server}).Dir(t, contract.AdminRole)
 	for range cap(s.free) {
-		b := &bed{db: pgtest.New(t), pools: map[string]*pgxpool.Pool{}, anchors: t.TempDir()}
+		b := &bed{db: pgtest.NewOn(t, server), pools: map[string]*pgxpool.Pool{}, anchors: t.TempDir()}
 		t.Cleanup(func() { closeAll(b.pools) })
 		s.free <- b
 	}
@@ -154,15 +162,20 @@ func newStage(t *testing.T) *stage {
 
 // playOrShrink plays a history. One that fails is played again without each of its steps in turn,
 // and those that it fails without are left out.
-func (s *stage) playOrShrink(t *testing.T, seed uint64, take func(*world) backup) {
+func (s *stage) playOrShrink(t *testing.T, seed uint64, take func(*world) snapshot) {
 	t.Helper()
 	b := <-s.free
 	defer func() { s.free <- b }()
+	if s.failed.Load() >= enough {
+		s.idle.Add(1)
+		return // told by report
+	}
 	steps := plan(seed)
 	err := s.play(t, b, steps, take, true)
 	if err == nil {
 		return
 	}
+	s.failed.Add(1)
 	first := err
 	for i := len(steps) - 1; i >= 0 && os.Getenv("SWITCHBOARD_SHRINK") != "no"; i-- {
 		fewer := slices.Delete(slices.Clone(steps), i, i+1)
@@ -179,7 +192,7 @@ func (s *stage) playOrShrink(t *testing.T, seed uint64, take func(*world) backup
 }
 
 // play plays the steps of a history on an empty database, and gives the first difference.
-func (s *stage) play(t *testing.T, b *bed, steps []step, take func(*world) backup, tell bool) (err error) {
+func (s *stage) play(t *testing.T, b *bed, steps []step, take func(*world) snapshot, tell bool) (err error) {
 	t.Helper()
 	w := &world{
 		t: t, stage: s, db: b.db, pools: b.pools, model: newModel(), ledger: newLedger(), anchors: b.anchors, take: take, untold: map[int64]bool{}, counts: map[string]int64{},
@@ -249,7 +262,7 @@ func (s *stage) report(t *testing.T, n int) {
 	for _, what := range slices.Sorted(maps.Keys(s.sums)) {
 		lines = append(lines, fmt.Sprintf("%6d %s", s.sums[what], what))
 	}
-	t.Logf("%d histories:\n%s", n, strings.Join(lines, "\n"))
+	t.Logf("%d histories, %d of them not played after %d have failed:\n%s", n, s.idle.Load(), s.failed.Load(), strings.Join(lines, "\n"))
 	if t.Failed() || n < histories {
 		return
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
-// backup is a database as it was at a moment, what the model said of it then, and what the
+// snapshot is a database as it was at a moment, what the model said of it then, and what the
 // operator would find it to have.
-type backup struct {
+type snapshot struct {
 	put    func() *pgtest.Database
 	model  *model
 	epoch  int32
@@ -27,9 +27,9 @@ type backup struct {
 }
 
 // copied is a backup as a snapshot makes one.
-func copied(w *world) backup {
+func copied(w *world) snapshot {
 	c := w.db.Copy(w.t)
-	return backup{put: func() *pgtest.Database { return c }}
+	return snapshot{put: func() *pgtest.Database { return c }}
 }
 
 func (w *world) playBackup() {
@@ -109,7 +109,7 @@ func (w *world) quarantined(want bool, component string) {
 
 // replay carries out again what the operator knows of. Who must not be written to is as it was
 // before the database was put back.
-func (w *world) replay(b backup, quiet map[suppressed]bool) {
+func (w *world) replay(b snapshot, quiet map[suppressed]bool) {
 	input := w.ledger.replay(b.behind, b.heard)
 	var result contract.ReplayResult
 	run := func(ctx context.Context, pool *pgxpool.Pool) (err error) {

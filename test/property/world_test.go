@@ -46,12 +46,13 @@ type world struct {
 	deferred []*request
 	ledger   *ledger
 	anchors  string // directory
-	backups  []backup
-	take     func(*world) backup
+	backups  []snapshot
+	take     func(*world) snapshot
 	untold   map[int64]bool // receipts whose results were lost
 	unheard  int            // changes of consent that the operator has not asked for yet
 	number   int
-	skipped  bool // the step had nothing to work on
+	skipped  bool   // the step had nothing to work on
+	checked  string // how far the evidence was audited
 	counts   map[string]int64
 }
 
