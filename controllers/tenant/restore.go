@@ -120,7 +120,9 @@ func (r *Reconciler) replayInput(ctx context.Context, s *scope) (contract.Replay
 		case len(receipt.Subjects) == 0:
 			input.Again++
 		default:
-			input.Requests = append(input.Requests, contract.ReplayRequest{UID: receipt.Request, Type: receipt.RequestType, Subjects: receipt.Subjects})
+			input.Requests = append(input.Requests, contract.ReplayRequest{
+				UID: receipt.Request, Type: receipt.RequestType, At: receipt.FinishedAt, Subjects: receipt.Subjects,
+			})
 		}
 	}
 	input.Consents, err = r.Ledger.ConsentsAfter(ctx, s.tenant, s.database.Consent)

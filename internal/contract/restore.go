@@ -76,8 +76,10 @@ type Replay struct {
 
 // ReplayRequest is a request that was carried out before.
 type ReplayRequest struct {
-	UID      string        `json:"uid"`
-	Type     string        `json:"type"`
+	UID  string `json:"uid"`
+	Type string `json:"type"`
+	// At is when it was done, by the database's clock: changes of consent go before it or after.
+	At       time.Time     `json:"at"`
 	Subjects []SubjectHash `json:"subjects"`
 }
 

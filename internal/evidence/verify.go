@@ -59,6 +59,7 @@ func (v *Verifier) Add(s Sealed) {
 func (v *Verifier) link(s Sealed) {
 	if v.report.Receipts == 0 {
 		switch {
+		case v.bridges(s): // what was put back is older than the first receipt
 		case s.Sequence > 1:
 			v.find(problem(StartTruncated, s.Sequence, "The receipts before %d are missing: the chain is cut off at its start.", s.Sequence))
 		case s.Sequence < 1:

@@ -104,8 +104,7 @@ func (d *Database) Copy(t testing.TB) *Database {
 	defer d.Accept(t)
 	c := d.Server.create(t, d.Server.nextName(), d.Name)
 	c.Accept(t)
-	d.Server.exec(t, "REVOKE ALL ON DATABASE "+c.Name+" FROM PUBLIC")
-	d.Server.exec(t, "GRANT CONNECT ON DATABASE "+c.Name+" TO sb_connector, "+strings.Join(groups(), ", "))
+	d.Server.exec(t, "REVOKE ALL ON DATABASE "+c.Name+" FROM PUBLIC; GRANT CONNECT ON DATABASE "+c.Name+" TO sb_connector, "+strings.Join(groups(), ", "))
 	t.Cleanup(func() { d.Server.exec(t, "DROP DATABASE "+c.Name+" WITH (FORCE)") })
 	return c
 }
@@ -131,15 +130,20 @@ func (s *Server) create(t testing.TB, name, template string) *Database {
 	return &Database{Name: name, Server: s}
 }
 
+// exec runs a statement on the server's own database, on a connection that is kept for the next.
 func (s *Server) exec(t testing.TB, statement string) {
 	t.Helper()
+	s.admin.Lock()
+	defer s.admin.Unlock()
 	ctx := context.Background()
-	conn, err := s.connectAdmin(ctx, "postgres")
-	if err != nil {
-		t.Fatalf("connecting to PostgreSQL: %v", err)
+	if s.conn == nil || s.conn.IsClosed() {
+		conn, err := s.connectAdmin(ctx, "postgres")
+		if err != nil {
+			t.Fatalf("connecting to PostgreSQL: %v", err)
+		}
+		s.conn = conn
 	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, statement); err != nil {
+	if _, err := s.conn.Exec(ctx, statement); err != nil {
 		t.Fatalf("executing %q: %v", statement, err)
 	}
 }

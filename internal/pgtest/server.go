@@ -24,6 +24,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/switchboard-operator/switchboard/internal/contract"
 )
 
@@ -44,6 +46,9 @@ type Server struct {
 	failed   error
 	count    int
 	mu       sync.Mutex
+
+	admin sync.Mutex
+	conn  *pgx.Conn // of exec
 }
 
 var shared = sync.OnceValues(start)

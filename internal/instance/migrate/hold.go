@@ -73,9 +73,9 @@ func (in Input) validateHolds() error {
 	return nil
 }
 
-// replaceRules puts holds and limits in force, all at once, and counts what each hold
+// ReplaceRules puts holds and limits in force, all at once, and counts what each hold
 // matches. Deletions that are under way are waited for: from then on, nothing held goes.
-func replaceRules(ctx context.Context, owner *pgxpool.Pool, in Input) (matches []contract.HoldMatch, err error) {
+func ReplaceRules(ctx context.Context, owner *pgxpool.Pool, in Input) (matches []contract.HoldMatch, err error) {
 	err = pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "UPDATE sb.rules SET changed_at = now()"); err != nil {
 			return fmt.Errorf("waiting for deletions that are under way: %w", err)

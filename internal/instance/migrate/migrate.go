@@ -81,7 +81,7 @@ func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in I
 		{"queues", func(ctx context.Context) error { return ensureQueues(ctx, admin, owner, in.Setup.Channels) }},
 		{"channels", func(ctx context.Context) error { return replaceChannels(ctx, owner, in.Setup.Channels) }},
 		{"holds and limits", func(ctx context.Context) (err error) {
-			result.Holds, err = replaceRules(ctx, owner, in)
+			result.Holds, err = ReplaceRules(ctx, owner, in)
 			return err
 		}},
 		{"partitions", func(ctx context.Context) error { return ensurePartitions(ctx, owner) }},

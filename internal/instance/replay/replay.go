@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -76,8 +77,7 @@ func (r *run) do(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"requests of persons", r.requests},
-		{"changes of consent", r.consents},
+		{"requests of persons and changes of consent", r.repeat},
 		{"what was under way", r.settle},
 		{"the receipt", r.seal},
 	} {
@@ -114,31 +114,39 @@ func (r *run) begin(ctx context.Context) error {
 	return err
 }
 
-func (r *run) requests(ctx context.Context) error {
+// repeat carries out requests and changes of consent in the order of their times: a START is
+// undone by an opt-out that followed, and undoes one that came before, whichever of the two the
+// operator was told of.
+func (r *run) repeat(ctx context.Context) error {
+	consents := r.input.Consents
 	for _, q := range r.input.Requests {
+		before := 0
+		for before < len(consents) && !consents[before].At.After(q.At) {
+			before++
+		}
+		if err := r.consents(ctx, consents[:before]); err != nil {
+			return fmt.Errorf("changes of consent: %w", err)
+		}
+		consents = consents[before:]
 		if err := r.request(ctx, q); err != nil {
 			return fmt.Errorf("request %s: %w", q.UID, err)
 		}
+	}
+	if err := r.consents(ctx, consents); err != nil {
+		return fmt.Errorf("changes of consent: %w", err)
 	}
 	return nil
 }
 
 func (r *run) request(ctx context.Context, q contract.ReplayRequest) error {
 	var kinds []string
-	var hashes, current [][]byte
-	version := 0
+	var hashes [][]byte
 	for i, s := range q.Subjects {
 		hash, err := hex.DecodeString(s.Hash)
 		if err != nil {
 			return fmt.Errorf("subject %d is no keyed hash", i+1)
 		}
 		kinds, hashes = append(kinds, s.Kind), append(hashes, hash)
-		if s.KeyVersion > version {
-			version, current = s.KeyVersion, nil
-		}
-		if s.KeyVersion == version {
-			current = append(current, hash)
-		}
 	}
 	// Its own account: the request's receipt was sealed when it was carried out first.
 	account := "replay/" + q.UID
@@ -149,8 +157,11 @@ func (r *run) request(ctx context.Context, q contract.ReplayRequest) error {
 		}
 		r.restored.Erasures++
 	case contract.RequestOptOut, contract.RequestObjection:
-		if _, err := r.tx.Exec(ctx, "SELECT sb.subject_suppress($1, $2, $3)", account, current, version); err != nil {
-			return err
+		for from, to := range addresses(q.Subjects) {
+			if _, err := r.tx.Exec(ctx, "SELECT sb.subject_suppress($1, $2, $3, $4)",
+				account, kinds[from], hashes[from:to], q.Subjects[from].KeyVersion); err != nil {
+				return err
+			}
 		}
 		r.restored.OptOuts++
 	default:
@@ -164,16 +175,33 @@ func (r *run) request(ctx context.Context, q contract.ReplayRequest) error {
 	return err
 }
 
-func (r *run) consents(ctx context.Context) error {
+// addresses gives where the hashes of each address begin and end: they are listed by the
+// versions of the key, the one that was current first.
+func addresses(subjects []contract.SubjectHash) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		from := 0
+		for i := 1; i <= len(subjects); i++ {
+			if i < len(subjects) && subjects[i].KeyVersion < subjects[i-1].KeyVersion {
+				continue
+			}
+			if !yield(from, i) {
+				return
+			}
+			from = i
+		}
+	}
+}
+
+func (r *run) consents(ctx context.Context, changes []contract.Consent) error {
 	batch := &pgx.Batch{}
-	for i, c := range r.input.Consents {
+	for _, c := range changes {
 		hash, err := hex.DecodeString(c.Hash)
 		if err != nil {
-			return fmt.Errorf("change %d has no keyed hash", i+1)
+			return fmt.Errorf("the change at %s has no keyed hash", c.At.UTC().Format(time.RFC3339Nano))
 		}
 		batch.Queue("SELECT sb.restore_consent($1, $2, $3, $4, $5, $6)", c.At, c.Channel, hash, c.KeyVersion, c.Change, c.Source)
 	}
-	r.restored.Consents = int64(len(r.input.Consents))
+	r.restored.Consents += int64(len(changes))
 	return r.tx.SendBatch(ctx, batch).Close()
 }
 

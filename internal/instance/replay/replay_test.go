@@ -109,7 +109,7 @@ func (s *stage) request(kind, uid, phone string) {
 		s.t.Fatal(err)
 	}
 	s.digests[result.Sequence] = result.Digest
-	s.input.Requests = append(s.input.Requests, contract.ReplayRequest{UID: uid, Type: kind, Subjects: result.Subjects})
+	s.input.Requests = append(s.input.Requests, contract.ReplayRequest{UID: uid, Type: kind, At: result.FinishedAt, Subjects: result.Subjects})
 }
 
 func (s *stage) retain(d *pgtest.Database) contract.ChainLink {
@@ -226,8 +226,8 @@ func TestARestoreIsReplayed(t *testing.T) {
 		"SELECT count(*) FROM sb.staff_session WHERE revoked_at IS NULL":                              0,
 		"SELECT count(*) FROM sb.message WHERE status IN ('queued', 'sending') AND direction = 'out'": 0,
 		"SELECT count(*) FROM sb.message WHERE status = 'unknown' AND error_code = 'restored'":        1,
-		"SELECT count(*) FROM sb.consents_after(0, '0', 0, 100) WHERE epoch = 1":                      0,
-		"SELECT count(*) FROM sb.consent_log WHERE xid = '0'":                                         5,
+		"SELECT count(*) FROM sb.consents_after(0, '0', 0, 100)":                                      0, // nothing is news
+		"SELECT count(*) FROM sb.consent_log WHERE xid = '0'":                                         7, // Cara's objection by both
 		"SELECT count(*) FROM sb.request_count":                                                       0,
 	} {
 		if n := count(t, admin, query); n != want {
@@ -260,6 +260,35 @@ func TestARestoreIsReplayed(t *testing.T) {
 	}
 	if n := count(t, admin, "SELECT count(*) FROM sb.restore"); n != 1 {
 		t.Errorf("%d restores are on record", n)
+	}
+}
+
+// TestAnOptOutAndAStartTakeTheirTurns: the operator was told of the request and not of the
+// change of consent that it made.
+func TestAnOptOutAndAStartTakeTheirTurns(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		first bool // the opt-out
+		want  int64
+	}{
+		"the opt-out came last": {false, 1}, "START came last": {true, 0},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := newStage(t)
+			s.request(contract.RequestOptOut, "uid-ben", ben)
+			s.input.Consents = s.input.Consents[:2] // Ben's STOP and START
+			if c.first {
+				last := &s.input.Requests[len(s.input.Requests)-1]
+				last.At = s.input.Consents[0].At.Add(-time.Second)
+				s.input.Requests = s.input.Requests[len(s.input.Requests)-1:]
+			}
+			if _, err := replay.Run(t.Context(), s.old.Replay(t), tenant, s.input); err != nil {
+				t.Fatal(err)
+			}
+			hash, _ := s.keys.Hash(contract.KindPhone, ben)
+			if n := count(t, s.old.Admin(t), "SELECT count(*) FROM sb.suppression WHERE channel = '*' AND address_hash = $1", hash); n != c.want {
+				t.Errorf("Ben's number is suppressed %d times, want %d", n, c.want)
+			}
+		})
 	}
 }
 

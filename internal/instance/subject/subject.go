@@ -133,13 +133,13 @@ func (r *run) carryOut(ctx context.Context) error {
 }
 
 func (r *run) suppress(ctx context.Context) error {
-	current := make([][]byte, len(r.person.Addresses))
-	version := 0
-	for i, a := range r.person.Addresses {
-		current[i], version = r.person.Keys.Hash(a.Kind, a.Value)
+	for _, a := range r.person.Addresses {
+		hashes, version := r.person.Keys.Hashes(a.Kind, a.Value)
+		if _, err := r.tx.Exec(ctx, "SELECT sb.subject_suppress($1, $2, $3, $4)", r.request.UID, a.Kind, hashes, version); err != nil {
+			return err
+		}
 	}
-	_, err := r.tx.Exec(ctx, "SELECT sb.subject_suppress($1, $2, $3)", r.request.UID, current, version)
-	return err
+	return nil
 }
 
 func (r *run) rectify(ctx context.Context) error {

@@ -142,6 +142,20 @@ func TestOptingOutSurvivesErasure(t *testing.T) {
 	}
 }
 
+// TestOptingOutByAnAddressUnderAnOlderKey reaches the guest, who has not written since the key
+// was rotated.
+func TestOptingOutByAnAddressUnderAnOlderKey(t *testing.T) {
+	s := newStage(t)
+	s.exec("DELETE FROM sb.contact_address WHERE kind = 'phone' AND contact_id = md5('anna')::uuid") // WhatsApp is left, under version 1
+	s.carryOut(request(contract.RequestOptOut, "uid-1"), s.person(contract.KindPhone, anna))
+	if n := s.count("SELECT count(*) FROM sb.conversation WHERE sb.suppressed(id) AND id = md5('vanna')::uuid"); n != 1 {
+		t.Error("the guest can be written to")
+	}
+	if n := s.count("SELECT count(*) FROM sb.contact_address WHERE key_version = 1"); n != 0 {
+		t.Errorf("%d addresses are hashed under the older key still", n)
+	}
+}
+
 func TestRectification(t *testing.T) {
 	s := newStage(t)
 	p := s.person(contract.KindPhone, anna)

@@ -129,25 +129,23 @@ END
 $$;
 -- +goose StatementEnd
 
--- subject_suppress sees to it that no address of the person is written to on any channel. p_hashes are under the current
--- key.
+-- subject_suppress sees to it that an address of the person is not written to on any channel. p_hashes are under every
+-- version of the key, the current one first: who is still known by an older one is brought to that.
 -- +goose StatementBegin
-CREATE FUNCTION sb.subject_suppress(p_request text, p_hashes bytea[], p_key_version integer) RETURNS void
+CREATE FUNCTION sb.subject_suppress(p_request text, p_kind text, p_hashes bytea[], p_key_version integer) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_hash  bytea;
-  v_count bigint := 0;
-  v_new   bigint;
+  v_count bigint;
 BEGIN
-  FOREACH v_hash IN ARRAY p_hashes LOOP
-    INSERT INTO sb.suppression (channel, address_hash, key_version, since) VALUES ('*', v_hash, p_key_version, clock_timestamp()) ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS v_new = ROW_COUNT;
-    IF v_new > 0 THEN
-      INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source) VALUES ('*', v_hash, p_key_version, 'stop', 'request');
-      v_count := v_count + 1;
-    END IF;
-  END LOOP;
+  IF cardinality(p_hashes) > 1 THEN
+    PERFORM sb.rehash(p_kind, p_hashes, p_key_version);
+  END IF;
+  INSERT INTO sb.suppression (channel, address_hash, key_version, since) VALUES ('*', p_hashes[1], p_key_version, clock_timestamp()) ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS v_count = ROW_COUNT;
+  IF v_count > 0 THEN
+    INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source) VALUES ('*', p_hashes[1], p_key_version, 'stop', 'request');
+  END IF;
   PERFORM sb.subject_note(p_request, 'done', 'Suppressions', v_count);
 END
 $$;
@@ -317,7 +315,7 @@ $$;
 -- +goose StatementEnd
 
 REVOKE ALL ON FUNCTION sb.subject_contacts(text[], bytea[]), sb.subject_rows(text), sb.subject_categories(), sb.subject_find(text, text[], bytea[]),
-  sb.subject_note(text, text, text, bigint), sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, bytea[], integer),
+  sb.subject_note(text, text, text, bigint), sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, text, bytea[], integer),
   sb.subject_rectify(text, text[], bytea[], text, text, bytea, bytea[], integer), sb.subject_export(text[], bytea[], text),
   sb.subject_files(text[], bytea[]), sb.subject_file(text[], bytea[], uuid, bigint, integer), sb.archive_begin(bytea), sb.archive_append(uuid, bytea),
   sb.archive_open(uuid, bytea), sb.archive_read(uuid, bytea, bigint, integer), sb.archive_remove(uuid, bytea), sb.archive_purge(),
@@ -326,7 +324,7 @@ REVOKE ALL ON FUNCTION sb.subject_contacts(text[], bytea[]), sb.subject_rows(tex
 GRANT USAGE ON SCHEMA sb TO sb_subject;
 GRANT SELECT ON sb.request_count, sb.receipt TO sb_subject;
 GRANT EXECUTE ON FUNCTION sb.subject_find(text, text[], bytea[]), sb.subject_erase(text, text[], bytea[]),
-  sb.subject_suppress(text, bytea[], integer), sb.subject_rectify(text, text[], bytea[], text, text, bytea, bytea[], integer),
+  sb.subject_suppress(text, text, bytea[], integer), sb.subject_rectify(text, text[], bytea[], text, text, bytea, bytea[], integer),
   sb.subject_note(text, text, text, bigint), sb.subject_export(text[], bytea[], text), sb.subject_files(text[], bytea[]),
   sb.subject_file(text[], bytea[], uuid, bigint, integer), sb.archive_begin(bytea), sb.archive_append(uuid, bytea),
   sb.subject_seal(text, bigint, text, text, text), sb.receipt_lock() TO sb_subject;

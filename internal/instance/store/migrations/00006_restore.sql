@@ -120,6 +120,9 @@ BEGIN
   INSERT INTO sb.receipt (sequence, policy, body, previous, digest) VALUES (p_sequence, '', p_body, p_previous, p_digest);
   INSERT INTO sb.restore (epoch, sequence, finished_at)
     SELECT p_epoch, p_sequence, CASE WHEN NOT EXISTS (SELECT FROM sb.retention_limit) THEN now() END;
+  -- What an opt-out that was carried out again has logged is no news either: told as such, it would undo a later START at
+  -- the next replay.
+  UPDATE sb.consent_log SET xid = '0' WHERE xid = pg_current_xact_id();
 END
 $$;
 -- +goose StatementEnd
@@ -138,7 +141,7 @@ GRANT SELECT ON sb.receipt TO sb_backup;
 GRANT USAGE ON SCHEMA sb TO sb_replay;
 GRANT SELECT ON sb.receipt, sb.restore TO sb_replay;
 GRANT EXECUTE ON FUNCTION sb.epoch(), sb.lacks(integer, bigint, text, xid8, bigint), sb.receipt_lock(),
-  sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, bytea[], integer),
+  sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, text, bytea[], integer),
   sb.restore_consent(timestamptz, text, bytea, integer, text, text), sb.restore_account(text),
   sb.restore_settle(), sb.restore_seal(integer, bigint, text, text, text) TO sb_replay;
 
