@@ -5,6 +5,22 @@ import "time"
 // ExportFormat names the form of an archive that `instance export` writes (docs/export.md).
 const ExportFormat = "switchboard/export/v1"
 
+// Where `instance export` learns what is asked for, when it uploads an archive.
+const (
+	EnvExport = "SWITCHBOARD_EXPORT" // an Export as JSON
+	// DirResources holds FileResources: what the operator has of the tenant, as YAML.
+	DirResources  = "/var/run/switchboard/resources"
+	FileResources = "resources.yaml"
+)
+
+// Export says to whom and where a tenant is exported. The store's credentials are in
+// DirObjectStore.
+type Export struct {
+	Recipient string      `json:"recipient"` // an age public key
+	Object    string      `json:"object"`    // its name in the store, without the prefix
+	Store     ObjectStore `json:"store"`
+}
+
 // ExportResult is the outcome of `instance export`.
 type ExportResult struct {
 	SnapshotAt time.Time `json:"snapshotAt"` // what it shows
