@@ -70,6 +70,7 @@ func newStage(t *testing.T) *stage {
 	for _, d := range []*pgxpool.Pool{admin, s.to.Admin(t)} {
 		exec(t, d, "INSERT INTO sb.hold (name, by_subject) VALUES ('case-9', true)")
 	}
+	exec(t, s.to.Admin(t), "INSERT INTO sb.hold_alias (hold, kind, address_hash) VALUES ('case-9', 'phone', sha256('2 by the keys of before'))")
 	exec(t, admin, "INSERT INTO sb.hold_alias (hold, kind, address_hash) VALUES ('case-9', 'phone', sha256('2'))")
 	exec(t, admin, "INSERT INTO sb.hold_contact (hold, contact_id) VALUES ('case-9', md5('c2')::uuid)")
 	exec(t, admin, "INSERT INTO sb.hold (name, by_subject, channel, expires_at) VALUES ('ended', false, 'front-desk', now() - interval '1 day')")

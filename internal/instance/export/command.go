@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -96,6 +97,10 @@ func Upload(ctx context.Context, pool *pgxpool.Pool, to *objectstore.Store, aske
 	}
 	if where != asked.Store.Location {
 		return contract.ExportResult{}, fmt.Errorf("the store says that the bucket is in %s, and spec.export that it is in %s: name a bucket of that location, or correct it", where, asked.Store.Location)
+	}
+	// Parts that an attempt left behind which was killed: no listing shows them. That they can't be looked for keeps nobody from going on.
+	if _, err := to.Abandon(ctx, asked.Object, time.Now()); err != nil {
+		o.Log.Warn("looking for uploads that were killed", "error", err.Error())
 	}
 	from, archive := io.Pipe()
 	ctx, cancel := context.WithCancel(ctx)

@@ -178,16 +178,22 @@ $$;
 -- +goose StatementEnd
 
 -- adopt_holds names those of the archive's holds, as rows of sb.hold, that have not ended and are not in force here as they
--- were: what they keep would go with the next migration.
+-- were: what they keep would go with the next migration. The addresses of those that are were hashed by keys that the
+-- archive's have replaced since: they go, and the archive's follow. Were they left, the next migration would find addresses
+-- that are named no more, and let go the guests who bore one of them before.
 -- +goose StatementBegin
 CREATE FUNCTION sb.adopt_holds(p_rows jsonb[]) RETURNS SETOF text
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT r.name FROM unnest(p_rows) l, jsonb_populate_record(NULL::sb.hold, l) r
-  WHERE (r.expires_at IS NULL OR r.expires_at > now()) AND NOT EXISTS (
-    SELECT FROM sb.hold h WHERE h.name = r.name AND (h.by_subject, h.conversation_id, h.channel, h.from_at, h.to_at, h.expires_at)
-      IS NOT DISTINCT FROM (r.by_subject, r.conversation_id, r.channel, r.from_at, r.to_at, r.expires_at))
-  ORDER BY 1
+BEGIN
+  PERFORM sb.adopting();
+  DELETE FROM sb.hold_alias x USING unnest(p_rows) l WHERE x.hold = l ->> 'name';
+  RETURN QUERY SELECT r.name FROM unnest(p_rows) l, jsonb_populate_record(NULL::sb.hold, l) r
+    WHERE (r.expires_at IS NULL OR r.expires_at > now()) AND NOT EXISTS (
+      SELECT FROM sb.hold h WHERE h.name = r.name AND (h.by_subject, h.conversation_id, h.channel, h.from_at, h.to_at, h.expires_at)
+        IS NOT DISTINCT FROM (r.by_subject, r.conversation_id, r.channel, r.from_at, r.to_at, r.expires_at))
+    ORDER BY 1;
+END
 $$;
 -- +goose StatementEnd
 
