@@ -36,6 +36,7 @@ demo: tools $(CLUSTER) load ## Do the main job on a real cluster: two clients on
 
 .PHONY: test
 test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race detector.
+	cd test/standin/s3 && go tool -n versitygw >/dev/null # so that no test waits for its build
 	KUBEBUILDER_ASSETS=$(call built,kube-apiserver etcd kubectl) \
 		go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
 	cd hack/localcluster && go test -race ./...
@@ -96,6 +97,7 @@ verify: generate ## Fail when generated files or go.mod are stale.
 	go mod tidy -diff
 	cd hack/localcluster && go mod tidy -diff
 	cd test/chart && go mod tidy -diff
+	cd test/standin/s3 && go mod tidy -diff
 	@git diff --exit-code -- api config docs/api.md charts || { echo "generated files are stale: run 'make generate' and commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config docs/api.md charts)" || { git status --porcelain -- api config docs/api.md charts; echo "generated files are not checked in: run 'make generate' and commit"; exit 1; }
 

@@ -145,6 +145,10 @@ const (
 	ReasonHeld = "Held"
 	// ReasonCounting: the rows of a tenant are counted before they are erased.
 	ReasonCounting = "Counting"
+	// ReasonExporting: a tenant is taken out as a file before it is erased.
+	ReasonExporting = "Exporting"
+	// ReasonExportFailed: it could not be, and nothing is erased.
+	ReasonExportFailed = "ExportFailed"
 	// ReasonObjectsRemain: objects in the namespace have not gone yet.
 	ReasonObjectsRemain = "ObjectsRemain"
 	// ReasonVolumesRemain: volumes of the namespace have not been removed yet.

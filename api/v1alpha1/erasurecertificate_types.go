@@ -83,6 +83,9 @@ type ErasureCertificateSpec struct {
 	// evidence is the newest receipt of the tenant, which the ledger keeps.
 	// +optional
 	Evidence *Evidence `json:"evidence,omitempty"`
+	// export is the file that the tenant was taken out as before.
+	// +optional
+	Export *Exported `json:"export,omitempty"`
 	// envelope is all of this as an in-toto statement, signed by the operator in a DSSE envelope (JSON).
 	// +required
 	// +kubebuilder:validation:MinLength=1

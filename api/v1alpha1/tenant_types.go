@@ -107,6 +107,11 @@ type TenantSpec struct {
 	// deletionPolicy says what becomes of the data when this Tenant is deleted. Default: Retain.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// export of the tenant as a file, before deletionPolicy Erase erases it. Nothing is erased before the file was read back
+	// whole. Default: none.
+	// +optional
+	Export *Export `json:"export,omitempty"`
 }
 
 // Plan is the size of an instance.
@@ -183,6 +188,9 @@ type TenantStatus struct {
 	// erasure is what is known of a tenant that is being erased: it goes into the ErasureCertificate.
 	// +optional
 	Erasure *Erasure `json:"erasure,omitempty"`
+	// export is the file that a tenant which is being erased was taken out as.
+	// +optional
+	Export *Exported `json:"export,omitempty"`
 }
 
 // BackupStatus is what the newest backups told.

@@ -41,7 +41,7 @@ type streams struct {
 }
 
 func commands() []command {
-	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand}
+	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand, exportCommand, adoptCommand}
 }
 
 func main() {
@@ -93,7 +93,7 @@ func (c command) execute(ctx context.Context, args []string, in io.Reader, out, 
 	}
 	// What a command prints for its caller must stay apart from the log.
 	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
-	if slices.Contains([]string{importCommand.name, verifyCommand.name, accessCommand.name}, c.name) {
+	if slices.Contains([]string{importCommand.name, verifyCommand.name, accessCommand.name, exportCommand.name, adoptCommand.name}, c.name) {
 		log = slog.New(slog.NewJSONHandler(errs, &slog.HandlerOptions{Level: level}))
 	}
 	slog.SetDefault(log)

@@ -140,7 +140,7 @@ func accessFromPod(
 		return nil, err
 	}
 	var out, errs bytes.Buffer
-	if err := run(ctx, config, pod, command, remotecommand.StreamOptions{Stdin: about, Stdout: &out, Stderr: &errs}); err != nil {
+	if err := run(ctx, config, pod, contract.ComponentServe, command, remotecommand.StreamOptions{Stdin: about, Stdout: &out, Stderr: &errs}); err != nil {
 		return nil, fmt.Errorf("running instance access in pod %s: %w: %s", pod, err, lastLine(errs.String()))
 	}
 	entries := []contract.Access{}

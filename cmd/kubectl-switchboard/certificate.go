@@ -177,6 +177,10 @@ func printCertificate(out io.Writer, c checkedCertificate, o certificateOptions)
 		}
 		fmt.Fprintf(w, "%-10s %s\n", title, what)
 	}
+	if x := c.Shown.Export; x != nil {
+		fmt.Fprintf(w, "exported   %s in bucket %s of %s, as of %s\n", x.Object, x.Bucket, x.Endpoint, x.SnapshotAt.Format(time.RFC3339))
+		fmt.Fprintf(w, "           %d bytes, sha256 %s, to %s\n", x.Bytes, x.SHA256, x.Recipient)
+	}
 	if c.Shown.Head != nil {
 		fmt.Fprintf(w, "receipts   up to %d:%s, in the ledger\n", c.Shown.Head.Sequence, c.Shown.Head.Digest)
 	}

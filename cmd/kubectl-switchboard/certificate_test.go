@@ -22,7 +22,10 @@ func aCertificate(t *testing.T, key statement.PrivateKey) *v1alpha1.ErasureCerti
 	at := metav1.NewTime(time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC))
 	tenant := &v1alpha1.Tenant{
 		ObjectMeta: metav1.ObjectMeta{Name: "hotel-berlin", UID: types.UID("3f9b1c64-0000-4000-8000-000000000001"), DeletionTimestamp: &at},
-		Spec:       v1alpha1.TenantSpec{Region: "eu-central"},
+		Spec:       v1alpha1.TenantSpec{Region: "eu-central", Export: &v1alpha1.Export{}},
+		Status: v1alpha1.TenantStatus{Export: &v1alpha1.Exported{
+			Object: "hotels/a.tar.gz.age", Endpoint: "https://s3.example", Bucket: "handover", Recipient: "age1x", SHA256: "cd", Bytes: 9, SnapshotAt: at, Sequence: 12,
+		}},
 	}
 	c := plan.Certificate(plan.Tenant{Tenant: tenant, OperatorNamespace: "switchboard-system"}, v1alpha1.Erasure{
 		Counted: true, Counts: []v1alpha1.CategoryCount{{Category: "Messages", Rows: 7}}, Volumes: []string{"pv-1"},
@@ -53,9 +56,10 @@ func TestACertificateIsCheckedOffline(t *testing.T) {
 	}{
 		"genuine": {nil, key, exitWhole, []string{
 			"tenant     hotel-berlin (3f9b1c64-0000-4000-8000-000000000001), region eu-central", "counted    7 rows", "PersistentVolume pv-1",
-			"receipts   up to 12:ab", "note      NotChecked: Not checked: copies", "The certificate is genuine.",
+			"receipts   up to 12:ab", "exported   hotels/a.tar.gz.age in bucket handover of https://s3.example", "9 bytes, sha256 cd, to age1x", "note      NotChecked: Not checked: copies", "The certificate is genuine.",
 		}},
 		"a count made smaller":     {func(c *v1alpha1.ErasureCertificate) { c.Spec.Counts[0].Rows = 1 }, key, exitFindings, []string{"PROBLEM   CertificateEdited: ", "was signed: counts."}},
+		"another file's digest":    {func(c *v1alpha1.ErasureCertificate) { c.Spec.Export.SHA256 = "ef" }, key, exitFindings, []string{"CertificateEdited", "export"}},
 		"another tenant's":         {func(c *v1alpha1.ErasureCertificate) { c.Spec.Tenant = "hotel-boston" }, key, exitFindings, []string{"CertificateEdited", "tenant"}},
 		"signed by nobody known":   {nil, other, exitFindings, []string{"PROBLEM   UnknownKey: "}},
 		"an envelope that is none": {func(c *v1alpha1.ErasureCertificate) { c.Spec.Envelope = "{}" }, key, exitFindings, []string{"PROBLEM   BadStatement: ", "can't be relied upon"}},

@@ -97,7 +97,7 @@ func fromPod(ctx context.Context, reader client.Reader, config *rest.Config, ten
 	var errs bytes.Buffer
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, config, pod, []string{"/instance", "verify", "--export"}, remotecommand.StreamOptions{Stdout: in, Stderr: &errs})
+		err := run(ctx, config, pod, contract.ComponentServe, []string{"/instance", "verify", "--export"}, remotecommand.StreamOptions{Stdout: in, Stderr: &errs})
 		_ = in.Close()
 		ended <- err
 	}()
@@ -133,7 +133,7 @@ func lastLine(text string) string {
 
 // run runs a command in a pod, by web sockets as kubectl exec does, or by SPDY where a
 // proxy in between knows no others.
-func run(ctx context.Context, config *rest.Config, pod types.NamespacedName, command []string, streams remotecommand.StreamOptions) error {
+func run(ctx context.Context, config *rest.Config, pod types.NamespacedName, container string, command []string, streams remotecommand.StreamOptions) error {
 	config = rest.CopyConfig(config)
 	config.GroupVersion, config.APIPath = &corev1.SchemeGroupVersion, "/api"
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
@@ -142,7 +142,7 @@ func run(ctx context.Context, config *rest.Config, pod types.NamespacedName, com
 		return err
 	}
 	url := c.Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").VersionedParams(&corev1.PodExecOptions{
-		Container: contract.ComponentServe, Command: command, Stdin: streams.Stdin != nil, Stdout: true, Stderr: true,
+		Container: container, Command: command, Stdin: streams.Stdin != nil, Stdout: true, Stderr: true,
 	}, scheme.ParameterCodec).URL()
 	sockets, err := remotecommand.NewWebSocketExecutor(config, "GET", url.String())
 	if err != nil {

@@ -37,7 +37,7 @@ func (o outcome) says(t *testing.T, code int, parts ...string) {
 }
 
 func TestHelpTeaches(t *testing.T) {
-	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}} {
 		o := plugin(t, "", args...)
 		o.says(t, exitWhole, "kubectl switchboard")
 		if o.errs != "" || strings.Contains(o.out, "kubectl-switchboard audit") {
@@ -50,6 +50,8 @@ func TestHelpTeaches(t *testing.T) {
 func TestMistakesAreToldAsSuch(t *testing.T) {
 	for _, args := range [][]string{
 		{"adit"}, {"audit", "verfy"}, {"audit", "verify"}, {"audit", "verify", "a", "b"}, {"audit", "verify", "a", "--nonsense"},
+		{"export"}, {"export", "a"}, {"export", "a", "--to", "age1nobody"}, {"export", "a", "b", "--to", "age1nobody"},
+		{"import"}, {"import", "a"}, {"import", "a", "--identity", "key.txt", "--digest", "xyz"},
 		{"restore"}, {"restore", "a"}, {"restore", "a", "b", "--backup", "latest"},
 		{"audit", "access"}, {"audit", "access", "a", "-o", "yaml"}, {"audit", "access", "a", "--since", "yesterday"},
 		{"audit", "certificate"}, {"audit", "certificate", "a", "-o", "yaml"}, {"audit", "certificate", "a", "--file", "b"},

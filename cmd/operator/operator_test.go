@@ -51,6 +51,7 @@ func TestOperator(t *testing.T) {
 	t.Run("a client that stays as asked for", func(t *testing.T) { steadfast(t, c) })
 	t.Run("what fails", func(t *testing.T) { whatFails(t, c) })
 	t.Run("kept, and taken up again", func(t *testing.T) { keptAndTakenUp(t, c) })
+	t.Run("exported, and erased", func(t *testing.T) { exportedAndErased(t, c) })
 	t.Run("erased", func(t *testing.T) { erased(t, c) })
 	t.Run("mended", func(t *testing.T) { mended(t, c) })
 	t.Run("rotated", func(t *testing.T) { rotated(t, c) })

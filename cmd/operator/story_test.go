@@ -149,7 +149,7 @@ func clientsLife(t *testing.T, c testCluster) {
 					logins = append(logins, s.Name)
 				}
 			}
-			want := []string{"database-admin-v1", "database-backup-v2", "database-connector-front-desk-v2", "database-replay-v2", "database-retain-v2", "database-serve-v2", "database-subject-v2"}
+			want := []string{"database-admin-v1", "database-adopt-v2", "database-backup-v2", "database-connector-front-desk-v2", "database-export-v2", "database-replay-v2", "database-retain-v2", "database-serve-v2", "database-subject-v2"}
 			if !slices.Equal(logins, want) {
 				return fmt.Errorf("there are %v, want %v", logins, want)
 			}

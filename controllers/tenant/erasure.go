@@ -73,13 +73,13 @@ func (r *Reconciler) count(ctx context.Context, s *scope) error {
 	wait := &step.Wait{Condition: v1alpha1.ConditionTerminating, Reason: v1alpha1.ReasonCounting, Message: "what is to be erased is counted by Job " + name.Count}
 	told, err := r.counted(ctx, s)
 	var pending *pendingError
-	switch late := r.Now().Sub(s.tenant.DeletionTimestamp.Time) > plan.CountDeadline*time.Second; {
+	switch {
 	case err == nil:
 		erasure.Counted = true
 		for _, c := range told.Counts {
 			erasure.Counts = append(erasure.Counts, v1alpha1.CategoryCount{Category: c.Category, Rows: c.Rows})
 		}
-	case errors.As(err, &pending) && !late && !pending.never:
+	case errors.As(err, &pending) && !pending.never:
 		wait.After = 5 * time.Second
 		return wait
 	case errors.As(err, &pending):
@@ -129,8 +129,9 @@ func (r *Reconciler) counted(ctx context.Context, s *scope) (contract.CountResul
 		return *job.Result.Count, nil
 	case job.Done || job.Failed:
 		return contract.CountResult{}, &pendingError{orNothing(job.Result.Error), true}
-	default:
-		return contract.CountResult{}, &pendingError{"the Job that counts did not end in time" + detail(job.Result.Error), false}
+	default: // the time that holds and an export took before does not count
+		late := r.Now().Sub(job.Job.CreationTimestamp.Time) > plan.CountDeadline*time.Second
+		return contract.CountResult{}, &pendingError{"the Job that counts did not end in time" + detail(job.Result.Error), late}
 	}
 }
 

@@ -57,7 +57,8 @@ const askAgain = 5 * time.Second
 
 // components that log in to the tenant's database.
 func (s *scope) components() []string {
-	all := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup}
+	all := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup,
+		contract.ComponentExport, contract.ComponentAdopt}
 	for _, c := range s.channels {
 		all = append(all, contract.ComponentConnector(c.Name))
 	}
@@ -99,7 +100,7 @@ func (r *Reconciler) moved(ctx context.Context, s *scope, component string) (boo
 	switch component {
 	case contract.ComponentRetain:
 		return r.runsMoved(ctx, s)
-	case contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup: // the next Job takes the newest
+	case contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup, contract.ComponentExport, contract.ComponentAdopt: // the next Job takes the newest
 		active, err := observe.ActiveJobs(ctx, r.Client, s.tenant.Name, s.in.Namespace(), component)
 		return active == 0, err
 	}

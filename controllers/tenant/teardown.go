@@ -37,6 +37,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 	if s.tenant.Spec.DeletionPolicy == v1alpha1.DeletionErase {
 		steps = []step.Step{
 			{Name: "keep what a hold keeps", Do: with(r.waitForHolds)},
+			{Name: "take it out as a file", Do: with(r.export)},
 			{Name: "count what goes", Do: with(r.count)},
 			{Name: "end what runs", Do: with(r.endWorkloads)},
 			{Name: "erase the namespace", Do: with(r.eraseNamespace)},

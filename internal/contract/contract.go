@@ -61,6 +61,9 @@ const (
 	DirBackupKey = "/var/run/switchboard/backup-key"
 	// DirData is the volume of the database, in which pgdata is its data directory (restore only).
 	DirData = "/var/lib/postgresql/data"
+	// DirObjectStore holds FileAccessKeyID and FileSecretAccessKey, and FileSessionToken where
+	// there is one: credentials of the ObjectStore.
+	DirObjectStore = "/var/run/switchboard/object-store"
 	// DirReplay holds FileReplay (replay only).
 	DirReplay = "/var/run/switchboard/replay"
 )
@@ -83,6 +86,10 @@ const (
 	FileIdentity  = "identity"
 	FileAnchor    = "anchor.json"
 	FileReplay    = "replay.json.gz"
+	// The keys of the Secret with an object store's credentials.
+	FileAccessKeyID     = "accessKeyID"
+	FileSecretAccessKey = "secretAccessKey"
+	FileSessionToken    = "sessionToken"
 	// FileAuthToken is the key of a Twilio channel's Secret with its auth token.
 	FileAuthToken = "authToken"
 )
@@ -95,13 +102,14 @@ const (
 	EnvRegion = "SWITCHBOARD_REGION" // the Region's name
 	// EnvPublicURL is the origin under which guests, staff and providers reach the
 	// tenant, without a trailing slash: https://hotel-berlin.example.
-	EnvPublicURL = "SWITCHBOARD_PUBLIC_URL"
-	EnvSetup     = "SWITCHBOARD_SETUP"     // migrate: a Setup as JSON
-	EnvChannel   = "SWITCHBOARD_CHANNEL"   // connect: a Channel as JSON
-	EnvRetention = "SWITCHBOARD_RETENTION" // retain: a Retention as JSON
-	EnvRequest   = "SWITCHBOARD_REQUEST"   // subject: a Request as JSON
-	EnvKeepDays  = "SWITCHBOARD_KEEP_DAYS" // backup: days of 24 hours that a copy is kept
-	EnvBackup    = "SWITCHBOARD_BACKUP"    // restore: a file's name, or latest
+	EnvPublicURL   = "SWITCHBOARD_PUBLIC_URL"
+	EnvSetup       = "SWITCHBOARD_SETUP"        // migrate: a Setup as JSON
+	EnvChannel     = "SWITCHBOARD_CHANNEL"      // connect: a Channel as JSON
+	EnvRetention   = "SWITCHBOARD_RETENTION"    // retain: a Retention as JSON
+	EnvRequest     = "SWITCHBOARD_REQUEST"      // subject: a Request as JSON
+	EnvKeepDays    = "SWITCHBOARD_KEEP_DAYS"    // backup: days of 24 hours that a copy is kept
+	EnvBackup      = "SWITCHBOARD_BACKUP"       // restore: a file's name, or latest
+	EnvObjectStore = "SWITCHBOARD_OBJECT_STORE" // an ObjectStore as JSON; unset: the tenant has none
 	// EnvTerminationLog is where a Job writes its result; /dev/termination-log when unset.
 	EnvTerminationLog = "SWITCHBOARD_TERMINATION_LOG"
 )

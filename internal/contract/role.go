@@ -16,6 +16,10 @@ const (
 	ComponentReplay = "replay"
 	// ComponentBackup copies the whole server by replication.
 	ComponentBackup = "backup"
+	// ComponentExport reads a tenant out into an archive.
+	ComponentExport = "export"
+	// ComponentAdopt brings an archive into a database that holds nothing yet.
+	ComponentAdopt = "adopt"
 )
 
 // AdminRole is the superuser that the database's image creates. Only `instance

@@ -57,8 +57,11 @@ func (v *Verifier) expected(s Sealed) {
 
 // expectedWithin does so for what the receipt says.
 func (v *Verifier) expectedWithin(r Receipt) {
+	if v.adopts(r) {
+		return
+	}
 	if v.expect.Tenant != "" && r.Tenant != v.expect.Tenant {
-		v.find(problem(OtherTenant, r.Sequence, "Receipt %d is of another tenant than %s.", r.Sequence, v.expect.Tenant))
+		v.others.add(r.Sequence)
 	}
 	if v.expect.Policies == nil || r.Kind != KindRetention || v.expect.Policies[Policy{r.Policy, r.PolicyDigest}] {
 		return
@@ -72,6 +75,9 @@ func (v *Verifier) expectedWithin(r Receipt) {
 
 // finishExpected tells of each kind once, however many receipts it concerns.
 func (v *Verifier) finishExpected() {
+	if s := v.others; s.count > 0 {
+		v.find(problem(OtherTenant, s.from, "%s of another tenant than %s.", s, v.expect.Tenant))
+	}
 	if s := v.swapped; s.count > 0 {
 		v.find(problem(SwappedPolicy, s.from, "%s of rules that the ledger does not know: the policy was swapped for another, or what the run told was lost. The digest of the rules is the receipt's policyDigest.", s))
 	}

@@ -53,6 +53,8 @@ type Receipt struct {
 	Request *Request `json:"request,omitempty"`
 	// Restored is set in a receipt of a database that was put back, and brought up to what is known.
 	Restored *contract.Restored `json:"restored,omitempty"`
+	// Adopted is set in a receipt of a tenant that was brought in from elsewhere.
+	Adopted *contract.Adopted `json:"adopted,omitempty"`
 	// StartedAt is the instant from which the cutoffs are counted back.
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt"`
@@ -75,11 +77,12 @@ const (
 	KindRetention = "retention"
 	KindRequest   = "request"
 	KindRestore   = "restore"
+	KindAdopted   = "adopted"
 )
 
 // KnownKind says whether a kind of receipts is known here.
 func KnownKind(kind string) bool {
-	return kind == KindRetention || kind == KindRequest || kind == KindRestore
+	return kind == KindRetention || kind == KindRequest || kind == KindRestore || kind == KindAdopted
 }
 
 // Request tells how a request of a person was carried out, without naming anyone.

@@ -25,6 +25,7 @@ type Verifier struct {
 	expect                     Expectation
 	anchorSeen                 bool
 	resealed, swapped, unknown span
+	others                     span // receipts of other tenants
 	report                     Report
 }
 

@@ -71,6 +71,13 @@ func Replay(epoch int32) string { return fmt.Sprintf("replay-%d", epoch) }
 // Restore names the Job that puts a backup back, by the hash of what asked for it.
 func Restore(hash string) string { return "restore-" + hash }
 
+// Export names the Job that takes a tenant out, and the ConfigMap and NetworkPolicy of it, by the
+// hash of what was asked for.
+func Export(hash string) string { return "export-" + hash }
+
+// ExportObject names the file in its bucket: of a later Tenant of the name, another.
+func ExportObject(tenant, uid string) string { return Certificate(tenant, uid) + ".tar.gz.age" }
+
 // Admin is the component of the database's superuser.
 const Admin = "admin"
 

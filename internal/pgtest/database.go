@@ -38,7 +38,8 @@ type Database struct {
 // of every login role, no limits.
 func Input() migrate.Input {
 	in := migrate.Input{Staff: &migrate.Staff{Email: StaffEmail, Password: Password}}
-	components := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup}
+	components := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup,
+		contract.ComponentExport, contract.ComponentAdopt}
 	for _, name := range []string{Channel, OtherChannel} {
 		in.Setup.Channels = append(in.Setup.Channels, contract.SetupChannel{Name: name, Type: contract.ChannelTypeTwilioSMS})
 		components = append(components, contract.ComponentConnector(name))
@@ -257,6 +258,18 @@ func (d *Database) Subject(t testing.TB) *pgxpool.Pool {
 func (d *Database) Replay(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	return d.Pool(t, contract.LoginRole(contract.ComponentReplay, 1))
+}
+
+// Export opens the database as `instance export` does.
+func (d *Database) Export(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return d.Pool(t, contract.LoginRole(contract.ComponentExport, 1))
+}
+
+// Adopt opens the database as `instance adopt` does.
+func (d *Database) Adopt(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return d.Pool(t, contract.LoginRole(contract.ComponentAdopt, 1))
 }
 
 // Limits puts a policy in force: days to retain by category.

@@ -49,6 +49,9 @@ func Certificate(in Tenant, erasure v1alpha1.Erasure, head *v1alpha1.Evidence, n
 			Destroyed: []string{"Namespace " + in.Namespace(), "Secret " + in.OperatorNamespace + "/" + name.CA(in.Tenant.Name)},
 		},
 	}
+	if in.Tenant.Spec.Export != nil {
+		c.Spec.Export = in.Tenant.Status.Export
+	}
 	for _, row := range erasure.Counts {
 		c.Spec.Rows += row.Rows
 	}
@@ -71,6 +74,15 @@ func ErasureOf(spec v1alpha1.ErasureCertificateSpec) statement.Erasure {
 	}
 	for _, c := range spec.Counts {
 		e.Counts = append(e.Counts, contract.CategoryCount{Category: c.Category, Rows: c.Rows})
+	}
+	if x := spec.Export; x != nil {
+		e.Export = &statement.Exported{
+			Object: x.Object, Endpoint: x.Endpoint, Bucket: x.Bucket, Recipient: x.Recipient, SHA256: x.SHA256, Bytes: x.Bytes,
+			SnapshotAt: x.SnapshotAt.UTC(), Sequence: x.Sequence,
+		}
+		for _, c := range x.Counts {
+			e.Export.Counts = append(e.Export.Counts, contract.CategoryCount{Category: c.Category, Rows: c.Rows})
+		}
 	}
 	if spec.Evidence != nil {
 		e.Head = &contract.ChainLink{Sequence: spec.Evidence.Sequence, Digest: spec.Evidence.Digest}

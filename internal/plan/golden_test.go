@@ -42,7 +42,7 @@ func everything(t *testing.T, dir string) []client.Object {
 		Tenant: tenant, Region: region, OperatorNamespace: name.OperatorNamespace, Gateway: true,
 		Images: plan.Images{Instance: "instance:test", Postgres: "postgres:test"},
 		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1, contract.ComponentSubject: 1,
-			contract.ComponentReplay: 1, contract.ComponentBackup: 1},
+			contract.ComponentReplay: 1, contract.ComponentBackup: 1, contract.ComponentExport: 1, contract.ComponentAdopt: 1},
 	}
 	logins := []plan.Login{
 		{Component: contract.ComponentServe, Version: 1}, {Component: contract.ComponentServe, Version: 2},
@@ -88,6 +88,10 @@ func everything(t *testing.T, dir string) []client.Object {
 		objects = append(objects, plan.Backups(in, b, days)...)
 		objects = append(objects, plan.RestoreJob(in, "latest 2026-11-24T09:00:00Z", "latest"))
 	}
+	if tenant.Spec.Export != nil {
+		objects = append(objects, plan.Export(in, []byte("kind: Tenant\n"))...)
+	}
+	objects = append(objects, plan.StandBy(in, contract.ComponentAdopt, "adopt-abcde", 24))
 	replay, err := plan.Replay(in, contract.Replay{})
 	if err != nil {
 		t.Fatal(err)
@@ -165,12 +169,17 @@ func TestEveryPodIsConfined(t *testing.T) {
 				pods++
 				confined(t, o.GetName(), pod, plan.NodeSelector(region))
 			}
-			// Database, migrate, serve, replay and count; a connector per channel, a run per policy, a Job per request;
-			// backup and restore where they are asked for.
-			want := 5 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
+			// Database, migrate, serve, adopt, replay and count; a connector per channel, a run per policy, a Job per request;
+			// backup and restore, and an export, where they are asked for.
+			want := 6 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
 				len(all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml"))
 			if region.Spec.Database != nil && region.Spec.Database.Backup != nil {
 				want += 2
+			}
+			tenant := &v1alpha1.Tenant{}
+			read(t, filepath.Join(dir, "tenant.yaml"), tenant)
+			if tenant.Spec.Export != nil {
+				want++
 			}
 			if pods != want {
 				t.Errorf("%d pods were looked at, %d were expected", pods, want)

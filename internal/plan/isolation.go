@@ -16,6 +16,7 @@ import (
 func Isolation(in Tenant) []client.Object {
 	return []client.Object{
 		DefaultDeny(in), allowDNS(in), databasePolicy(in), migratePolicy(in), retainPolicy(in), servePolicy(in), subjectPolicy(in), replayPolicy(in),
+		exportPolicy(in), adoptPolicy(in),
 		quota(in), limits(in),
 	}
 }
@@ -31,6 +32,8 @@ const (
 	componentAnchor    = "anchor"
 	componentBackup    = contract.ComponentBackup
 	componentRestore   = "restore"
+	componentExport    = contract.ComponentExport
+	componentAdopt     = contract.ComponentAdopt
 	componentConnector = "connector"
 	componentIsolation = "isolation"
 )
@@ -73,7 +76,7 @@ func databasePolicy(in Tenant) *networkingv1.NetworkPolicy {
 	clients := networkingv1.NetworkPolicyIngressRule{
 		From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
 			Key: labelComponent, Operator: metav1.LabelSelectorOpIn,
-			Values: []string{componentBackup, componentConnector, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject},
+			Values: []string{componentAdopt, componentBackup, componentConnector, componentExport, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject},
 		}}}}},
 		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
 	}

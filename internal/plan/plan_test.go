@@ -28,6 +28,8 @@ func podOf(o client.Object) *corev1.PodSpec {
 		return &o.Spec.Template.Spec
 	case *batchv1.CronJob:
 		return &o.Spec.JobTemplate.Spec.Template.Spec
+	case *corev1.Pod:
+		return &o.Spec
 	}
 	return nil
 }

@@ -30,8 +30,23 @@ type Erasure struct {
 	Counts    []contract.CategoryCount `json:"counts,omitempty"`
 	Destroyed []string                 `json:"destroyed,omitempty"` // KIND NAME
 	Unchecked []string                 `json:"unchecked,omitempty"`
+	// Export is the file that the tenant was taken out as before; nil for none.
+	Export *Exported `json:"export,omitempty"`
 	// Head is the newest receipt, which the ledger keeps; nil for none.
 	Head *contract.ChainLink `json:"head,omitempty"`
+}
+
+// Exported tells of a file that a tenant was taken out as.
+type Exported struct {
+	Object     string                   `json:"object"`
+	Endpoint   string                   `json:"endpoint"`
+	Bucket     string                   `json:"bucket"`
+	Recipient  string                   `json:"recipient"` // an age public key
+	SHA256     string                   `json:"sha256"`    // hex, of the file as it was read back
+	Bytes      int64                    `json:"bytes"`
+	SnapshotAt time.Time                `json:"snapshotAt"`
+	Sequence   int64                    `json:"sequence"` // of the newest receipt in it; 0 for none
+	Counts     []contract.CategoryCount `json:"counts,omitempty"`
 }
 
 func (e Erasure) subject() string { return fmt.Sprintf("tenant/%s/%s", e.Tenant, e.TenantUID) }

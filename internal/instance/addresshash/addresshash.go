@@ -65,6 +65,10 @@ func Load(dir string) (*Keys, error) {
 	return k, nil
 }
 
+// Versions gives the keys themselves, by their version: what they hashed is worthless
+// elsewhere without them.
+func (k *Keys) Versions() map[int][]byte { return maps.Clone(k.keys) }
+
 // Hash gives the HMAC-SHA-256 of an address under the current key, and the key's
 // version. address is normalised: E.164 for kind phone.
 func (k *Keys) Hash(kind, address string) (hash []byte, version int) {

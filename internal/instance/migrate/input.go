@@ -120,6 +120,7 @@ func (in Input) groups() []string {
 	groups := []string{
 		contract.GroupRole(contract.ComponentServe), contract.GroupRole(contract.ComponentRetain), contract.GroupRole(contract.ComponentSubject),
 		contract.GroupRole(contract.ComponentReplay), contract.GroupRole(contract.ComponentBackup),
+		contract.GroupRole(contract.ComponentExport), contract.GroupRole(contract.ComponentAdopt),
 	}
 	for _, c := range in.Setup.Channels {
 		groups = append(groups, contract.GroupRole(contract.ComponentConnector(c.Name)))

@@ -31,9 +31,15 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 			if !strings.Contains(guarded, "cutoff('"+category+"'") {
 				t.Errorf("%s: rows of sb.%s are shown to whom %q", category, table, guarded)
 			}
-			more := ask[int64](t, admin, "SELECT count(*) FROM pg_policy WHERE polrelid = ('sb.' || $1)::regclass AND polname <> 'live'", table)
+			// Exports also see what has expired and is held.
+			more := ask[int64](t, admin, `SELECT count(*) FROM pg_policy WHERE polrelid = ('sb.' || $1)::regclass AND polname <> 'live'
+				AND (polname, polroles) IS DISTINCT FROM ('held', ARRAY['sb_export'::regrole::oid])`, table)
 			if more != 0 {
 				t.Errorf("sb.%s has %d more policies, each of which shows more", table, more)
+			}
+			held := ask[*string](t, admin, `SELECT (SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = ('sb.' || $1)::regclass AND polname = 'held' AND polcmd = '*')`, table)
+			if want := "(cardinality(sb.export_holds('" + category + "'"; held != nil && !strings.Contains(*held, " AND "+want) {
+				t.Errorf("sb.%s shows to exports what %s, which does not ask for %s", table, *held, want)
 			}
 		}
 	})
@@ -74,6 +80,10 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"add_file":           "gives the id of a file whose bytes the caller has",
 		"subject_file":       "asks subject_files",
 		"subject_rows":       "gives SQL for those that ask",
+		"adopt_tables":       "gives SQL for adopt_rows, which asks",
+		"adopt_file":         "writes",
+		"adopt_whole":        "says yes or no",
+		"adopt_seal":         "counts what it wrote, and removes files that nothing refers to",
 	}
 	reads := regexp.MustCompile(`(?i)\b(?:FROM|JOIN|USING|UPDATE)\s+sb\.(message|message_body|attachment|file|contact|contact_address|conversation|staff|access_log|web_chat_session|integration_data|testimonial)\b|retention_table`)
 	t.Run("functions of the owner ask for the cutoff", func(t *testing.T) {

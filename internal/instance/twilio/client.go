@@ -3,7 +3,6 @@ package twilio
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/crypto/x509roots/fallback/bundle"
-
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/trust"
 )
 
 const (
@@ -40,9 +38,9 @@ type Client struct {
 
 // NewClient makes a client. token gives the account's auth token as it is now.
 func NewClient(channel contract.TwilioSMS, token func() (string, error)) (*Client, error) {
-	roots, err := trusted(channel.CABundle)
+	roots, err := trust.Authorities(channel.CABundle)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the channel's caBundle: %w", err)
 	}
 	return &Client{
 		channel: channel, token: token,
@@ -60,30 +58,6 @@ func NewClient(channel contract.TwilioSMS, token func() (string, error)) (*Clien
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
-}
-
-// trusted gives the authorities that Twilio's API may prove itself by. An image
-// without any of its own gets those that Mozilla trusts.
-func trusted(caBundle string) (*x509.CertPool, error) {
-	if caBundle != "" {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM([]byte(caBundle)) {
-			return nil, errors.New("reading the channel's caBundle: it holds no PEM certificate")
-		}
-		return pool, nil
-	}
-	if pool, err := x509.SystemCertPool(); err == nil && !pool.Equal(x509.NewCertPool()) {
-		return pool, nil
-	}
-	pool := x509.NewCertPool()
-	for root := range bundle.Roots() {
-		certificate, err := x509.ParseCertificate(root.Certificate)
-		if err != nil {
-			return nil, fmt.Errorf("reading the public authorities: %w", err)
-		}
-		pool.AddCertWithConstraint(certificate, root.Constraint)
-	}
-	return pool, nil
 }
 
 // Outgoing is a message to send.
