@@ -70,6 +70,9 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"bound":            "gives back ids that it was given",
 		"restore_settle":   "writes",
 		"add_file":         "gives the id of a file whose bytes the caller has",
+		"find_file":        "gives the id of a file whose digest the caller has",
+		"objects_compare":  "compares ids of objects with those that the caller has",
+		"removals_add":     "writes ids of objects",
 		"subject_file":     "asks subject_files",
 		"subject_rows":     "gives SQL for those that ask",
 	}
