@@ -31,6 +31,15 @@ type FilesResult struct {
 	Class string `json:"class,omitempty"`
 }
 
+// BucketResult is the outcome of `instance bucket`.
+type BucketResult struct {
+	// Class is empty when the bucket may be used, and, with --empty, nothing of the tenant's is
+	// left in it; else why not (a Store…), and Message says it in a sentence.
+	Class   string `json:"class,omitempty"`
+	Message string `json:"message,omitempty"`
+	Removed int64  `json:"removed,omitempty"` // objects, confirmed by the store; with --empty
+}
+
 // Why a store did not do what it was asked: ObjectStoreError.Class, in status and metrics.
 const (
 	StoreUnreachable = "Unreachable" // no connection, no TLS, or no answer in time

@@ -18,6 +18,7 @@ type Result struct {
 	Count     *CountResult     `json:"count,omitempty"`
 	Backup    *BackupResult    `json:"backup,omitempty"`
 	Restore   *RestoreResult   `json:"restore,omitempty"`
+	Bucket    *BucketResult    `json:"bucket,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }

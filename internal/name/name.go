@@ -28,6 +28,7 @@ const (
 	Backup         = "backup"          // CronJob
 	Backups        = "backups"         // PersistentVolumeClaim
 	BackupKey      = "backup-key"      // Secret with the age key of backups
+	EmptyBucket    = "empty-bucket"    // Job that empties the object store before a tenant is erased
 	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
 	Manager        = "switchboard-tenant-manager"
 )
@@ -70,6 +71,9 @@ func Replay(epoch int32) string { return fmt.Sprintf("replay-%d", epoch) }
 
 // Restore names the Job that puts a backup back, by the hash of what asked for it.
 func Restore(hash string) string { return "restore-" + hash }
+
+// Bucket names the Job that checks a tenant's bucket, by the hash of what it checks.
+func Bucket(hash string) string { return "bucket-" + hash }
 
 // Admin is the component of the database's superuser.
 const Admin = "admin"

@@ -85,8 +85,18 @@ func everything(t *testing.T, dir string) []client.Object {
 	}
 	if b := plan.BackupOf(in); b != nil {
 		days, _ := plan.KeepDays(b, limits)
+		if away, refusal := plan.ToObjectStore(in, b); refusal != nil {
+			t.Fatal(refusal.Message)
+		} else if !away {
+			objects = append(objects, plan.BackupClaim(in, b))
+		}
 		objects = append(objects, plan.Backups(in, b, days)...)
 		objects = append(objects, plan.RestoreJob(in, "latest 2026-11-24T09:00:00Z", "latest"))
+	}
+	if store, refusal := plan.Store(in); refusal != nil {
+		t.Fatal(refusal.Message)
+	} else if store != nil {
+		objects = append(objects, plan.CheckBucket(in, "100"), plan.EmptyBucket(in))
 	}
 	replay, err := plan.Replay(in, contract.Replay{})
 	if err != nil {
@@ -166,10 +176,13 @@ func TestEveryPodIsConfined(t *testing.T) {
 				confined(t, o.GetName(), pod, plan.NodeSelector(region))
 			}
 			// Database, migrate, serve, replay and count; a connector per channel, a run per policy, a Job per request;
-			// backup and restore where they are asked for.
+			// backup and restore where they are asked for, and two that ask an object store.
 			want := 5 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
 				len(all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml"))
 			if region.Spec.Database != nil && region.Spec.Database.Backup != nil {
+				want += 2
+			}
+			if len(region.Spec.ObjectStores) > 0 {
 				want += 2
 			}
 			if pods != want {
