@@ -26,11 +26,12 @@ Example:
 `,
 	flags: func(set *flag.FlagSet) func(context.Context, streams) error {
 		empty := set.Bool("empty", false, "remove all that the tenant has in the bucket")
+		patience := set.Duration("patience", 0, "how long to try again while the store does not remove all")
 		return func(ctx context.Context, s streams) error {
 			if err := noArguments(s); err != nil {
 				return err
 			}
-			return bucket.Command(ctx, s.log, *empty)
+			return bucket.Command(ctx, s.log, *empty, *patience)
 		}
 	},
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -85,11 +86,18 @@ func CheckBucket(in Tenant, credentials string) *batchv1.Job {
 	return job
 }
 
+// emptyPatience is how long a store that is down is tried again, and EmptyDeadline how long a tenant's erasure waits for
+// its objects to go, from when the Tenant was deleted.
+const (
+	emptyPatience = "50m"
+	EmptyDeadline = 90 * time.Minute
+)
+
 // EmptyBucket is the Job that removes all that a tenant has in its store.
 func EmptyBucket(in Tenant) *batchv1.Job {
 	job := in.bucketJob(name.EmptyBucket)
 	c := &job.Spec.Template.Spec.Containers[0]
-	c.Args = append(c.Args, "--empty")
+	c.Args = append(c.Args, "--empty", "--patience="+emptyPatience)
 	return job
 }
 

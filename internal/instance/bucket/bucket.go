@@ -13,8 +13,9 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/termination"
 )
 
-// Command is `instance bucket`. What the store says is an outcome, not a failure: the operator asks again.
-func Command(ctx context.Context, log *slog.Logger, empty bool) error {
+// Command is `instance bucket`. What the store says is an outcome, not a failure. A store that does not
+// let itself be emptied is tried again until patience is over.
+func Command(ctx context.Context, log *slog.Logger, empty bool, patience time.Duration) error {
 	store, err := objectstore.FromEnvironment()
 	if err == nil && store == nil {
 		err = fmt.Errorf("checking the bucket: %s is not set; it holds the store as JSON", contract.EnvObjectStore)
@@ -24,7 +25,7 @@ func Command(ctx context.Context, log *slog.Logger, empty bool) error {
 	}
 	result := contract.BucketResult{}
 	if empty {
-		result.Removed, err = Empty(ctx, store)
+		result.Removed, err = insist(ctx, log, store, patience)
 	} else {
 		err = store.Verify(ctx)
 	}
@@ -33,6 +34,26 @@ func Command(ctx context.Context, log *slog.Logger, empty bool) error {
 	}
 	log.Info("bucket", "store", store.Name(), "class", result.Class, "removed", result.Removed)
 	return termination.Report(contract.Result{Bucket: &result}, nil)
+}
+
+// insist empties, again and again. removed counts all of it.
+func insist(ctx context.Context, log *slog.Logger, store *objectstore.Store, patience time.Duration) (removed int64, err error) {
+	over := time.Now().Add(patience)
+	for {
+		n, err := Empty(ctx, store)
+		removed += n
+		if err == nil || !time.Now().Before(over) {
+			return removed, err
+		}
+		log.Warn("the object store is not empty yet", "class", objectstore.Class(err), "removed", removed)
+		again := time.NewTimer(patience / 100)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return removed, err
+		}
+	}
 }
 
 // errMore says that objects came while others were removed.

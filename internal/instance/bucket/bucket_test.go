@@ -27,7 +27,7 @@ func call(t *testing.T, place contract.ObjectStore, credentials string, empty bo
 	t.Setenv(contract.EnvObjectStore, string(b))
 	t.Setenv(objectstore.EnvDir, credentials)
 	t.Setenv(contract.EnvTerminationLog, log)
-	if err := bucket.Command(t.Context(), slog.New(slog.DiscardHandler), empty); err != nil {
+	if err := bucket.Command(t.Context(), slog.New(slog.DiscardHandler), empty, 0); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(log)
