@@ -30,7 +30,8 @@ const (
 	ConditionDatabaseCurrent = "DatabaseCurrent"
 	// ConditionBackedUp (Tenant): the newest backup succeeded, and none is missing. It is not part of Ready.
 	ConditionBackedUp = "BackedUp"
-	// ConditionObjectStoreReady (Tenant that names an object store): the Region's register lists it, and the bucket may be used.
+	// ConditionObjectStoreReady (Tenant): the Region's register lists the object store that the Tenant names, and the bucket may be used.
+	// It is there only where the Tenant names one.
 	ConditionObjectStoreReady = "ObjectStoreReady"
 	// ConditionTerminating (Tenant): deletion is under way; the message names what it waits for.
 	ConditionTerminating = "Terminating"
