@@ -30,6 +30,9 @@ const (
 	ConditionDatabaseCurrent = "DatabaseCurrent"
 	// ConditionBackedUp (Tenant): the newest backup succeeded, and none is missing. It is not part of Ready.
 	ConditionBackedUp = "BackedUp"
+	// ConditionObjectStoreReady (Tenant): the Region's register lists the object store that the Tenant names, and the bucket may be used.
+	// It is there only where the Tenant names one.
+	ConditionObjectStoreReady = "ObjectStoreReady"
 	// ConditionTerminating (Tenant): deletion is under way; the message names what it waits for.
 	ConditionTerminating = "Terminating"
 
@@ -92,6 +95,17 @@ const (
 	// ReasonSubProcessorNotRegistered: the Region's register lacks the channel's sub-processor.
 	ReasonSubProcessorNotRegistered = "SubProcessorNotRegistered"
 
+	// ReasonObjectStoreNotRegistered: the Region's register lacks the tenant's object store.
+	ReasonObjectStoreNotRegistered = "ObjectStoreNotRegistered"
+	// ReasonBucketMisplaced: the store says that the bucket is in another location than the Region's register says.
+	ReasonBucketMisplaced = "BucketMisplaced"
+	// ReasonBucketVersioned: the bucket keeps what is deleted.
+	ReasonBucketVersioned = "BucketVersioned"
+	// ReasonStoreUnreachable: the object store did not answer.
+	ReasonStoreUnreachable = "StoreUnreachable"
+	// ReasonFilesPending: the object store has not removed all files that were deleted.
+	ReasonFilesPending = "FilesPending"
+
 	// ReasonMigrationFailed: the migrate Job failed; the message has its error.
 	ReasonMigrationFailed = "MigrationFailed"
 	// ReasonReplaying: an older database was put back, and what has happened since is being carried out again.
@@ -151,6 +165,8 @@ const (
 	ReasonExportFailed = "ExportFailed"
 	// ReasonObjectsRemain: objects in the namespace have not gone yet.
 	ReasonObjectsRemain = "ObjectsRemain"
+	// ReasonEmptyingStore: the tenant's objects are being removed from its store.
+	ReasonEmptyingStore = "EmptyingStore"
 	// ReasonVolumesRemain: volumes of the namespace have not been removed yet.
 	ReasonVolumesRemain = "VolumesRemain"
 )

@@ -156,6 +156,10 @@ type DataSubjectRequestStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Refused []Refusal `json:"refused,omitempty"`
+	// files tells of the person's files in the tenant's object store, when the request was last carried out. What was pending then is
+	// removed by the next retention run, whose policy tells of it.
+	// +optional
+	Files *StoredFiles `json:"files,omitempty"`
 	// download is where the archive of an Access request can be fetched, once.
 	// +optional
 	Download *Download `json:"download,omitempty"`

@@ -92,6 +92,14 @@ type RegionSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	SubProcessors []SubProcessor `json:"subProcessors,omitempty"`
 
+	// objectStores is the register of S3-compatible stores that may keep files and backups of the region's tenants.
+	// A Tenant may use these alone. Default: none.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ObjectStores []ObjectStore `json:"objectStores,omitempty"`
+
 	// defaultRetention is what holds for a category of data that no RetentionPolicy of a tenant bounds: the
 	// operator makes a RetentionPolicy region-default of it in the tenant's namespace. Default: none; a tenant
 	// whose policies leave a category unbounded then says so in its condition RetentionCovered.
@@ -140,8 +148,25 @@ type RegionDatabase struct {
 	Storage *resource.Quantity `json:"storage,omitempty"`
 }
 
-// Backup says when copies of a database are made, encrypted, onto a volume of the region, and how long they are kept.
+// BackupDestination is where copies of a database are kept.
+//
+// +kubebuilder:validation:Enum=Volume;ObjectStore
+type BackupDestination string
+
+const (
+	// BackupToVolume keeps copies on a volume of the region.
+	BackupToVolume BackupDestination = "Volume"
+	// BackupToObjectStore keeps copies in the tenant's object store.
+	BackupToObjectStore BackupDestination = "ObjectStore"
+)
+
+// Backup says when copies of a database are made, encrypted, onto a volume of the region or into the tenant's object store, and how long
+// they are kept.
 type Backup struct {
+	// destination of the copies: Volume, or ObjectStore, which is the Tenant's spec.objectStore. Copies that were made to the other one
+	// stay there: remove them. Default: Volume.
+	// +optional
+	Destination BackupDestination `json:"destination,omitempty"`
 	// schedule of the backups in UTC, as in RetentionPolicy. Default: "30 1 * * *".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -259,6 +284,38 @@ type CIDR string
 // +kubebuilder:validation:Minimum=1
 // +kubebuilder:validation:Maximum=65535
 type Port int32
+
+// ObjectStore is an S3-compatible store.
+type ObjectStore struct {
+	// name by which Tenants refer to it. Example: frankfurt.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="use lower-case letters, digits and hyphens, as in frankfurt"
+	Name string `json:"name"`
+	// endpoint is the store's origin. Example: https://s3.eu-central-1.amazonaws.com.
+	// +required
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?$')",message="use an https origin without a path, as in https://s3.eu-central-1.amazonaws.com"
+	Endpoint string `json:"endpoint"`
+	// location of its buckets, in the store's own words: what it answers when it is asked for a bucket's location.
+	// A bucket that is elsewhere is refused. Example: eu-central-1.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9-]+$')",message="use the store's word for a region, of letters, digits and hyphens, as in eu-central-1"
+	Location string `json:"location"`
+	// egress is where the store is reached. Retention runs, requests and backups of tenants that use it may connect to that.
+	// +required
+	Egress Egress `json:"egress"`
+	// caBundle are the certificate authorities that the store's certificate may be from, in PEM. Default: public ones.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32768
+	// +kubebuilder:validation:XValidation:rule="self.contains('-----BEGIN CERTIFICATE-----')",message="use certificates in PEM: text that begins with -----BEGIN CERTIFICATE-----"
+	CABundle string `json:"caBundle,omitempty"`
+}
 
 // DefaultRetention is the policy of a tenant that has none.
 type DefaultRetention struct {

@@ -290,6 +290,33 @@ type RunSummary struct {
 	// overdue counts expired rows that were still there after the run; absent when it couldn't be counted, which doesn't mean none.
 	// +optional
 	Overdue *int64 `json:"overdue,omitempty"`
+	// filesPending counts files that are deleted, and that the object store has not removed; nobody can read them.
+	// +optional
+	FilesPending int64 `json:"filesPending,omitempty"`
+}
+
+// StoredFiles is what became of files in the tenant's object store.
+type StoredFiles struct {
+	// removed counts files that the store has confirmed to be gone.
+	// +optional
+	Removed int64 `json:"removed,omitempty"`
+	// pending counts files that are deleted, and that the store has still to remove; nobody can read them, as their keys are gone.
+	// +optional
+	Pending int64 `json:"pending,omitempty"`
+	// since is when the oldest of them was deleted, in UTC.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+	// unknown counts objects that no file named, left by uploads that came to nothing; they are among removed and pending.
+	// +optional
+	Unknown int64 `json:"unknown,omitempty"`
+	// missing counts files that the store does not have, as after an older database was put back.
+	// +optional
+	Missing int64 `json:"missing,omitempty"`
+	// class says why the store did not do all that it was asked: Unreachable, Denied, NoBucket, Misplaced, Versioned,
+	// Failing, NotConfigured or Unreadable.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Class string `json:"class,omitempty"`
 }
 
 // RetentionRun is the receipt of one run.
@@ -326,6 +353,9 @@ type RetentionRun struct {
 	// +listMapKey=category
 	// +kubebuilder:validation:MaxItems=9
 	Categories []CategoryRun `json:"categories,omitempty"`
+	// files tells of files in the tenant's object store; absent when there is nothing to tell.
+	// +optional
+	Files *StoredFiles `json:"files,omitempty"`
 	// digest is the hex SHA-256 of this receipt.
 	// +required
 	// +kubebuilder:validation:MaxLength=64

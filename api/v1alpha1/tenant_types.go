@@ -60,6 +60,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="has(self.__namespace__) == has(oldSelf.__namespace__) && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)",message="namespace can't change: the data is there. Make a new Tenant and import the data"
 // +kubebuilder:validation:XValidation:rule="(has(self.plan) && has(self.plan.storage)) == (has(oldSelf.plan) && has(oldSelf.plan.storage)) && (!has(self.plan) || !has(self.plan.storage) || !has(oldSelf.plan) || !has(oldSelf.plan.storage) || string(self.plan.storage) == string(oldSelf.plan.storage))",message="plan.storage can't change: the volume is there. Make a new Tenant with the size that you need and import the data"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.objectStore) || (has(self.objectStore) && self.objectStore.name == oldSelf.objectStore.name && self.objectStore.bucket == oldSelf.objectStore.bucket)",message="objectStore can't change but for its credentials: the objects are there. Make a new Tenant with the other bucket and import the data"
 type TenantSpec struct {
 	// displayName for people. Default: the Tenant's name. Example: Hotel Berlin.
 	// +optional
@@ -96,6 +97,11 @@ type TenantSpec struct {
 	// +optional
 	Plan *Plan `json:"plan,omitempty"`
 
+	// objectStore keeps the bytes of attachments, and backups that name it, in a bucket of a store that the Region's register lists.
+	// It can't change once it is set: the objects are there. Default: both are in the namespace's volumes.
+	// +optional
+	ObjectStore *TenantObjectStore `json:"objectStore,omitempty"`
+
 	// backup of the database. Default: the Region's.
 	// +optional
 	Backup *Backup `json:"backup,omitempty"`
@@ -112,6 +118,24 @@ type TenantSpec struct {
 	// whole. Default: none.
 	// +optional
 	Export *Export `json:"export,omitempty"`
+}
+
+// TenantObjectStore is a tenant's bucket. Its objects have keys that begin with REGION/TENANT/, so that tenants may share one.
+type TenantObjectStore struct {
+	// name of the store in the Region's register. Example: frankfurt.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// bucket of the store. It must exist, in the location that the register names, and never have had versioning. Example: switchboard-eu.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][a-z0-9.-]*[a-z0-9]$')",message="use the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens"
+	Bucket string `json:"bucket"`
+	// credentialsSecretRef names a Secret in the tenant's namespace with the keys accessKeyID and secretAccessKey, and sessionToken where there is one.
+	// +required
+	CredentialsSecretRef SecretReference `json:"credentialsSecretRef"`
 }
 
 // Plan is the size of an instance.
@@ -267,6 +291,9 @@ type Erasure struct {
 	// +listMapKey=category
 	// +kubebuilder:validation:MaxItems=9
 	Counts []CategoryCount `json:"counts,omitempty"`
+	// objects says what became of the tenant's objects in its store; absent while that is not known, and when it has none.
+	// +optional
+	Objects *ErasedObjects `json:"objects,omitempty"`
 	// unchecked says why it could not be counted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
@@ -277,6 +304,17 @@ type Erasure struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=253
 	Volumes []string `json:"volumes,omitempty"`
+}
+
+// ErasedObjects is what became of a tenant's objects in its store.
+type ErasedObjects struct {
+	// removed counts those that the store has confirmed to be gone: files and backups.
+	// +required
+	Removed int64 `json:"removed"`
+	// problem says why not all are known to be gone; empty when the store listed none any more.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Problem string `json:"problem,omitempty"`
 }
 
 // Restored counts what was carried out again on a database that was put back, before anything was served from it.

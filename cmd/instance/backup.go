@@ -16,6 +16,7 @@ on its way into the file. Copies whose time is over are removed, even when a new
 JSON in the termination message.
 ` + databaseHelp + `                               (here a role with REPLICATION)
   SWITCHBOARD_KEEP_DAYS        how many days of 24 hours a copy is kept
+  SWITCHBOARD_OBJECT_STORE     the object store that they are in, as JSON; unset: they are in the directory
   SWITCHBOARD_BACKUPS_DIR      where they are when not in /var/lib/switchboard/backups
   SWITCHBOARD_BACKUP_KEY_DIR   where recipient, an age public key, is when not in /var/run/switchboard/backup-key
   SWITCHBOARD_TERMINATION_LOG  where the outcome is written; /dev/termination-log when unset
@@ -42,6 +43,7 @@ when it was whole. Killed at any instant, run it again. The outcome is a line of
 
 Environment:
   SWITCHBOARD_BACKUP           a file's name, or latest
+  SWITCHBOARD_OBJECT_STORE     the object store that they are in, as JSON; unset: they are in the directory
   SWITCHBOARD_BACKUPS_DIR      where they are when not in /var/lib/switchboard/backups
   SWITCHBOARD_BACKUP_KEY_DIR   where identity, an age private key, is when not in /var/run/switchboard/backup-key
   SWITCHBOARD_DATA_DIR         the database's volume, with pgdata in it, when not /var/lib/postgresql/data

@@ -41,7 +41,7 @@ type streams struct {
 }
 
 func commands() []command {
-	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand, exportCommand, adoptCommand}
+	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand, exportCommand, adoptCommand, bucketCommand}
 }
 
 func main() {

@@ -17,6 +17,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
 
@@ -111,6 +112,10 @@ func take(s *scope, result contract.SubjectResult) {
 		st.Done = counts(st.Done, result.Done)
 		st.Receipts = append([]v1alpha1.RequestReceipt{{Sequence: result.Sequence, Digest: result.Digest, FinishedAt: finished}}, st.Receipts...)
 		st.Receipts = st.Receipts[:min(len(st.Receipts), maxReceipts)]
+	}
+	st.Files = nil
+	if result.Files != nil {
+		st.Files = status.StoredFiles(*result.Files)
 	}
 	st.Refused = nil
 	for _, f := range result.Refused {

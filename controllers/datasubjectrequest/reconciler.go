@@ -94,7 +94,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, before *v1alpha1.Data
 	s.facts.Outcome, s.facts.Now, s.facts.Due = outcome, r.Now(), due
 	s.facts.Answered = Answered(s.request)
 	if st.CompletedAt != nil {
-		s.facts.Completed = st.CompletedAt.Time
+		s.facts.Completed, s.facts.Files = st.CompletedAt.Time, st.Files
 	}
 	st.ObservedGeneration = s.request.Generation
 	st.DueAt = &metav1.Time{Time: due}

@@ -29,6 +29,8 @@ var (
 		"Age mark of the oldest row that the newest run has left; absent when there is none.", []string{"tenant", "policy", "category"}, nil)
 	lastSuccess = prometheus.NewDesc("switchboard_retention_last_success_timestamp_seconds",
 		"When the newest run that deleted what had expired ended; absent when status shows none.", []string{"tenant", "policy"}, nil)
+	filesPending = prometheus.NewDesc("switchboard_retention_files_pending",
+		"Deleted files that the tenant's object store had not removed when the newest run ended.", []string{"tenant", "policy"}, nil)
 	blocked = prometheus.NewDesc("switchboard_retention_blocked",
 		"1 while the guard has stopped the newest run.", []string{"tenant", "policy"}, nil)
 	enforcedNow = prometheus.NewDesc("switchboard_retention_enforced",
@@ -37,7 +39,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{overdueRows, heldRows, oldestRecord, lastSuccess, blocked, enforcedNow} {
+	for _, d := range []*prometheus.Desc{overdueRows, heldRows, oldestRecord, lastSuccess, filesPending, blocked, enforcedNow} {
 		to <- d
 	}
 }
@@ -72,6 +74,11 @@ func tell(to chan<- prometheus.Metric, tenant string, p *v1alpha1.RetentionPolic
 			break
 		}
 	}
+	pending := int64(0)
+	if last.Files != nil {
+		pending = last.Files.Pending
+	}
+	gauge(filesPending, float64(pending))
 	gauge(blocked, one(last.Outcome == contract.OutcomeBlocked))
 	if enforced := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionEnforced); enforced != nil && enforced.Status != metav1.ConditionUnknown {
 		gauge(enforcedNow, one(enforced.Status == metav1.ConditionTrue))

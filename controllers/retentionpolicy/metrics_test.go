@@ -27,7 +27,7 @@ func TestMetricsTellWhatStatusShows(t *testing.T) {
 	}
 	at := func(s int64) metav1.Time { return metav1.NewTime(time.Unix(s, 0)) }
 	three, oldest := int64(3), metav1.NewMicroTime(time.Unix(500, 0))
-	counted := v1alpha1.RetentionRun{Outcome: "Blocked", FinishedAt: at(2000), Categories: []v1alpha1.CategoryRun{
+	counted := v1alpha1.RetentionRun{Outcome: "Blocked", FinishedAt: at(2000), Files: &v1alpha1.StoredFiles{Pending: 7}, Categories: []v1alpha1.CategoryRun{
 		{Category: v1alpha1.CategoryMessages, Overdue: &three, HeldBack: 2, OldestLeft: &oldest},
 		{Category: v1alpha1.CategoryContacts}, // could not be counted, and nothing is left
 	}}
@@ -64,6 +64,7 @@ func TestMetricsTellWhatStatusShows(t *testing.T) {
 	want := []string{ // labels in the order of their names: category, policy, tenant
 		"blocked planned a 0", "blocked standard a 1",
 		"enforced planned a 1", "enforced standard a 0",
+		"files_pending planned a 0", "files_pending standard a 7",
 		"held_rows Contacts standard a 0", "held_rows Messages standard a 2",
 		"last_success_timestamp_seconds standard a 1000",
 		"oldest_record_timestamp_seconds Messages standard a 500",

@@ -5,6 +5,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/status"
 )
 
 // runOf is a run as status shows it.
@@ -13,6 +14,9 @@ func runOf(result contract.RetentionResult) v1alpha1.RetentionRun {
 		Sequence: result.Sequence, Generation: result.Generation, PolicyDigest: result.PolicyDigest,
 		StartedAt: metav1.NewTime(result.StartedAt), FinishedAt: metav1.NewTime(result.FinishedAt),
 		Digest: result.Digest, PreviousDigest: result.PreviousDigest, Outcome: result.Outcome,
+	}
+	if result.Files != nil {
+		run.Files = status.StoredFiles(*result.Files)
 	}
 	for _, h := range result.Holds {
 		run.Holds = append(run.Holds, v1alpha1.HoldCount{Hold: h.Hold, Rows: h.Rows})
@@ -38,6 +42,9 @@ func runOf(result contract.RetentionResult) v1alpha1.RetentionRun {
 // summary sums a run up. What was not counted in one category is not known in sum.
 func summary(run *v1alpha1.RetentionRun) *v1alpha1.RunSummary {
 	s := &v1alpha1.RunSummary{Sequence: run.Sequence, FinishedAt: run.FinishedAt, Outcome: run.Outcome, Overdue: new(int64)}
+	if run.Files != nil {
+		s.FilesPending = run.Files.Pending
+	}
 	for _, c := range run.Categories {
 		s.Deleted += c.Deleted
 		s.HeldBack += c.HeldBack

@@ -31,17 +31,22 @@ func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 	}
 	s.facts.Backup.Wanted = true
 	if _, err := plan.BackupDue(b, r.Now()); err != nil {
-		s.backup, s.facts.Backup.Problem = s.tenant.Status.Backup, err.Error()
+		s.backup, s.facts.Backup.Problem, s.facts.Backup.Reason = s.tenant.Status.Backup, err.Error(), v1alpha1.ReasonInvalidSchedule
 		return nil //nolint:nilerr // told in the condition; what is there goes on
+	}
+	away, refusal := plan.ToObjectStore(s.in, b)
+	if refusal != nil {
+		s.backup, s.facts.Backup.Problem, s.facts.Backup.Reason = s.tenant.Status.Backup, refusal.Message, refusal.Reason
+		return nil
 	}
 	days, by := plan.KeepDays(b, s.limits)
 	if s.in.Versions[contract.ComponentBackup] > 0 {
 		objects := plan.Backups(s.in, b, days)
 		// A volume that is there stays as it is: its size counts when it is made.
 		err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: name.Backups}, &corev1.PersistentVolumeClaim{})
-		if err == nil {
-			objects = objects[1:]
-		} else if !apierrors.IsNotFound(err) {
+		if apierrors.IsNotFound(err) && !away {
+			objects = append([]client.Object{plan.BackupClaim(s.in, b)}, objects...)
+		} else if client.IgnoreNotFound(err) != nil {
 			return err
 		}
 		if err := r.Applier.Apply(ctx, objects...); err != nil {

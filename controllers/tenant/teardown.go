@@ -18,6 +18,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
@@ -40,6 +41,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 			{Name: "take it out as a file", Do: with(r.export)},
 			{Name: "count what goes", Do: with(r.count)},
 			{Name: "end what runs", Do: with(r.endWorkloads)},
+			{Name: "empty the object store", Do: with(r.emptyStore)}, // nothing stores any more, and the credentials are there still
 			{Name: "erase the namespace", Do: with(r.eraseNamespace)},
 			{Name: "wait for the volumes", Do: with(r.waitForVolumes)},
 			{Name: "erase the authority", Do: with(r.eraseAuthority)},
@@ -89,7 +91,8 @@ func (r *Reconciler) endWorkloads(ctx context.Context, s *scope) error {
 		return err
 	}
 	labels := plan.TenantLabels(s.tenant.Name)
-	err = r.Applier.Prune(ctx, ns.Name, labels, nil,
+	empties := &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: metav1.ObjectMeta{Name: name.EmptyBucket, Namespace: ns.Name}}
+	err = r.Applier.Prune(ctx, ns.Name, labels, []client.Object{empties},
 		&batchv1.CronJobList{}, &batchv1.JobList{}, &appsv1.DeploymentList{}, &appsv1.StatefulSetList{})
 	if err != nil {
 		return err
@@ -100,7 +103,9 @@ func (r *Reconciler) endWorkloads(ctx context.Context, s *scope) error {
 	}
 	var names []string
 	for _, p := range pods.Items {
-		names = append(names, p.Name)
+		if p.Labels[batchv1.JobNameLabel] != name.EmptyBucket {
+			names = append(names, p.Name)
+		}
 	}
 	if len(names) == 0 {
 		return nil

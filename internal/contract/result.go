@@ -19,6 +19,7 @@ type Result struct {
 	Backup    *BackupResult    `json:"backup,omitempty"`
 	Restore   *RestoreResult   `json:"restore,omitempty"`
 	Export    *ExportResult    `json:"export,omitempty"`
+	Bucket    *BucketResult    `json:"bucket,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }
@@ -58,11 +59,14 @@ type SubjectResult struct {
 	// out again on a database that was put back from a backup.
 	Subjects []SubjectHash `json:"subjects,omitempty"`
 	// ArchiveID names an Access request's archive, whose path is /api/v1/archives/ID.
-	ArchiveID      string      `json:"archiveID,omitempty"`
-	Sequence       int64       `json:"sequence"`
-	PreviousDigest string      `json:"previousDigest"`
-	Digest         string      `json:"digest"`
-	Recent         []ChainLink `json:"recent,omitempty"`
+	ArchiveID string `json:"archiveID,omitempty"`
+	// Files tells of the person's files in an object store: what of an Erasure is Pending, what for an
+	// Access was Missing. nil when there is nothing to tell.
+	Files          *FilesResult `json:"files,omitempty"`
+	Sequence       int64        `json:"sequence"`
+	PreviousDigest string       `json:"previousDigest"`
+	Digest         string       `json:"digest"`
+	Recent         []ChainLink  `json:"recent,omitempty"`
 }
 
 // CountResult is the outcome of `instance count`: the rows of every category, expired ones too.
@@ -108,6 +112,8 @@ type RetentionResult struct {
 	Holds []HoldCount `json:"holds,omitempty"`
 	// Categories in the order of the policy's rules.
 	Categories []CategoryResult `json:"categories"`
+	// Files tells of files in an object store; nil when there is nothing to tell.
+	Files *FilesResult `json:"files,omitempty"`
 	// PreviousDigest and Digest chain the receipts: hex SHA-256.
 	PreviousDigest string `json:"previousDigest"`
 	Digest         string `json:"digest"`

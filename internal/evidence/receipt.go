@@ -102,10 +102,13 @@ type Resumed struct {
 	Since    time.Time `json:"since"`    // when the first of them began
 }
 
-// Followed counts rows of one kind: Conversations, ProviderIDs or ReplyKeys.
+// Followed counts rows of one kind: Conversations, Files, ProviderIDs or ReplyKeys.
 type Followed struct {
 	Kind    string `json:"kind"`
 	Deleted int64  `json:"deleted"`
+	// Pending counts objects of files that are gone, of this run or before, which the object store
+	// has not confirmed to be removed.
+	Pending int64 `json:"pending,omitempty"`
 }
 
 // Encode gives the receipt's canonical bytes.

@@ -11,7 +11,8 @@ import (
 // Backup is what is known of a tenant's backups.
 type Backup struct {
 	Known, Wanted bool
-	Problem       string       // with the schedule
+	Problem       string       // with the schedule or the destination
+	Reason        string       // of the problem
 	Failed        string       // why the newest took none
 	MissedSince   time.Time    // when one was due that has not begun; zero when none is missing
 	TakenAt       *metav1.Time // the newest that status knows of
@@ -26,7 +27,7 @@ func backedUp(b Backup) metav1.Condition {
 	case !b.Wanted:
 		return is(condition, false, v1alpha1.ReasonNoBackup, "nobody asks for backups: set spec.backup, or spec.database.backup of the Region")
 	case b.Problem != "":
-		return is(condition, false, v1alpha1.ReasonInvalidSchedule, b.Problem)
+		return is(condition, false, b.Reason, b.Problem)
 	case b.Failed != "":
 		return is(condition, false, v1alpha1.ReasonRunFailed, "the last backup failed: "+b.Failed)
 	case !b.MissedSince.IsZero():

@@ -170,6 +170,18 @@ func TestRetention(t *testing.T) {
 		{"what could not be counted is never taken for none", func(f *judge.RetentionFacts) { f.Last = run(nil) }, []expect{
 			{v1alpha1.ConditionEnforced, v1alpha1.ReasonNotChecked, no, "Messages"},
 		}},
+		{"files that the object store has not removed are counted", func(f *judge.RetentionFacts) {
+			f.Last = run(&none)
+			since := metav1.NewTime(at)
+			f.Last.Files = &v1alpha1.StoredFiles{Pending: 7, Since: &since, Class: contract.StoreUnreachable}
+		}, []expect{
+			{v1alpha1.ConditionEnforced, v1alpha1.ReasonFilesPending, no, "(Unreachable) has not removed 7 deleted files, the oldest since 2026-03-01T03:15:00Z"},
+			{v1alpha1.ConditionReady, v1alpha1.ReasonFilesPending, no, ""},
+		}},
+		{"files that it has removed are done", func(f *judge.RetentionFacts) {
+			f.Last = run(&none)
+			f.Last.Files = &v1alpha1.StoredFiles{Removed: 7, Missing: 1}
+		}, []expect{{v1alpha1.ConditionEnforced, v1alpha1.ReasonReady, yes, ""}}},
 		{"a receipt that contradicts the ledger comes before all else", func(f *judge.RetentionFacts) {
 			f.Last, f.Broken, f.Failed, f.FailedAt = run(&none), "another receipt 4 was countersigned", "no connection", at.Add(time.Hour)
 		}, []expect{

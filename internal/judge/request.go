@@ -19,6 +19,8 @@ type RequestFacts struct {
 	Answered time.Time
 	// Completed is when all was done; zero when it is not.
 	Completed time.Time
+	// Files are the person's in an object store, when it was carried out; nil when there is nothing to tell.
+	Files *v1alpha1.StoredFiles
 	// BroughtBack names the subject's Secret when somebody made it again after the end.
 	BroughtBack string
 }
@@ -60,6 +62,12 @@ func Request(f RequestFacts) []metav1.Condition {
 		return unknown(condition, v1alpha1.ReasonWaiting, "not come to yet")
 	}
 	done := "it was carried out at " + f.Completed.UTC().Format(time.RFC3339)
+	if f.Files != nil && f.Files.Pending > 0 {
+		done += fmt.Sprintf("; the object store (%s) had still to remove %d of its files, which nobody can read any more: the next retention run goes on, and tells", f.Files.Class, f.Files.Pending)
+	}
+	if f.Files != nil && f.Files.Missing > 0 {
+		done += fmt.Sprintf("; the object store had %d of the files no more", f.Files.Missing)
+	}
 	ready := done
 	if f.BroughtBack != "" {
 		ready += fmt.Sprintf("; Secret %s was made again since and is removed again: Secrets of persons don't belong in Git, take it out there", f.BroughtBack)

@@ -36,6 +36,9 @@ func TestRequest(t *testing.T) {
 		{"one that was carried out too late says so for ever", judge.RequestFacts{Accepted: true, Now: late.Add(time.Hour), Due: due, Answered: late, Completed: late}, []expect{
 			{ready, well, yes, ""}, {onTime, v1alpha1.ReasonPastDue, no, "answered at 2026-04-15T12:01:00Z"},
 		}},
+		{"one whose files the object store has not removed says so", judge.RequestFacts{
+			Accepted: true, Now: early, Due: due, Answered: early, Completed: early, Files: &v1alpha1.StoredFiles{Pending: 3, Class: "Unreachable"},
+		}, []expect{{ready, well, yes, "the object store (Unreachable) had still to remove 3 of its files"}, {completed, well, yes, "which nobody can read any more"}}},
 		{"a Secret that was brought back is told", judge.RequestFacts{Accepted: true, Now: early, Due: due, Answered: early, Completed: early, BroughtBack: "guest"}, []expect{
 			{ready, well, yes, "don't belong in Git"},
 		}},

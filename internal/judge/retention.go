@@ -85,7 +85,20 @@ func enforced(f RetentionFacts) metav1.Condition {
 	if overdue > 0 {
 		return is(condition, false, v1alpha1.ReasonOverdue, fmt.Sprintf("run %d left %d expired rows; the next run goes on", f.Last.Sequence, overdue))
 	}
+	if files := f.Last.Files; files != nil && files.Pending > 0 {
+		return is(condition, false, v1alpha1.ReasonFilesPending, pending(f.Last.Sequence, files))
+	}
 	return is(condition, true, v1alpha1.ReasonReady, fmt.Sprintf("run %d left nothing overdue", f.Last.Sequence))
+}
+
+// pending tells what the object store has still to remove.
+func pending(run int64, files *v1alpha1.StoredFiles) string {
+	since := ""
+	if files.Since != nil {
+		since = ", the oldest since " + files.Since.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("run %d left nothing overdue in the database; the object store (%s) has not removed %d deleted files%s, which nobody can read any more; the next run goes on",
+		run, files.Class, files.Pending, since)
 }
 
 // lastKnown tells how many expired rows the newest run that counted has left.

@@ -26,6 +26,8 @@ type TenantFacts struct {
 	// Current: the database holds all that is known of it.
 	Current bool
 	Backup  Backup
+	// The tenant names an object store; it may be used.
+	StoreWanted, StoreReady bool
 }
 
 // Coverage is what is known of the categories of data and the policies in force.
@@ -43,6 +45,9 @@ func Tenant(f TenantFacts) []metav1.Condition {
 		done(f, v1alpha1.ConditionIsolated, f.Isolated, "quota, limits and network policies are applied"),
 		done(f, v1alpha1.ConditionCredentialsReady, f.CredentialsReady, "certificates and credentials are there"),
 		database(f), migrated(f), server(f), residency(f),
+	}
+	if f.StoreWanted {
+		conditions = append(conditions, done(f, v1alpha1.ConditionObjectStoreReady, f.StoreReady, "the bucket is where the Region's register says, and keeps nothing that is deleted"))
 	}
 	if c, says := told(v1alpha1.ConditionDatabaseCurrent, f.Outcome); says {
 		conditions = append([]metav1.Condition{c}, conditions...) // the reason why others are not

@@ -28,6 +28,7 @@ const (
 	Backup         = "backup"          // CronJob
 	Backups        = "backups"         // PersistentVolumeClaim
 	BackupKey      = "backup-key"      // Secret with the age key of backups
+	EmptyBucket    = "empty-bucket"    // Job that empties the object store before a tenant is erased
 	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
 	Manager        = "switchboard-tenant-manager"
 )
@@ -77,6 +78,9 @@ func Export(hash string) string { return "export-" + hash }
 
 // ExportObject names the file in its bucket: of a later Tenant of the name, another.
 func ExportObject(tenant, uid string) string { return Certificate(tenant, uid) + ".tar.gz.age" }
+
+// Bucket names the Job that checks a tenant's bucket, by the hash of what it checks.
+func Bucket(hash string) string { return "bucket-" + hash }
 
 // Admin is the component of the database's superuser.
 const Admin = "admin"

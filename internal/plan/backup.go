@@ -76,13 +76,25 @@ func KeepDays(b *v1alpha1.Backup, limits []contract.Retention) (days int32, by s
 	return days, by
 }
 
-// Backups are the volume of a tenant's backups and what fills it.
+// Backups are what backs a tenant up, behind the volume of its backups where it has one: BackupClaim.
 func Backups(in Tenant, b *v1alpha1.Backup, keepDays int32) []client.Object {
-	return []client.Object{backupClaim(in, b), backupPolicy(in), backupJob(in, b, keepDays)}
+	return []client.Object{backupPolicy(in), backupJob(in, b, keepDays)}
 }
 
-// backupClaim has no owner: backups outlive a Tenant that is deleted with Retain (docs/design/0001).
-func backupClaim(in Tenant, b *v1alpha1.Backup) *corev1.PersistentVolumeClaim {
+// ToObjectStore says that backups go into the tenant's object store, and refuses when it has none that may be used.
+func ToObjectStore(in Tenant, b *v1alpha1.Backup) (bool, *Refusal) {
+	if b.Destination != v1alpha1.BackupToObjectStore {
+		return false, nil
+	}
+	store, refusal := Store(in)
+	if store == nil && refusal == nil {
+		refusal = &Refusal{v1alpha1.ReasonObjectStoreNotRegistered, "backups are asked for in an object store, and the Tenant names none: set spec.objectStore, or take destination out of the backup"}
+	}
+	return true, refusal
+}
+
+// BackupClaim is the volume of a tenant's backups. It has no owner: backups outlive a Tenant that is deleted with Retain (docs/design/0001).
+func BackupClaim(in Tenant, b *v1alpha1.Backup) *corev1.PersistentVolumeClaim {
 	database := in.volumeClaim()
 	size := database.Spec.Resources.Requests[corev1.ResourceStorage]
 	if b.Storage != nil {
@@ -110,11 +122,11 @@ func backupJob(in Tenant, b *v1alpha1.Backup, keepDays int32) *batchv1.CronJob {
 	labels := in.labels(componentBackup)
 	container := in.instance("backup", need{cpu: "50m", memory: "48Mi", memoryLimit: "128Mi"},
 		[]corev1.EnvVar{{Name: contract.EnvKeepDays, Value: strconv.Itoa(int(keepDays))}},
-		[]corev1.VolumeMount{mount("database", contract.DirDatabase), {Name: "backups", MountPath: contract.DirBackups}, mount("key", contract.DirBackupKey)})
+		[]corev1.VolumeMount{mount("database", contract.DirDatabase), mount("key", contract.DirBackupKey)})
 	// The database's own user: it reads the files when they are put back.
-	pod := guarded(in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
-		in.databaseVolume(contract.ComponentBackup), backupVolume(), backupKey(contract.FileRecipient),
-	}))
+	pod := in.keeping(b, guarded(in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
+		in.databaseVolume(contract.ComponentBackup), backupKey(contract.FileRecipient),
+	})), false)
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	zone, history, retries, deadline, no := defaultTimeZone, int32(3), int32(2), int64(6*60*60), false
 	return &batchv1.CronJob{
@@ -134,10 +146,17 @@ func backupJob(in Tenant, b *v1alpha1.Backup, keepDays int32) *batchv1.CronJob {
 	}
 }
 
-func backupVolume() corev1.Volume {
-	return corev1.Volume{Name: "backups", VolumeSource: corev1.VolumeSource{
+// keeping gives a pod's first container the place where backups are.
+func (in Tenant) keeping(b *v1alpha1.Backup, pod corev1.PodSpec, readOnly bool) corev1.PodSpec {
+	if away, _ := ToObjectStore(in, b); away {
+		return in.stored(pod)
+	}
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "backups", VolumeSource: corev1.VolumeSource{
 		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name.Backups},
-	}}
+	}})
+	c := &pod.Containers[0]
+	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "backups", MountPath: contract.DirBackups, ReadOnly: readOnly})
+	return pod
 }
 
 // backupKey mounts one half of the key of backups alone.
@@ -152,11 +171,15 @@ func RestoreJob(in Tenant, request, file string) *batchv1.Job {
 	sum := sha256.Sum256([]byte(request))
 	container := in.instance("restore", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
 		[]corev1.EnvVar{{Name: contract.EnvBackup, Value: file}},
-		[]corev1.VolumeMount{{Name: "data", MountPath: contract.DirData}, {Name: "backups", MountPath: contract.DirBackups, ReadOnly: true}, mount("key", contract.DirBackupKey)})
-	pod := in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
+		[]corev1.VolumeMount{{Name: "data", MountPath: contract.DirData}, mount("key", contract.DirBackupKey)})
+	b := BackupOf(in)
+	if b == nil {
+		b = &v1alpha1.Backup{} // nobody asks for backups any more: what was made stands on the volume
+	}
+	pod := in.keeping(b, in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
 		{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data-" + name.Postgres + "-0"}}},
-		backupVolume(), backupKey(contract.FileIdentity),
-	})
+		backupKey(contract.FileIdentity),
+	}), true)
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	retries, deadline := int32(1), int64(6*60*60)
 	return &batchv1.Job{

@@ -52,25 +52,11 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 func connectorPolicy(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProcessor, selector map[string]string) *networkingv1.NetworkPolicy {
 	egress := []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}
 	if e := processor.Egress; e != nil {
-		egress = append(egress, toEgress(e))
+		egress = append(egress, to(*e))
 	}
 	p := in.networkPolicy(name.Connector(channel.Name), selector, []networkingv1.NetworkPolicyIngressRule{fromAnywhere()}, egress, channel, "Channel")
 	p.Labels = in.labels(componentConnector, v1alpha1.LabelChannel, channel.Name) // the Tenant prunes what is labelled as its own
 	return p
-}
-
-func toEgress(e *v1alpha1.Egress) networkingv1.NetworkPolicyEgressRule {
-	rule := networkingv1.NetworkPolicyEgressRule{}
-	for _, cidr := range e.CIDRs {
-		rule.To = append(rule.To, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: string(cidr)}})
-	}
-	for _, p := range e.Ports {
-		rule.Ports = append(rule.Ports, port(corev1.ProtocolTCP, int32(p)))
-	}
-	if len(e.Ports) == 0 {
-		rule.Ports = append(rule.Ports, port(corev1.ProtocolTCP, 443))
-	}
-	return rule
 }
 
 func channelOf(channel *v1alpha1.Channel) contract.Channel {

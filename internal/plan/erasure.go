@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -57,6 +58,18 @@ func Certificate(in Tenant, erasure v1alpha1.Erasure, head *v1alpha1.Evidence, n
 	}
 	for _, v := range erasure.Volumes {
 		c.Spec.Destroyed = append(c.Spec.Destroyed, "PersistentVolume "+v)
+	}
+	if store := in.Tenant.Spec.ObjectStore; store != nil {
+		at := fmt.Sprintf("of store %s, bucket %s, below %s", store.Name, store.Bucket, StorePrefix(in))
+		switch o := erasure.Objects; {
+		case o == nil:
+			c.Spec.Unchecked = append(c.Spec.Unchecked, "objects "+at+": nobody could look for them any more")
+		case o.Problem != "":
+			c.Spec.Unchecked = append(c.Spec.Unchecked, fmt.Sprintf("objects %s: %d were removed, and it is not known that none is left: %s; what is left was encrypted to keys that have gone with the namespace",
+				at, o.Removed, o.Problem))
+		default:
+			c.Spec.Destroyed = append(c.Spec.Destroyed, fmt.Sprintf("Objects %d %s", o.Removed, at))
+		}
 	}
 	if erasure.Unchecked != "" {
 		c.Spec.Unchecked = append(c.Spec.Unchecked, erasure.Unchecked)

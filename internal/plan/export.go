@@ -70,7 +70,7 @@ func Export(in Tenant, resources []byte) []client.Object {
 		},
 	}
 	if e := x.ObjectStore.Egress; e != nil {
-		p := in.networkPolicy(meta.Name, in.selector(componentExport), nil, []networkingv1.NetworkPolicyEgressRule{toEgress(e)}, in.Tenant, "Tenant")
+		p := in.networkPolicy(meta.Name, in.selector(componentExport), nil, []networkingv1.NetworkPolicyEgressRule{to(*e)}, in.Tenant, "Tenant")
 		p.Labels = in.labels(componentExport) // what is labelled as isolation is pruned with it
 		objects = append([]client.Object{p}, objects...)
 	}

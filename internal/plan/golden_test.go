@@ -85,6 +85,11 @@ func everything(t *testing.T, dir string) []client.Object {
 	}
 	if b := plan.BackupOf(in); b != nil {
 		days, _ := plan.KeepDays(b, limits)
+		if away, refusal := plan.ToObjectStore(in, b); refusal != nil {
+			t.Fatal(refusal.Message)
+		} else if !away {
+			objects = append(objects, plan.BackupClaim(in, b))
+		}
 		objects = append(objects, plan.Backups(in, b, days)...)
 		objects = append(objects, plan.RestoreJob(in, "latest 2026-11-24T09:00:00Z", "latest"))
 	}
@@ -92,6 +97,11 @@ func everything(t *testing.T, dir string) []client.Object {
 		objects = append(objects, plan.Export(in, []byte("kind: Tenant\n"))...)
 	}
 	objects = append(objects, plan.StandBy(in, contract.ComponentAdopt, "adopt-abcde", 24))
+	if store, refusal := plan.Store(in); refusal != nil {
+		t.Fatal(refusal.Message)
+	} else if store != nil {
+		objects = append(objects, plan.CheckBucket(in, "100"), plan.EmptyBucket(in))
+	}
 	replay, err := plan.Replay(in, contract.Replay{})
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +180,7 @@ func TestEveryPodIsConfined(t *testing.T) {
 				confined(t, o.GetName(), pod, plan.NodeSelector(region))
 			}
 			// Database, migrate, serve, adopt, replay and count; a connector per channel, a run per policy, a Job per request;
-			// backup and restore, and an export, where they are asked for.
+			// backup and restore, two that ask an object store, and an export, where they are asked for.
 			want := 6 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
 				len(all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml"))
 			if region.Spec.Database != nil && region.Spec.Database.Backup != nil {
@@ -180,6 +190,9 @@ func TestEveryPodIsConfined(t *testing.T) {
 			read(t, filepath.Join(dir, "tenant.yaml"), tenant)
 			if tenant.Spec.Export != nil {
 				want++
+			}
+			if len(region.Spec.ObjectStores) > 0 {
+				want += 2
 			}
 			if pods != want {
 				t.Errorf("%d pods were looked at, %d were expected", pods, want)

@@ -8,17 +8,22 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/name"
 )
 
 // Isolation closes a tenant's namespace and bounds it, before anything runs there.
 func Isolation(in Tenant) []client.Object {
-	return []client.Object{
+	all := []client.Object{
 		DefaultDeny(in), allowDNS(in), databasePolicy(in), migratePolicy(in), retainPolicy(in), servePolicy(in), subjectPolicy(in), replayPolicy(in),
 		exportPolicy(in), adoptPolicy(in),
 		quota(in), limits(in),
 	}
+	if store, _ := Store(in); store != nil {
+		all = append(all, storePolicy(in))
+	}
+	return all
 }
 
 // Components of a tenant's pods.
@@ -35,6 +40,7 @@ const (
 	componentExport    = contract.ComponentExport
 	componentAdopt     = contract.ComponentAdopt
 	componentConnector = "connector"
+	componentBucket    = "bucket"
 	componentIsolation = "isolation"
 )
 
@@ -111,6 +117,21 @@ func (in Tenant) toDatabase() networkingv1.NetworkPolicyEgressRule {
 		To:    []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: in.selector(componentDatabase)}}},
 		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
 	}
+}
+
+// to gives what opens an egress.
+func to(e v1alpha1.Egress) networkingv1.NetworkPolicyEgressRule {
+	rule := networkingv1.NetworkPolicyEgressRule{}
+	for _, cidr := range e.CIDRs {
+		rule.To = append(rule.To, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: string(cidr)}})
+	}
+	for _, p := range e.Ports {
+		rule.Ports = append(rule.Ports, port(corev1.ProtocolTCP, int32(p)))
+	}
+	if len(e.Ports) == 0 {
+		rule.Ports = append(rule.Ports, port(corev1.ProtocolTCP, 443))
+	}
+	return rule
 }
 
 func port(protocol corev1.Protocol, number int32) networkingv1.NetworkPolicyPort {

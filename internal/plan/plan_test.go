@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +134,34 @@ func TestSetupIsNamedByWhatItBringsAbout(t *testing.T) {
 			t.Errorf("%s has the name of %s", what, twin)
 		}
 		seen[name] = what
+	}
+}
+
+// What the register lacks is refused, and nothing is told of it or opened to it.
+func TestAStoreThatIsNotRegisteredIsRefused(t *testing.T) {
+	tenant, region := &v1alpha1.Tenant{}, &v1alpha1.Region{}
+	read(t, "testdata/object-store/tenant.yaml", tenant)
+	read(t, "testdata/object-store/region.yaml", region)
+	in := plan.Tenant{Tenant: tenant, Region: region}
+	store, refusal := plan.Store(in)
+	if refusal != nil || store.Prefix != "eu-central/hotel-berlin/" || store.Location != "eu-central-1" {
+		t.Fatalf("a store that is registered: %+v, %+v", store, refusal)
+	}
+	if question := plan.CheckBucket(in, "1").Name; question == plan.CheckBucket(in, "2").Name {
+		t.Error("other credentials are the same question")
+	}
+	region.Spec.ObjectStores[0].Name = "another"
+	store, refusal = plan.Store(in)
+	if store != nil || refusal == nil || refusal.Reason != v1alpha1.ReasonObjectStoreNotRegistered {
+		t.Errorf("one that is not: %+v, %+v", store, refusal)
+	}
+	for _, o := range plan.Isolation(in) {
+		if o.GetName() == "object-store" {
+			t.Error("it is opened")
+		}
+	}
+	if env := plan.Retention(in, policyWith("@daily", "", 90)).Spec.JobTemplate.Spec.Template.Spec.Containers[0].Env; slices.ContainsFunc(env, func(e corev1.EnvVar) bool { return e.Name == contract.EnvObjectStore }) {
+		t.Error("runs are told of it")
 	}
 }
 

@@ -25,7 +25,7 @@ func Retention(in Tenant, policy *v1alpha1.RetentionPolicy) *batchv1.CronJob {
 	container := in.instance("retain", need{cpu: "50m", memory: "48Mi", memoryLimit: "128Mi"},
 		[]corev1.EnvVar{{Name: contract.EnvRetention, Value: mustJSON(RetentionOf(policy))}},
 		[]corev1.VolumeMount{mount("database", contract.DirDatabase)})
-	pod := guarded(in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{in.databaseVolume(contract.ComponentRetain)}))
+	pod := in.stored(guarded(in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{in.databaseVolume(contract.ComponentRetain)})))
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	zone := cmp.Or(policy.Spec.TimeZone, defaultTimeZone)
 	history, retries, deadline, no := int32(3), int32(3), int64(6*60*60), false

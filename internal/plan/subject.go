@@ -56,7 +56,7 @@ func Subject(in Tenant, q *v1alpha1.DataSubjectRequest, after string) *batchv1.J
 		container.VolumeMounts = append(container.VolumeMounts, mount("download", contract.DirDownload))
 		volumes = append(volumes, secretVolume("download", name.Download(q.Name)))
 	}
-	pod := guarded(in.pod(instanceUser, []corev1.Container{container}, volumes))
+	pod := in.stored(guarded(in.pod(instanceUser, []corev1.Container{container}, volumes)))
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	retries, deadline := int32(3), int64(60*60)
 	spec := batchv1.JobSpec{

@@ -2,8 +2,8 @@
 //
 // A backup is a physical one, by PostgreSQL's own replication protocol: the server sends a
 // tar archive of its data directory and of the WAL that makes it consistent, compressed
-// by gzip. It goes through age straight into a file; nothing of it is ever on a disk
-// unencrypted. Whoever takes backups has the public key alone.
+// by gzip. It goes through age straight into a file, or into the tenant's object store;
+// nothing of it is ever on a disk unencrypted. Whoever takes backups has the public key alone.
 package backup
 
 import (
@@ -11,13 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"syscall"
 	"time"
 
 	"filippo.io/age"
@@ -31,14 +28,11 @@ import (
 // fileName is when the backup began, in UTC, and the newest receipt that is in it for sure.
 var fileName = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}Z)-([0-9]{12})\.tar\.gz\.age$`)
 
-const (
-	timeFormat = "20060102T150405Z"
-	partial    = ".partial"
-)
+const timeFormat = "20060102T150405Z"
 
 // Options of a backup.
 type Options struct {
-	Dir       string // where backups are
+	Place
 	Recipient string // file of age public keys
 	KeepDays  int    // of 24 hours; 1 or more
 	Log       *slog.Logger
@@ -50,31 +44,20 @@ type Options struct {
 // the server by a login of sb_backup.
 func Take(ctx context.Context, config store.Config, o Options) (contract.BackupResult, error) {
 	result := contract.BackupResult{StartedAt: o.Now().UTC().Truncate(time.Second)}
-	unlock, err := lock(o.Dir)
+	shelf := o.shelf()
+	unlock, err := shelf.lock()
 	if err != nil {
 		return result, err
 	}
 	defer unlock()
-	removed, expired := expire(o)
+	removed, expired := expire(ctx, shelf, o)
 	result.Removed = removed
-	err = errors.Join(expired, take(ctx, config, o, &result), summarize(o.Dir, &result))
+	err = errors.Join(expired, take(ctx, config, shelf, o, &result), summarize(ctx, shelf, &result))
 	result.FinishedAt = o.Now().UTC().Truncate(time.Second)
 	return result, err
 }
 
-// lock keeps a second backup off, which would take the first one's file for a broken one.
-func lock(dir string) (unlock func(), err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening the backups: %w", err)
-	}
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another backup is under way: wait for it to end: %w", err), d.Close())
-	}
-	return func() { _ = d.Close() }, nil
-}
-
-func take(ctx context.Context, config store.Config, o Options, result *contract.BackupResult) error {
+func take(ctx context.Context, config store.Config, shelf shelf, o Options, result *contract.BackupResult) error {
 	recipients, err := recipientsOf(o.Recipient)
 	if err != nil {
 		return err
@@ -98,21 +81,11 @@ func take(ctx context.Context, config store.Config, o Options, result *contract.
 		_ = conn.Close(ctx)
 	}()
 	name := fmt.Sprintf("%s-%012d.tar.gz.age", result.StartedAt.Format(timeFormat), result.Head.Sequence)
-	path := filepath.Join(o.Dir, name)
-	if err := write(ctx, conn, path+partial, recipients); err != nil {
-		return errors.Join(err, remove(path+partial))
-	}
-	if err := os.Rename(path+partial, path); err != nil {
-		return fmt.Errorf("naming the backup: %w", err)
-	}
-	if err := syncDir(o.Dir); err != nil {
+	result.Bytes, err = shelf.add(ctx, name, func(w io.Writer) error { return copyTo(ctx, conn, w, recipients) })
+	if err != nil {
 		return err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("looking at the backup: %w", err)
-	}
-	result.File, result.Bytes = name, info.Size()
+	result.File = name
 	return nil
 }
 
@@ -129,18 +102,9 @@ func recipientsOf(file string) ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// write has the server send its data into a file that age encrypts.
-func write(ctx context.Context, conn *pgconn.PgConn, path string, to []age.Recipient) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("making the backup's file: %w", err)
-	}
-	defer func() {
-		if closed := f.Close(); err == nil && closed != nil {
-			err = fmt.Errorf("closing the backup's file: %w", closed)
-		}
-	}()
-	encrypted, err := age.Encrypt(f, to...)
+// copyTo has the server send its data to a writer that age encrypts for.
+func copyTo(ctx context.Context, conn *pgconn.PgConn, w io.Writer, to []age.Recipient) error {
+	encrypted, err := age.Encrypt(w, to...)
 	if err != nil {
 		return fmt.Errorf("encrypting the backup: %w", err)
 	}
@@ -159,9 +123,6 @@ func write(ctx context.Context, conn *pgconn.PgConn, path string, to []age.Recip
 	}
 	if err := encrypted.Close(); err != nil {
 		return fmt.Errorf("encrypting the backup: %w", err)
-	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("writing the backup: %w", err)
 	}
 	return nil
 }
@@ -198,37 +159,22 @@ func (s *stream) Write(message []byte) (int, error) {
 }
 
 // expire removes backups whose time is over, and what broken ones left.
-func expire(o Options) (removed int, err error) {
-	entries, err := os.ReadDir(o.Dir)
+func expire(ctx context.Context, shelf shelf, o Options) (removed int, err error) {
+	left := shelf.tidy(ctx, o.Now())
+	names, err := list(ctx, shelf)
 	if err != nil {
-		return 0, fmt.Errorf("looking for backups: %w", err)
+		return 0, errors.Join(left, err)
 	}
 	limit := o.Now().UTC().Add(contract.BackupSlack - time.Duration(o.KeepDays)*24*time.Hour)
-	for _, e := range entries {
-		path := filepath.Join(o.Dir, e.Name())
-		if filepath.Ext(e.Name()) == partial {
-			err = errors.Join(err, remove(path))
-			continue
-		}
-		began, ok := beganAt(e.Name())
-		if !ok || began.After(limit) {
-			continue
-		}
-		if failed := remove(path); failed != nil {
-			err = errors.Join(err, failed)
-			continue
-		}
-		removed++
-		o.Log.Info("removed a backup whose time is over", "file", e.Name())
+	old := slices.DeleteFunc(names, func(name string) bool {
+		began, _ := beganAt(name)
+		return began.After(limit)
+	})
+	gone, err := shelf.remove(ctx, old)
+	for _, name := range gone {
+		o.Log.Info("removed a backup whose time is over", "file", name)
 	}
-	return removed, err
-}
-
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing a backup: %w", err)
-	}
-	return nil
+	return len(gone), errors.Join(left, err)
 }
 
 func beganAt(name string) (time.Time, bool) {
@@ -240,24 +186,19 @@ func beganAt(name string) (time.Time, bool) {
 	return began, err == nil
 }
 
-// List gives the backups in a directory, oldest first.
-func List(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("looking for backups: %w", err)
-	}
-	var names []string
-	for _, e := range entries {
-		if _, ok := beganAt(e.Name()); ok {
-			names = append(names, e.Name())
-		}
-	}
-	slices.Sort(names) // times sort as they are written
-	return names, nil
+// List gives the backups in a place, oldest first.
+func List(ctx context.Context, p Place) ([]string, error) { return list(ctx, p.shelf()) }
+
+func list(ctx context.Context, shelf shelf) ([]string, error) {
+	names, err := shelf.names(ctx) // times sort as they are written
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, ok := beganAt(name)
+		return !ok
+	}), err
 }
 
-func summarize(dir string, result *contract.BackupResult) error {
-	names, err := List(dir)
+func summarize(ctx context.Context, shelf shelf, result *contract.BackupResult) error {
+	names, err := list(ctx, shelf)
 	if err != nil {
 		return err
 	}
@@ -265,18 +206,6 @@ func summarize(dir string, result *contract.BackupResult) error {
 	if len(names) > 0 {
 		began, _ := beganAt(names[0])
 		result.Oldest = &began
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("keeping what was written: %w", err)
-	}
-	err = d.Sync()
-	if err := errors.Join(err, d.Close()); err != nil {
-		return fmt.Errorf("keeping what was written: %w", err)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/backup"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/retention"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
@@ -32,7 +33,10 @@ type stage struct {
 	dir    string
 	volume string
 	now    time.Time
+	store  *objectstore.Store // where backups go, when it is set
 }
+
+func (s *stage) place() backup.Place { return backup.Place{Dir: s.dir, Store: s.store} }
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
@@ -66,7 +70,7 @@ func (s *stage) take(keepDays int) (contract.BackupResult, error) {
 func (s *stage) takeFor(recipient string, keepDays int) (contract.BackupResult, error) {
 	s.t.Helper()
 	return backup.Take(s.t.Context(), s.d.Config(s.t, contract.LoginRole(contract.ComponentBackup, 1)), backup.Options{
-		Dir: s.dir, Recipient: recipient, KeepDays: keepDays, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now },
+		Place: s.place(), Recipient: recipient, KeepDays: keepDays, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now },
 	})
 }
 
@@ -75,7 +79,7 @@ func (s *stage) restore(file string, keys ...age.Identity) error {
 	if len(keys) == 0 {
 		keys = []age.Identity{s.key}
 	}
-	_, err := backup.Restore(s.t.Context(), s.dir, file, s.volume, keys...)
+	_, err := backup.Restore(s.t.Context(), s.place(), file, s.volume, keys...)
 	return err
 }
 
@@ -261,7 +265,7 @@ func TestBackupsGoWhenTheirTimeIsOver(t *testing.T) {
 	}
 	write(t, filepath.Join(s.dir, "20200101T000000Z-000000000001.tar.gz.age.partial"), "half")
 	write(t, filepath.Join(s.dir, "notes.txt"), "not a backup")
-	if names, err := backup.List(s.dir); err != nil || len(names) != 3 { // the first is three days old
+	if names, err := backup.List(t.Context(), s.place()); err != nil || len(names) != 3 { // the first is three days old
 		t.Errorf("after four days there are %v, %v", names, err)
 	}
 	// Some seconds earlier in the day: the copy of three days ago goes all the same.

@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 	"github.com/switchboard-operator/switchboard/internal/instance/termination"
 )
@@ -24,7 +25,12 @@ const (
 	EnvDataDir = "SWITCHBOARD_DATA_DIR"
 )
 
-func dir() string    { return cmp.Or(os.Getenv(EnvDir), contract.DirBackups) }
+// place is the tenant's object store where the environment names one, else the volume.
+func place() (Place, error) {
+	objects, err := objectstore.FromEnvironment()
+	return Place{Dir: cmp.Or(os.Getenv(EnvDir), contract.DirBackups), Store: objects}, err
+}
+
 func keyDir() string { return cmp.Or(os.Getenv(EnvKeyDir), contract.DirBackupKey) }
 
 // Command is `instance backup`: one backup, its outcome, or why there is none, in the
@@ -39,8 +45,12 @@ func command(ctx context.Context, log *slog.Logger) (contract.BackupResult, erro
 	if err != nil || days < 1 {
 		return contract.BackupResult{}, fmt.Errorf("reading %s: it must be a whole number of days, 1 or more", contract.EnvKeepDays)
 	}
+	place, err := place()
+	if err != nil {
+		return contract.BackupResult{}, err
+	}
 	result, err := Take(ctx, store.Config{MaxConns: 1}, Options{
-		Dir: dir(), Recipient: filepath.Join(keyDir(), contract.FileRecipient), KeepDays: days, Log: log, Now: time.Now,
+		Place: place, Recipient: filepath.Join(keyDir(), contract.FileRecipient), KeepDays: days, Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return result, fmt.Errorf("backup: %w", err)
@@ -73,7 +83,11 @@ func restoreCommand(ctx context.Context) (contract.RestoreResult, error) {
 	if err != nil {
 		return contract.RestoreResult{}, fmt.Errorf("reading the key of backups: %w", err)
 	}
-	result, err := Restore(ctx, dir(), file, cmp.Or(os.Getenv(EnvDataDir), contract.DirData), identities...)
+	place, err := place()
+	if err != nil {
+		return contract.RestoreResult{}, err
+	}
+	result, err := Restore(ctx, place, file, cmp.Or(os.Getenv(EnvDataDir), contract.DirData), identities...)
 	if err != nil {
 		return result, fmt.Errorf("restoring: %w", err)
 	}

@@ -31,15 +31,16 @@ const (
 // Restore puts a backup in the place of the data directory in volume, whose server does not
 // run. The file is read to its end, and so proven whole, before anything is replaced. Killed at
 // any instant it can be run again, and one of both directories is whole.
-func Restore(ctx context.Context, dir, file, volume string, identities ...age.Identity) (contract.RestoreResult, error) {
+func Restore(ctx context.Context, from Place, file, volume string, identities ...age.Identity) (contract.RestoreResult, error) {
 	if err := finish(volume); err != nil { // first: whatever is asked for now, the data must be in its place
 		return contract.RestoreResult{}, fmt.Errorf("ending a restore that was killed: %w", err)
 	}
-	name, err := choose(dir, file)
+	shelf := from.shelf()
+	name, err := choose(ctx, shelf, file)
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
-	if err := unpack(ctx, filepath.Join(dir, name), filepath.Join(volume, coming), identities); err != nil {
+	if err := unpack(ctx, shelf, name, filepath.Join(volume, coming), identities); err != nil {
 		return contract.RestoreResult{}, errors.Join(fmt.Errorf("backup %s: %w; the database is as it was", name, err), os.RemoveAll(filepath.Join(volume, coming)))
 	}
 	if err := sameVersion(volume); err != nil {
@@ -52,8 +53,8 @@ func Restore(ctx context.Context, dir, file, volume string, identities ...age.Id
 }
 
 // choose finds the backup that is asked for.
-func choose(dir, file string) (string, error) {
-	names, err := List(dir)
+func choose(ctx context.Context, shelf shelf, file string) (string, error) {
+	names, err := list(ctx, shelf)
 	switch {
 	case err != nil:
 		return "", err
@@ -125,7 +126,7 @@ func replace(volume string) error {
 }
 
 // unpack decrypts a backup into a directory that it makes.
-func unpack(ctx context.Context, file, into string, identities []age.Identity) error {
+func unpack(ctx context.Context, shelf shelf, file, into string, identities []age.Identity) error {
 	if err := os.RemoveAll(into); err != nil {
 		return fmt.Errorf("making room: %w", err)
 	}
@@ -137,7 +138,7 @@ func unpack(ctx context.Context, file, into string, identities []age.Identity) e
 		return fmt.Errorf("making room: %w", err)
 	}
 	defer func() { _ = root.Close() }()
-	f, err := os.Open(file)
+	f, err := shelf.open(ctx, file)
 	if err != nil {
 		return fmt.Errorf("opening it: %w", err)
 	}

@@ -106,3 +106,10 @@ func word(code string) string {
 	}
 	return code
 }
+
+// Of gives the store's error among others; false when there is none.
+func Of(err error) (*Error, bool) {
+	var e *Error
+	ok := errors.As(err, &e)
+	return e, ok
+}

@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -47,6 +48,9 @@ type Store struct {
 	secrets  *secrets
 	http     http.RoundTripper
 	client   *minio.Core
+
+	mu   sync.Mutex
+	good time.Time // until when the bucket counts as verified
 }
 
 // Object is what a listing tells.
@@ -100,10 +104,13 @@ func Open(place contract.ObjectStore, dir string) (*Store, error) {
 // Name is the store's in the Region's register.
 func (s *Store) Name() string { return s.place.Name }
 
-// Put stores what is read under key and gives its size. size is in bytes, -1 when it is not
+// Put verifies the bucket, stores what is read under key and gives its size. size is in bytes, -1 when it is not
 // known. Of an upload that fails nothing can be read, ever; parts of one that was killed are
 // removed by Abandon.
 func (s *Store) Put(ctx context.Context, key string, from io.Reader, size int64) (int64, error) {
+	if err := s.verified(ctx); err != nil {
+		return 0, err
+	}
 	info, err := s.client.Client.PutObject(ctx, s.place.Bucket, s.place.Prefix+key, from, size, minio.PutObjectOptions{
 		ContentType: "application/octet-stream", PartSize: partSize, NumThreads: 1, SendContentMd5: true,
 	})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/signer"
@@ -20,6 +21,9 @@ const maxAnswer = 64 << 10
 
 // unsigned stands for the digest of a body that TLS alone protects; here it is empty.
 const unsigned = "UNSIGNED-PAYLOAD"
+
+// verifiedFor is how long nobody asks again: buckets don't move, but may begin to keep versions.
+const verifiedFor = time.Hour
 
 var location = regexp.MustCompile(`^[A-Za-z0-9-]{1,63}$`)
 
@@ -48,6 +52,20 @@ func (s *Store) Verify(ctx context.Context) error {
 		return &Error{Class: contract.StoreVersioned, Doing: "asking whether the bucket keeps versions", cause: errors.New(
 			"it does, or did: what is deleted would stay there; name a bucket that never had versioning")}
 	}
+	return nil
+}
+
+// verified is Verify, once in a while.
+func (s *Store) verified(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Now().Before(s.good) {
+		return nil
+	}
+	if err := s.Verify(ctx); err != nil {
+		return err
+	}
+	s.good = time.Now().Add(verifiedFor)
 	return nil
 }
 

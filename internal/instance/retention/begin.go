@@ -160,8 +160,8 @@ func (r *run) receipt(ctx context.Context, tx pgx.Tx, policy string) (evidence.R
 	if err != nil {
 		return receipt, err
 	}
-	rows, _ = tx.Query(ctx, `SELECT kind, deleted FROM sb.retention_progress
-		WHERE policy = $1 AND NOT ruled AND deleted > 0 ORDER BY kind COLLATE "C"`, policy)
+	rows, _ = tx.Query(ctx, `SELECT kind, deleted, COALESCE(overdue, 0) AS pending FROM sb.retention_progress
+		WHERE policy = $1 AND NOT ruled AND (deleted > 0 OR overdue > 0) ORDER BY kind COLLATE "C"`, policy)
 	receipt.Followed, err = pgx.CollectRows(rows, pgx.RowToStructByName[evidence.Followed])
 	return receipt, err
 }

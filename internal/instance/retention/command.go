@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 	"github.com/switchboard-operator/switchboard/internal/instance/termination"
 )
@@ -34,7 +35,11 @@ func command(ctx context.Context, log *slog.Logger) (contract.RetentionResult, e
 		return contract.RetentionResult{}, err
 	}
 	defer pool.Close()
-	result, err := Run(ctx, pool, policy, os.Getenv(contract.EnvTenant), Options{Log: log})
+	objects, err := objectstore.FromEnvironment()
+	if err != nil {
+		return contract.RetentionResult{}, err
+	}
+	result, err := Run(ctx, pool, policy, os.Getenv(contract.EnvTenant), Options{Log: log, Objects: objects})
 	if err != nil {
 		return contract.RetentionResult{}, fmt.Errorf("retention run of policy %s: %w", policy.Policy, err)
 	}

@@ -14,6 +14,9 @@ import (
 // kindProviderIDs is a kind that no rule names: the ids seen follow the messages.
 const kindProviderIDs = "ProviderIDs"
 
+// kindFiles are files without an attachment.
+const kindFiles = "Files"
+
 // attempts bounds how often work that others block is tried again.
 const attempts = 5
 
@@ -81,6 +84,9 @@ func (r *run) dropMonthsOf(ctx context.Context, kind string) error {
 // deleteRows deletes the rest in bounded transactions, the last of which seals.
 func (r *run) deleteRows(ctx context.Context) error {
 	for attempt := 0; ; {
+		if err := r.removeObjects(ctx); err != nil {
+			return err
+		}
 		more, blocked := false, false
 		r.sealed = false // set by a transaction that then failed to commit
 		err := pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) (err error) {
@@ -113,7 +119,7 @@ func (r *run) deleteSome(ctx context.Context, tx pgx.Tx) (more, blocked bool, er
 	if r.outcome != contract.OutcomeEnforced {
 		return false, false, nil
 	}
-	left := r.Batch
+	left, files := r.Batch, false
 	for _, kind := range r.kinds {
 		for {
 			var deleted int
@@ -130,12 +136,16 @@ func (r *run) deleteSome(ctx context.Context, tx pgx.Tx) (more, blocked bool, er
 			if deleted == 0 {
 				break
 			}
+			files = files || kind == contract.CategoryAttachments || kind == kindFiles
 			if left -= deleted; left <= 0 {
+				r.loose = r.loose || files
 				return true, blocked, nil
 			}
 		}
 	}
-	return false, blocked, nil
+	// Objects go after their rows, and before the seal, which counts what is left of them.
+	r.loose = r.loose || files
+	return files && r.Objects != nil, blocked, nil
 }
 
 // explain adds to an error what the user needs to know of it.

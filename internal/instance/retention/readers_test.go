@@ -84,6 +84,9 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"adopt_file":         "writes",
 		"adopt_whole":        "says yes or no",
 		"adopt_seal":         "counts what it wrote, and removes files that nothing refers to",
+		"find_file":          "gives the id of a file whose digest the caller has",
+		"objects_compare":    "compares ids of objects with those that the caller has",
+		"removals_add":       "writes ids of objects",
 	}
 	reads := regexp.MustCompile(`(?i)\b(?:FROM|JOIN|USING|UPDATE)\s+sb\.(message|message_body|attachment|file|contact|contact_address|conversation|staff|access_log|web_chat_session|integration_data|testimonial)\b|retention_table`)
 	t.Run("functions of the owner ask for the cutoff", func(t *testing.T) {

@@ -16,7 +16,9 @@
 //     and a run that the guard stops, the counts are written down as a plan.
 //     A dry run and a run that is stopped go on with 6, and delete nothing.
 //  4. Months that are expired as a whole go by DROP, one transaction each.
-//  5. The rest goes in transactions of a bounded number of rows.
+//  5. The rest goes in transactions of a bounded number of rows. Objects of files
+//     that went with them are removed from the store after each, and struck off
+//     when it has confirmed that; a store that does not is left to the next run.
 //  6. The last of them finds nothing more to delete, reads back what is left, and
 //     seals: it appends the receipt and removes the run's row.
 //
@@ -44,6 +46,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/evidence"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 )
 
 // Options of a run. The zero value is what production uses.
@@ -56,6 +59,8 @@ type Options struct {
 	// PolicyWait bounds the wait for the rules to come into force: a changed policy
 	// reaches the CronJob and `instance migrate` at about the same time; 30 s.
 	PolicyWait time.Duration
+	// Objects is the store with the tenant's files; nil when they are in the database.
+	Objects *objectstore.Store
 	// Now is this machine's clock; time.Now when nil.
 	Now func() time.Time
 }
@@ -93,7 +98,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 	if err := policy.Validate(); err != nil {
 		return contract.RetentionResult{}, err
 	}
-	r := run{policy: policy, tenant: tenant, Options: options.withDefaults()}
+	r := run{policy: policy, tenant: tenant, Options: options.withDefaults(), loose: true}
 	conn, err := lock(ctx, pool, r.Options)
 	if err != nil {
 		return contract.RetentionResult{}, err
@@ -112,6 +117,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 		{"removing archives that nobody fetched", r.purgeArchives},
 		{"beginning the run", r.begin},
 		{"planning", r.plan},
+		{"comparing the store with the database", r.compareObjects},
 		{"dropping expired months", r.dropMonths},
 		{"deleting expired rows", r.deleteRows},
 	} {
@@ -135,7 +141,10 @@ type run struct {
 	outcome string
 	planned *contract.Plan
 	sealed  bool
-	result  contract.RetentionResult
+	// loose: files were deleted whose objects may be in the store still.
+	loose  bool
+	files  contract.FilesResult
+	result contract.RetentionResult
 }
 
 // toResult adds to a receipt what the operator needs beside it.

@@ -43,8 +43,10 @@ func TestTheRoleReadsNoWordAndDeletesNothingByItself(t *testing.T) {
 	}
 	want := []string{
 		"archive_purge EXECUTE", "behind EXECUTE", "cutoff EXECUTE", "ensure_partition EXECUTE",
+		"objects_compare EXECUTE",
 		"receipt SELECT", "receipt_lock EXECUTE",
-		"retention_batch EXECUTE", "retention_drop EXECUTE", "retention_kept SELECT", "retention_left EXECUTE",
+		"removals_add EXECUTE", "removals_done EXECUTE", "removals_next EXECUTE", "removals_pending EXECUTE",
+		"retention_batch EXECUTE", "retention_drop EXECUTE", "retention_files EXECUTE", "retention_kept SELECT", "retention_left EXECUTE",
 		"retention_limit SELECT",
 		"retention_open EXECUTE", "retention_plan SELECT", "retention_planned EXECUTE",
 		"retention_progress SELECT", "retention_run SELECT",

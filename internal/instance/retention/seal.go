@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,6 +18,9 @@ const recentReceipts = 20
 // others hold, it seals only at the last attempt, and the receipt says so.
 func (r *run) finish(ctx context.Context, tx pgx.Tx, blocked, last bool) error {
 	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT sb.retention_files($1)", r.policy.Policy); err != nil {
+			return fmt.Errorf("counting files that are to be removed: %w", err)
+		}
 		receipt, err := r.receipt(ctx, tx, r.policy.Policy)
 		if err != nil {
 			return err
@@ -46,7 +50,7 @@ func (r *run) finish(ctx context.Context, tx pgx.Tx, blocked, last bool) error {
 		}
 		r.sealed, r.result = true, toResult(receipt, sealed, recent)
 		r.result.Plan = r.planned
-		return nil
+		return r.tellFiles(ctx, tx)
 	})
 	if errors.Is(err, errAgain) {
 		return nil // what was deleted counts, what was read back does not

@@ -93,7 +93,10 @@ func (r *run) fill(ctx context.Context, archive *zip.Writer) error {
 			return err
 		}
 	}
-	return r.addFiles(ctx, create)
+	if r.missing, err = r.addFiles(ctx, create); err != nil {
+		return fmt.Errorf("adding the files: %w", err)
+	}
+	return nil
 }
 
 // export writes a category as a JSON array, a row on each line.
@@ -130,35 +133,6 @@ func (r *run) export(ctx context.Context, w io.Writer, category string) (rows in
 	}
 	_, err = r.tx.Exec(ctx, "CLOSE export")
 	return rows, err
-}
-
-// addFiles adds the attachments' bytes.
-func (r *run) addFiles(ctx context.Context, create func(string) (io.Writer, error)) error {
-	found, _ := r.tx.Query(ctx, "SELECT id, size FROM sb.subject_files($1, $2)", r.kinds, r.hashes)
-	type file struct {
-		ID   uuid.UUID
-		Size int64
-	}
-	all, err := pgx.CollectRows(found, pgx.RowToStructByPos[file])
-	if err != nil {
-		return fmt.Errorf("listing the files: %w", err)
-	}
-	for _, f := range all {
-		w, err := create("files/" + f.ID.String())
-		if err != nil {
-			return err
-		}
-		for at := int64(0); at < f.Size; at += piece {
-			var b []byte
-			if err := r.tx.QueryRow(ctx, "SELECT sb.subject_file($1, $2, $3, $4, $5)", r.kinds, r.hashes, f.ID, at, piece).Scan(&b); err != nil {
-				return fmt.Errorf("reading a file: %w", err)
-			}
-			if _, err := w.Write(b); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // pieces appends what is written to an archive in the database, a piece at a time.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 	"github.com/switchboard-operator/switchboard/internal/instance/termination"
@@ -42,6 +43,9 @@ func command(ctx context.Context, log *slog.Logger) (contract.SubjectResult, err
 	}
 	p, err := readPerson(request)
 	if err != nil {
+		return contract.SubjectResult{}, err
+	}
+	if p.Objects, err = objectstore.FromEnvironment(); err != nil {
 		return contract.SubjectResult{}, err
 	}
 	pool, err := store.Open(ctx, log)

@@ -21,6 +21,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/evidence"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
 )
 
@@ -32,6 +33,8 @@ type Person struct {
 	NewName, NewPhone string
 	// Token fetches the archive of an Access request.
 	Token string
+	// Objects is the store with the tenant's files; nil when they are in the database.
+	Objects *objectstore.Store
 }
 
 // codeTaken is raised when a new number belongs to another guest (migrations/00005_subject.sql).
@@ -53,6 +56,9 @@ func Run(ctx context.Context, pool *pgxpool.Pool, request contract.Request, tena
 		return r.do(ctx)
 	})
 	if err != nil {
+		return contract.SubjectResult{}, err
+	}
+	if err := r.settleFiles(ctx, pool); err != nil {
 		return contract.SubjectResult{}, err
 	}
 	return r.result, nil
@@ -92,6 +98,7 @@ type run struct {
 	kinds   []string // the kinds of hashes, in two lists of equal length
 	hashes  [][]byte // under every version of the key
 	archive string
+	missing int64 // files that the store does not have any more
 	result  contract.SubjectResult
 }
 

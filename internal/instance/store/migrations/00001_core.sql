@@ -124,15 +124,28 @@ CREATE TABLE sb.message_count (
   PRIMARY KEY (day, channel, direction)
 );
 
--- A file, once, however many messages it came with. Its bytes are a large object of the database.
+-- A file, once, however many messages it came with. Its bytes are a large object of the database, or an object of the
+-- tenant's store, which has them encrypted to a key that is nowhere but here: without the row nobody reads them any more.
 CREATE TABLE sb.file (
   id         uuid PRIMARY KEY,
   sha256     bytea  NOT NULL UNIQUE,
   size       bigint NOT NULL CHECK (size BETWEEN 0 AND 104857600),
   media_type text   NOT NULL CHECK (length(media_type) <= 255),
-  content    oid    NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now()
+  content    oid,
+  object     text COLLATE "C" UNIQUE CHECK (object ~ '^files/[0-9a-f-]{36}$'),
+  object_key text,                       -- an age identity
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CHECK (CASE WHEN content IS NULL THEN num_nonnulls(object, object_key) = 2 ELSE num_nonnulls(object, object_key) = 0 END)
 );
+
+-- Objects whose file is gone, and of which the store has not confirmed yet that they are too. The transaction that deletes
+-- a file writes its object down here; who has seen to it that it is removed strikes it off.
+CREATE TABLE sb.file_removal (
+  object  text COLLATE "C" PRIMARY KEY,
+  request text,                          -- whose erasure it was; NULL when it was nobody's
+  since   timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX file_removal_request ON sb.file_removal (request) WHERE request IS NOT NULL;
 
 -- A file that came or went with a message; at, the message's, is the age mark of Attachments. The file goes with its
 -- last attachment.

@@ -34,7 +34,7 @@ CREATE TABLE sb.retention_run (
 
 -- What the run has deleted so far, raised in each deleting transaction, and what it read back last. kind is a category, or
 -- one of the tables that follow a category: Conversations, Files, ProviderIDs, ReplyKeys. cutoff is -infinity for a kind
--- that nothing bounds.
+-- that nothing bounds. overdue of Files are objects that the store has not confirmed to be removed; NULL for none.
 CREATE TABLE sb.retention_progress (
   policy    text        NOT NULL REFERENCES sb.retention_run (policy) ON DELETE CASCADE,
   kind      text        NOT NULL,
@@ -458,14 +458,14 @@ BEGIN
   IF v_body ->> 'kind' IS DISTINCT FROM 'retention' OR (v_body ->> 'sequence')::bigint IS DISTINCT FROM p_sequence OR v_body ->> 'policy' IS DISTINCT FROM p_policy OR EXISTS (
     WITH counted AS (
       SELECT kind, ruled, deleted, CASE WHEN ruled THEN cutoff END, COALESCE(held, 0), overdue, oldest
-        FROM sb.retention_progress WHERE policy = p_policy AND (ruled OR deleted > 0)
+        FROM sb.retention_progress WHERE policy = p_policy AND (ruled OR deleted > 0 OR overdue > 0)
       UNION ALL
       SELECT hold, NULL, sum(kept)::bigint, NULL, NULL, NULL, NULL FROM sb.retention_kept WHERE policy = p_policy GROUP BY hold
     ), told AS (
       SELECT c ->> 'category', true, (c ->> 'deleted')::bigint, (c ->> 'cutoff')::timestamptz, (c ->> 'heldBack')::bigint,
           (c ->> 'overdue')::bigint, (c ->> 'oldestLeft')::timestamptz FROM jsonb_array_elements(v_body -> 'categories') c
       UNION ALL
-      SELECT o ->> 'kind', false, (o ->> 'deleted')::bigint, NULL, 0, NULL, NULL FROM jsonb_array_elements(COALESCE(v_body -> 'followed', '[]')) o
+      SELECT o ->> 'kind', false, (o ->> 'deleted')::bigint, NULL, 0, (o ->> 'pending')::bigint, NULL FROM jsonb_array_elements(COALESCE(v_body -> 'followed', '[]')) o
       UNION ALL
       SELECT h ->> 'hold', NULL, (h ->> 'rows')::bigint, NULL, NULL, NULL, NULL FROM jsonb_array_elements(COALESCE(v_body -> 'holds', '[]')) h
     ) -- ALL: nothing may be told twice either.
@@ -487,19 +487,25 @@ END
 $$;
 -- +goose StatementEnd
 
--- remove_files removes those of the files that no attachment refers to, and gives their number.
+-- remove_files removes those of the files that no attachment refers to, and gives their number. Objects of a store can't go in
+-- this transaction: they are written down, to go after it. p_request is the uid of the request whose erasure this is.
 -- +goose StatementBegin
-CREATE FUNCTION sb.remove_files(p_files uuid[]) RETURNS bigint
+CREATE FUNCTION sb.remove_files(p_files uuid[], p_request text DEFAULT NULL) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_content oid;
+  v_object  text;
   v_count   bigint := 0;
 BEGIN
-  FOR v_content IN
-    DELETE FROM sb.file f WHERE f.id = ANY (p_files) AND NOT EXISTS (SELECT FROM sb.attachment a WHERE a.file_id = f.id) RETURNING content
+  FOR v_content, v_object IN
+    DELETE FROM sb.file f WHERE f.id = ANY (p_files) AND NOT EXISTS (SELECT FROM sb.attachment a WHERE a.file_id = f.id) RETURNING content, object
   LOOP
-    PERFORM lo_unlink(v_content);
+    IF v_object IS NULL THEN
+      PERFORM lo_unlink(v_content);
+    ELSE
+      INSERT INTO sb.file_removal (object, request) VALUES (v_object, p_request);
+    END IF;
     v_count := v_count + 1;
   END LOOP;
   RETURN v_count;
@@ -517,7 +523,7 @@ REVOKE ALL ON FUNCTION sb.retention_partitions(text), sb.retention_in_force(text
   sb.retention_count(text, text, bigint), sb.retention_drop(text, text), sb.retention_batch(text, text, integer),
   sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_oldest(text),
   sb.retention_vacuumed(text, timestamptz), sb.retention_left(text, text), sb.retention_seal(text, bigint, text, text, text), sb.retention_holds(text), sb.holds_of_access(uuid, timestamptz),
-  sb.remove_files(uuid[]), sb.retention_anonymize(text), sb.retention_table(text), sb.ensure_partition(timestamptz), sb.holds_of(uuid, text, timestamptz),
+  sb.remove_files(uuid[], text), sb.retention_anonymize(text), sb.retention_table(text), sb.ensure_partition(timestamptz), sb.holds_of(uuid, text, timestamptz),
   sb.holds_of_contact(uuid, timestamptz), sb.hold_bearer() FROM PUBLIC;
 
 -- retention_total counts all rows of a category, for who erases the tenant.

@@ -124,7 +124,7 @@ BEGIN
     GET DIAGNOSTICS v_count = ROW_COUNT;
     PERFORM sb.subject_note(p_request, 'done', v_category, v_count);
   END LOOP;
-  PERFORM sb.remove_files(v_files);
+  PERFORM sb.remove_files(v_files, p_request);
 END
 $$;
 -- +goose StatementEnd
@@ -213,12 +213,13 @@ END
 $$;
 -- +goose StatementEnd
 
--- subject_files lists the files of the person's attachments; subject_file gives a piece of one.
+-- subject_files lists the files of the person's attachments, with what opens those that are objects of the store;
+-- subject_file gives a piece of another.
 -- +goose StatementBegin
-CREATE FUNCTION sb.subject_files(p_kinds text[], p_hashes bytea[]) RETURNS TABLE (id uuid, size bigint)
+CREATE FUNCTION sb.subject_files(p_kinds text[], p_hashes bytea[]) RETURNS TABLE (id uuid, size bigint, object text, object_key text)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT DISTINCT f.id, f.size FROM sb.file f JOIN sb.attachment a ON a.file_id = f.id JOIN sb.conversation v ON v.id = a.conversation_id
+  SELECT DISTINCT f.id, f.size, f.object, f.object_key FROM sb.file f JOIN sb.attachment a ON a.file_id = f.id JOIN sb.conversation v ON v.id = a.conversation_id
     WHERE v.contact_id = ANY (sb.subject_contacts(p_kinds, p_hashes)) AND a.at > (SELECT sb.cutoff('Attachments')) ORDER BY 1;
 $$;
 -- +goose StatementEnd
