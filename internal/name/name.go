@@ -29,6 +29,7 @@ const (
 	Backups        = "backups"         // PersistentVolumeClaim
 	BackupKey      = "backup-key"      // Secret with the age key of backups
 	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
+	Boundary       = "residency"       // ResidencyBoundary, by which the admission policies find it
 	Manager        = "switchboard-tenant-manager"
 )
 
