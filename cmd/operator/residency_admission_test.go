@@ -11,6 +11,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -215,6 +216,59 @@ func whatChanges(t *testing.T, config *rest.Config, c client.Client) {
 		fine.Spec.Template.Spec.Containers[0].Image = "another"
 		if err := c.Update(ctx, fine, client.DryRunAll); err != nil {
 			t.Error("another image:", err)
+		}
+	})
+	t.Run("a workload of before can be scaled, and not changed", func(t *testing.T) {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "moved"}}
+		create(t, c, ns)
+		old := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "old", Namespace: "moved"}, Spec: appsv1.ReplicaSetSpec{
+			Replicas: ptrTo(int32(2)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "x"}},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "x"}}, Spec: corev1.PodSpec{
+				NodeSelector: map[string]string{"of": "before"}, Containers: []corev1.Container{{Name: "c", Image: "i"}},
+			}},
+		}}
+		create(t, c, old)
+		ns.Labels[v1alpha1.LabelTenant] = "moved"
+		if err := c.Update(ctx, ns); err != nil {
+			t.Fatal(err)
+		}
+		boundary := aBoundary()
+		boundary.Namespace = "moved"
+		if err := as(t, config, c, operatorUser, "system:masters").Create(ctx, boundary); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the label counts", func(ctx context.Context) error {
+			changed := old.DeepCopy()
+			changed.Spec.Template.Spec.Containers[0].Image = "another"
+			if err := c.Update(ctx, changed, client.DryRunAll); err == nil || !strings.Contains(err.Error(), "it could run outside") {
+				return fmt.Errorf("a change is let in (%w)", err)
+			}
+			return nil
+		})
+		old.Spec.Replicas = ptrTo(int32(0))
+		if err := c.Update(ctx, old); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("whom a network policy closes", func(t *testing.T) {
+		deny := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "deny", Namespace: "bounded"}, Spec: networkingv1.NetworkPolicySpec{
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
+		}}
+		create(t, c, deny)
+		const closes = "whom a network policy closes is for the operator to say"
+		fewer := deny.DeepCopy()
+		fewer.Spec.PodSelector.MatchLabels = map[string]string{"app": "x"}
+		refuses(t, c.Update(ctx, fewer, client.DryRunAll), closes)
+		less := deny.DeepCopy()
+		less.Spec.PolicyTypes = less.Spec.PolicyTypes[:1]
+		refuses(t, c.Update(ctx, less.DeepCopy(), client.DryRunAll), closes)
+		if err := as(t, config, c, operatorUser, "system:masters").Update(ctx, less, client.DryRunAll); err != nil {
+			t.Error("the operator:", err)
+		}
+		more := deny.DeepCopy()
+		more.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{}}
+		if err := c.Update(ctx, more, client.DryRunAll); err != nil {
+			t.Error("an opening for who comes in:", err)
 		}
 	})
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "astray", Namespace: "bounded"}, Spec: corev1.PersistentVolumeClaimSpec{
