@@ -6,12 +6,15 @@ chart=charts/switchboard
 
 rm -f "$chart"/crds/*.yaml # of kinds that are no more
 cp config/crd/bases/*.yaml "$chart/crds/"
-for f in service_account role role_binding operator_namespace tenant_manager; do
+for f in service_account role role_binding operator_namespace tenant_manager break_glass; do
   echo "---"
   sed 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' "config/rbac/$f.yaml" | sed '1{/^---$/d}'
 done > "$chart/templates/rbac.yaml"
 
-cp config/admission/retention_bounds.yaml "$chart/templates/admission.yaml"
+for f in config/admission/*_*.yaml; do
+  echo "---"
+  sed 's/system:serviceaccount:switchboard-system:/system:serviceaccount:{{ .Release.Namespace }}:/' "$f"
+done > "$chart/templates/admission.yaml"
 
 sed -e 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' \
     -e 's/^  replicas: 1$/  replicas: {{ .Values.replicas }}/' \

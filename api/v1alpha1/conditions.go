@@ -60,6 +60,14 @@ const (
 
 	// ConditionNodesAvailable (Region): there is a node that its tenants may run on.
 	ConditionNodesAvailable = "NodesAvailable"
+	// ConditionStorageBound (Region): its StorageClass makes volumes in the region alone.
+	ConditionStorageBound = "StorageBound"
+	// ConditionTransfersCovered (Region): every sub-processor outside of the jurisdiction has a transfer mechanism.
+	ConditionTransfersCovered = "TransfersCovered"
+	// ConditionTenantsResident (Region): nothing of its tenants was seen elsewhere.
+	ConditionTenantsResident = "TenantsResident"
+	// ConditionChangesMade (Region): all its tenants are held to it as it stands.
+	ConditionChangesMade = "ChangesMade"
 )
 
 // Reasons of conditions.
@@ -105,6 +113,8 @@ const (
 	ReasonStoreUnreachable = "StoreUnreachable"
 	// ReasonFilesPending: the object store has not removed all files that were deleted.
 	ReasonFilesPending = "FilesPending"
+	// ReasonTransferNotCovered: the channel's sub-processor is outside of the jurisdiction, without a transfer mechanism.
+	ReasonTransferNotCovered = "TransferNotCovered"
 
 	// ReasonMigrationFailed: the migrate Job failed; the message has its error.
 	ReasonMigrationFailed = "MigrationFailed"
@@ -116,6 +126,16 @@ const (
 	ReasonRestoring = "Restoring"
 	// ReasonOutsideRegion: a pod or volume was seen outside of the region.
 	ReasonOutsideRegion = "OutsideRegion"
+	// ReasonEgressClosed: something of the tenant is outside of its region, and nothing is sent until it is back.
+	ReasonEgressClosed = "EgressClosed"
+	// ReasonGlassBroken: the namespace bears the annotation that suspends the policies of residency.
+	ReasonGlassBroken = "GlassBroken"
+	// ReasonChangePlanned: a change of the Region would leave something outside, and waits to be approved.
+	ReasonChangePlanned = "ChangePlanned"
+	// ReasonStorageNotBound: the Region's StorageClass is missing, or makes volumes that other regions reach.
+	ReasonStorageNotBound = "StorageNotBound"
+	// ReasonTenantsOutside: something of the Region's tenants was seen elsewhere.
+	ReasonTenantsOutside = "TenantsOutside"
 	// ReasonNothingObserved: no pod or volume has been seen yet.
 	ReasonNothingObserved = "NothingObserved"
 	// ReasonNoNodes: no node matches the Region's node selector.

@@ -28,6 +28,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&LegalHold{}, &LegalHoldList{},
 		&DataSubjectRequest{}, &DataSubjectRequestList{},
 		&ErasureCertificate{}, &ErasureCertificateList{},
+		&ResidencyBoundary{}, &ResidencyBoundaryList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

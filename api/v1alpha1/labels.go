@@ -18,6 +18,12 @@ const (
 	// LabelRetained is "true" on a namespace whose Tenant was deleted with deletionPolicy Retain.
 	LabelRetained = "messaging.switchboard.dev/retained"
 
+	// AnnotationBreakGlass on a tenant's Namespace suspends the policies that keep the tenant in its region, as long as it
+	// is there. Its value is the reason; who may set it is said by the verb breakglass on residencyboundaries.
+	AnnotationBreakGlass = "messaging.switchboard.dev/break-glass"
+	// AnnotationApproveChange on a Region is the digest of a change of its place that is to be made although it leaves
+	// something of its tenants outside.
+	AnnotationApproveChange = "messaging.switchboard.dev/approve-change"
 	// AnnotationRotateCredentials on a Tenant asks for new database credentials
 	// whenever its value changes, for example to the current date.
 	AnnotationRotateCredentials = "messaging.switchboard.dev/rotate-credentials"

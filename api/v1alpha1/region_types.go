@@ -75,6 +75,13 @@ type RegionSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	StorageClassName string `json:"storageClassName,omitempty"`
 
+	// volumeSnapshotClassName is the VolumeSnapshotClass whose snapshots stay in the region. Default: none, so that no
+	// snapshot is made of the tenants' volumes. Example: snapshots-eu-central.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	VolumeSnapshotClassName string `json:"volumeSnapshotClassName,omitempty"`
+
 	// database sets defaults for the tenants' databases. Default: an embedded PostgreSQL.
 	// +optional
 	Database *RegionDatabase `json:"database,omitempty"`
@@ -376,4 +383,75 @@ type RegionStatus struct {
 	// tenants counts the Tenants that name this region.
 	// +optional
 	Tenants int32 `json:"tenants"`
+	// nodeNames are the first 64 of the nodes, in the order of the alphabet.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	NodeNames []string `json:"nodeNames,omitempty"`
+	// tenantNames are the first 64 of the Tenants, likewise.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	TenantNames []string `json:"tenantNames,omitempty"`
+	// storageClass that the tenants' volumes are of.
+	// +optional
+	StorageClass *RegionStorageClass `json:"storageClass,omitempty"`
+	// jurisdictions under which data of the tenants may be: the region's own, and those of the sub-processors.
+	// +optional
+	// +listType=map
+	// +listMapKey=jurisdiction
+	// +kubebuilder:validation:MaxItems=65
+	Jurisdictions []RegionJurisdiction `json:"jurisdictions,omitempty"`
+	// planned is a change of the Region that some of its tenants are not held to yet.
+	// +optional
+	Planned *RegionChange `json:"planned,omitempty"`
+}
+
+// RegionStorageClass is the StorageClass of a region's volumes.
+type RegionStorageClass struct {
+	// name of it: the Region's, or the cluster's default.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// provisioner that makes the volumes; empty when there is no such class.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Provisioner string `json:"provisioner,omitempty"`
+	// bound: its volumes are made in the region alone, since its allowedTopologies say so, or since they are made where
+	// the first pod runs.
+	// +required
+	Bound bool `json:"bound"`
+}
+
+// RegionJurisdiction is a place where data of a region's tenants may be.
+type RegionJurisdiction struct {
+	// jurisdiction as an ISO 3166 code, or EU.
+	// +required
+	// +kubebuilder:validation:MaxLength=6
+	Jurisdiction string `json:"jurisdiction"`
+	// subProcessors that process data there.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=63
+	SubProcessors []string `json:"subProcessors,omitempty"`
+	// covered: data stays under the region's law there, or goes there under a transfer mechanism.
+	// +required
+	Covered bool `json:"covered"`
+}
+
+// RegionChange is a change of a Region that would leave something of its tenants outside.
+type RegionChange struct {
+	// digest that approves it, as annotation messaging.switchboard.dev/approve-change.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	Digest string `json:"digest"`
+	// outside is what would be, each after the name of its tenant.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=400
+	Outside []string `json:"outside"`
 }

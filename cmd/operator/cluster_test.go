@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,7 @@ type testCluster struct {
 	client.Client          // the administrator's
 	writes        *written // of the operator, but for its events
 	restart       func(*testing.T)
+	config        *rest.Config // the administrator's
 }
 
 func startOperator(t *testing.T) testCluster {
@@ -36,18 +38,22 @@ func startOperator(t *testing.T) testCluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := admissionv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
 	c, err := client.New(admin, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
 	create(t, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "switchboard-system"}})
 	installRBAC(t, c)
+	policies(t, c)
 	account := rest.CopyConfig(admin)
 	account.Impersonate = rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
 		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
 	}
-	cluster := testCluster{Client: c, writes: &written{}}
+	cluster := testCluster{Client: c, writes: &written{}, config: admin}
 	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return recorder{next, cluster.writes} })
 	stop := operate(t, account)
 	cluster.restart = func(t *testing.T) {

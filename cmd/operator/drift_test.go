@@ -87,18 +87,18 @@ func steadfast(t *testing.T, c testCluster) {
 		{
 			"a network policy that was widened", &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default-deny"}},
 			func(o client.Object) {
-				o.(*networkingv1.NetworkPolicy).Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{}}
+				o.(*networkingv1.NetworkPolicy).Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{}}
 			},
-			func(o client.Object) bool { return len(o.(*networkingv1.NetworkPolicy).Spec.Egress) == 0 },
+			func(o client.Object) bool { return len(o.(*networkingv1.NetworkPolicy).Spec.Ingress) == 0 },
 		},
 		{
 			"a connector's network policy that was widened", &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "connector-desk"}},
 			func(o client.Object) {
 				p := o.(*networkingv1.NetworkPolicy)
-				p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{})
+				p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
 			},
 			func(o client.Object) bool {
-				return !slices.ContainsFunc(o.(*networkingv1.NetworkPolicy).Spec.Egress, func(r networkingv1.NetworkPolicyEgressRule) bool { return len(r.To) == 0 })
+				return !slices.ContainsFunc(o.(*networkingv1.NetworkPolicy).Spec.Ingress, func(r networkingv1.NetworkPolicyIngressRule) bool { return len(r.Ports) == 0 })
 			},
 		},
 		{
@@ -183,6 +183,13 @@ func steadfast(t *testing.T, c testCluster) {
 			})
 		})
 	}
+	t.Run("what a network policy lets out is not widened in the first place", func(t *testing.T) {
+		for _, name := range []string{"default-deny", "connector-desk"} {
+			p := get(t, h, name, &networkingv1.NetworkPolicy{})
+			p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{})
+			refuses(t, c.Update(t.Context(), p), "what a tenant may send is opened by the operator alone")
+		}
+	})
 	t.Run("labels that admit other pods are put back", func(t *testing.T) {
 		ns := &corev1.Namespace{}
 		eventually(t, "relabelled", func(ctx context.Context) error {

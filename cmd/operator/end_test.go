@@ -229,6 +229,14 @@ func mended(t *testing.T, c testCluster) {
 	if err := c.Update(t.Context(), asked); err != nil {
 		t.Fatal(err)
 	}
+	channel("one outside of the jurisdiction, without a mechanism", metav1.ConditionFalse, v1alpha1.ReasonTransferNotCovered, "have transferMechanism added")
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(region), asked); err != nil {
+		t.Fatal(err)
+	}
+	asked.Spec.SubProcessors[0].TransferMechanism = "EU-US Data Privacy Framework"
+	if err := c.Update(t.Context(), asked); err != nil {
+		t.Fatal(err)
+	}
 	channel("registered", metav1.ConditionTrue, "", "")
 	h.settle(t) // a tenant whose name has 40 characters, too
 

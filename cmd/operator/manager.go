@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -67,7 +68,7 @@ func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, networkingv1.AddToScheme,
-		policyv1.AddToScheme, rbacv1.AddToScheme, v1alpha1.AddToScheme,
+		policyv1.AddToScheme, rbacv1.AddToScheme, storagev1.AddToScheme, v1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("registering the API's types: %w", err)
@@ -81,14 +82,16 @@ func newScheme() (*runtime.Scheme, error) {
 func cached() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{apply.ManagedBy: apply.ManagedByValue})
 	kinds := map[client.Object]cache.ByObject{
-		&corev1.Pod{}:              {Label: ours, Transform: slimPod},
+		// All pods: whatever somebody runs in a tenant's namespace must be in its region too.
+		&corev1.Pod{}:              {Transform: slimPod},
 		&corev1.Node{}:             {Transform: slimNode},
 		&corev1.PersistentVolume{}: {Transform: cache.TransformStripManagedFields()},
+		&storagev1.StorageClass{}:  {Transform: cache.TransformStripManagedFields()},
 	}
 	for _, object := range []client.Object{
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &batchv1.CronJob{}, &batchv1.Job{},
 		&corev1.ConfigMap{}, &corev1.LimitRange{}, &corev1.PersistentVolumeClaim{}, &corev1.ResourceQuota{}, &corev1.Service{},
-		&networkingv1.Ingress{}, &networkingv1.NetworkPolicy{}, &policyv1.PodDisruptionBudget{}, &rbacv1.RoleBinding{},
+		&networkingv1.Ingress{}, &networkingv1.NetworkPolicy{}, &policyv1.PodDisruptionBudget{}, &rbacv1.RoleBinding{}, &v1alpha1.ResidencyBoundary{},
 	} {
 		kinds[object] = cache.ByObject{Label: ours}
 	}
@@ -115,11 +118,14 @@ func newHeads(mgr ctrl.Manager, namespace string) (cache.Cache, error) {
 	return heads, nil
 }
 
-// slimPod keeps where a pod runs and how it ended.
+// slimPod keeps where a pod runs, and of the operator's own how it ended.
 func slimPod(object any) (any, error) {
 	if pod, ok := object.(*corev1.Pod); ok {
 		pod.ManagedFields = nil
 		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
+		if pod.Labels[apply.ManagedBy] != apply.ManagedByValue {
+			pod.Labels, pod.Annotations, pod.OwnerReferences, pod.Status = nil, nil, nil, corev1.PodStatus{Phase: pod.Status.Phase}
+		}
 	}
 	return object, nil
 }

@@ -60,6 +60,7 @@ func TestOperator(t *testing.T) {
 	t.Run("stored away", func(t *testing.T) { storedAway(t, c) })
 	t.Run("held back", func(t *testing.T) { heldBack(t, c) })
 	t.Run("asked for by a guest", func(t *testing.T) { askedFor(t, c) })
+	t.Run("out of its region, and back", func(t *testing.T) { drifts(t, c) })
 	t.Run("who may have a namespace", func(t *testing.T) { whoMayHaveANamespace(t, c) })
 }
 
@@ -83,7 +84,7 @@ func startServer(t *testing.T) *rest.Config {
 
 func installRBAC(t *testing.T, c client.Client) {
 	t.Helper()
-	for _, file := range []string{"role.yaml", "role_binding.yaml", "operator_namespace.yaml", "tenant_manager.yaml"} {
+	for _, file := range []string{"role.yaml", "role_binding.yaml", "operator_namespace.yaml", "tenant_manager.yaml", "break_glass.yaml"} {
 		for _, document := range documents(t, filepath.Join("../../config/rbac", file)) {
 			object := decode(t, c, document)
 			if role, ok := object.(*rbacv1.ClusterRole); ok {

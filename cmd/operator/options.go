@@ -41,6 +41,9 @@ On a laptop, against the current cluster and without other replicas to agree wit
 
     KUBECONFIG=~/.kube/config operator --leader-elect=false
 
+The policies of config/admission know it by its service account: there, have the
+kubeconfig's user impersonate ("as") system:serviceaccount:NAMESPACE:switchboard-operator.
+
 Logs are JSON on stdout and carry names and ids only. SIGTERM ends it: work that
 is under way is finished first, and another replica takes over at once.
 

@@ -67,6 +67,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 	return []step.Step{
 		{Name: "find the tenant", Do: with(r.loadTenant)},
 		{Name: "check the channel against its region", Do: with(r.accept)},
+		{Name: "see where the tenant is", Do: with(r.lookAround)},
 		{Name: "find the database login", Do: with(r.findLogin)},
 		{Name: "check the provider's credentials", Do: with(r.checkCredentials)},
 		{Name: "apply the connector", Do: with(r.applyConnector)},
@@ -92,18 +93,34 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// stop takes the connector down when its Tenant was deleted and the namespace stayed.
+// stop takes the connector down: its Tenant was deleted and the namespace stayed, or the Region does not allow it any more.
 func (r *Reconciler) stop(ctx context.Context, s *scope) error {
 	kinds := append(plan.Routes(r.Gateway), &appsv1.DeploymentList{}, &corev1.ServiceList{}, &networkingv1.NetworkPolicyList{}, &policyv1.PodDisruptionBudgetList{})
 	return r.Applier.Prune(ctx, s.channel.Namespace, map[string]string{v1alpha1.LabelChannel: s.channel.Name}, nil, kinds...)
 }
 
-func (r *Reconciler) accept(_ context.Context, s *scope) error {
+// accept checks the channel's sub-processor. One that is not in the register any more gets nothing more: its connector is
+// taken down.
+func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 	processor, refusal := plan.Processor(s.in.Region, s.channel)
 	if refusal != nil {
+		if err := r.stop(ctx, s); err != nil {
+			return fmt.Errorf("stopping the connector: %w", err)
+		}
 		return &step.Stall{Condition: v1alpha1.ConditionAccepted, Reason: refusal.Reason, Message: refusal.Message}
 	}
 	s.processor, s.facts.Accepted = processor, true
+	return nil
+}
+
+// lookAround closes the way out while something of the tenant is outside of its region.
+func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
+	seen, err := observe.Residency(ctx, r.Client, s.channel.Namespace, s.in.NodeSelector())
+	if err != nil {
+		return err
+	}
+	s.in.EgressClosed = judge.EgressClosed(seen)
+	s.facts.EgressClosed = s.in.EgressClosed
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -39,11 +40,11 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 				return nil
 			}
 			return []client.ListOption{client.InNamespace(plan.Tenant{Tenant: t}.Namespace())}
-		})), changed).
+		})), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, egressChanged))).
+		// What a Tenant is held to, when its Region was changed.
+		Watches(&v1alpha1.ResidencyBoundary{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)), changed).
 		// A migration that ends brings new logins.
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(func(o client.Object) []client.ListOption {
-			return []client.ListOption{client.InNamespace(o.GetNamespace())}
-		})))
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)))
 	for _, owned := range []client.Object{
 		&appsv1.Deployment{}, &corev1.Service{}, &networkingv1.NetworkPolicy{}, &networkingv1.Ingress{}, &policyv1.PodDisruptionBudget{},
 	} {
@@ -53,6 +54,22 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		return fmt.Errorf("watching Channels: %w", err)
 	}
 	return nil
+}
+
+// egressChanged lets through that something of a tenant left its region, or came back: the tenant's reconciler looks at
+// nodes, pods and volumes, and says so.
+var egressChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, ok := e.ObjectOld.(*v1alpha1.Tenant)
+	after, is := e.ObjectNew.(*v1alpha1.Tenant)
+	return ok && is && egressClosed(before) != egressClosed(after)
+}}
+
+func egressClosed(t *v1alpha1.Tenant) bool {
+	return t.Status.Residency != nil && t.Status.Residency.EgressClosed
+}
+
+func inNamespace(o client.Object) []client.ListOption {
+	return []client.ListOption{client.InNamespace(o.GetNamespace())}
 }
 
 // channelsOf leads from an object to the channels that it concerns.

@@ -46,6 +46,8 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		// Another policy may bound the same category; a migration that ends brings the login.
 		Watches(&v1alpha1.RetentionPolicy{}, handler.EnqueueRequestsFromMapFunc(r.policiesOf(inNamespace)), changed).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.policiesOf(inNamespace))).
+		// What the Tenant is held to, when its Region was changed.
+		Watches(&v1alpha1.ResidencyBoundary{}, handler.EnqueueRequestsFromMapFunc(r.policiesOf(inNamespace)), changed).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Complete(r)
 	if err != nil {

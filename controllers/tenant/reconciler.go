@@ -28,12 +28,13 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
 
-// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants;regions;channels;retentionpolicies;legalholds,verbs=get;list;watch
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants;regions;channels;retentionpolicies;legalholds;residencyboundaries,verbs=get;list;watch
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants,verbs=patch
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants/finalizers,verbs=update
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=tenants/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=nodes;persistentvolumes;persistentvolumeclaims;pods;services;configmaps;resourcequotas;limitranges,verbs=get;list;watch
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=storageclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=batch,resources=jobs;cronjobs,verbs=get;list;watch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies;ingresses,verbs=get;list;watch
@@ -69,6 +70,7 @@ type scope struct {
 	database *contract.State    // what the database was last found to hold; nil when it is not known
 	restored *v1alpha1.Restored // a replay that this pass took into account
 	limits   []contract.Retention
+	planned  *v1alpha1.PlannedChange // a change of the Region that the tenant is not held to yet
 	backup   *v1alpha1.BackupStatus
 	restore  *v1alpha1.RestoreStatus
 	facts    judge.TenantFacts
@@ -102,7 +104,9 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st := &s.tenant.Status
 	st.ObservedGeneration = s.tenant.Generation
 	st.Namespace = s.in.Namespace()
-	st.Residency = s.facts.Residency
+	if s.facts.Residency != nil {
+		st.Residency = s.facts.Residency
+	}
 	st.Evidence = s.evidence
 	if s.facts.Backup.Known {
 		st.Backup = s.backup
@@ -143,8 +147,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {
 		return err
 	}
-	f.Residency, err = observe.Residency(ctx, r.Client, s.tenant.Name, namespace, s.in.NodeSelector())
-	return err
+	return r.lookAround(ctx, s)
 }
 
 func endpoints(s *scope) []v1alpha1.Endpoint {

@@ -3,7 +3,6 @@ package tenant
 import (
 	"context"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -28,6 +27,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "add the finalizer", Do: with(r.addFinalizer)},
 		{Name: "find the region", Do: with(r.loadRegion)},
 		{Name: "make the namespace", Do: with(r.ensureNamespace)},
+		{Name: "draw the boundary", Do: with(r.drawBoundary)},
 		{Name: "close the namespace", Do: with(r.applyIsolation)}, // before anything runs in it
 		{Name: "make the credentials", Do: with(r.ensureCredentials)},
 		{Name: "tell the pods what the database held", Do: with(r.applyAnchor)},
@@ -105,24 +105,16 @@ func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
 	if err := r.Applier.Apply(ctx, plan.Namespace(s.in), plan.ManagerBinding(s.in)); err != nil {
 		return err
 	}
-	s.facts.NamespaceReady = true
+	s.facts.NamespaceReady, s.facts.GlassBroken = true, ns.Annotations[v1alpha1.AnnotationBreakGlass] != ""
 	return nil
 }
 
 func (r *Reconciler) applyIsolation(ctx context.Context, s *scope) error {
 	objects := plan.Isolation(s.in)
-	err := r.Applier.Apply(ctx, objects...)
-	if apierrors.IsForbidden(err) {
-		// The binding just made takes a moment to reach the authorizer.
-		return &step.Wait{
-			Condition: v1alpha1.ConditionIsolated, Reason: v1alpha1.ReasonProgressing, After: 200 * time.Millisecond,
-			Message: "the operator's rights in the namespace are on their way",
-		}
-	}
-	if err != nil {
+	if err := rights(r.Applier.Apply(ctx, objects...)); err != nil {
 		return err
 	}
-	err = r.Applier.Prune(ctx, s.in.Namespace(), plan.IsolationLabels(s.tenant.Name), objects, &networkingv1.NetworkPolicyList{})
+	err := r.Applier.Prune(ctx, s.in.Namespace(), plan.IsolationLabels(s.tenant.Name), objects, &networkingv1.NetworkPolicyList{})
 	s.facts.Isolated = err == nil
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -26,6 +28,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
+	"github.com/switchboard-operator/switchboard/internal/metric"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -50,6 +53,8 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 			v, ok := o.(*corev1.PersistentVolume)
 			return ok && v.Spec.ClaimRef != nil && v.Spec.ClaimRef.Namespace == plan.Tenant{Tenant: t}.Namespace()
 		})))
+	b.Watches(&storagev1.StorageClass{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(*v1alpha1.Tenant, client.Object) bool { return true }))).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace), builder.WithPredicates(oursOrMoved))
 	inNamespace := handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
 		return plan.Tenant{Tenant: t}.Namespace() == o.GetNamespace()
 	}))
@@ -58,8 +63,8 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		// Its status too: that its Secret came, changed or went is found by its own reconciler.
 		Watches(&v1alpha1.LegalHold{}, inNamespace)
 	for _, object := range []client.Object{
-		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &batchv1.Job{}, &corev1.Service{}, &corev1.ConfigMap{}, &corev1.Pod{},
-		&corev1.ResourceQuota{}, &corev1.LimitRange{}, &networkingv1.NetworkPolicy{}, &networkingv1.Ingress{},
+		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &batchv1.Job{}, &corev1.Service{}, &corev1.ConfigMap{},
+		&corev1.ResourceQuota{}, &corev1.LimitRange{}, &v1alpha1.ResidencyBoundary{}, &networkingv1.NetworkPolicy{}, &networkingv1.Ingress{},
 		&policyv1.PodDisruptionBudget{}, &rbacv1.RoleBinding{}, &batchv1.CronJob{}, &corev1.PersistentVolumeClaim{},
 	} {
 		b.Watches(object, handler.EnqueueRequestsFromMapFunc(ByLabel))
@@ -76,7 +81,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("watching Tenants: %w", err)
 	}
-	return nil
+	return metric.Lead(mgr, "residency", &Collector{Reader: mgr.GetClient()})
 }
 
 // ByLabel leads from an object that was made for a tenant to the tenant.
@@ -85,6 +90,25 @@ func ByLabel(_ context.Context, o client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: tenant}}}
 	}
 	return nil
+}
+
+// oursOrMoved lets every change of the operator's pods through, and of the rest of the cluster's where they are.
+var oursOrMoved = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, ok := e.ObjectOld.(*corev1.Pod)
+	after, is := e.ObjectNew.(*corev1.Pod)
+	if !ok || !is || after.Labels[v1alpha1.LabelTenant] != "" {
+		return true
+	}
+	return before.Spec.NodeName != after.Spec.NodeName || before.Status.Phase != after.Status.Phase
+}}
+
+// byNamespace leads from an object to the tenant of its namespace.
+func (r *Reconciler) byNamespace(ctx context.Context, o client.Object) []reconcile.Request {
+	ns := &corev1.Namespace{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: o.GetNamespace()}, ns); err != nil {
+		return ByLabel(ctx, o) // the namespace is not known yet, or has gone
+	}
+	return ByLabel(ctx, ns)
 }
 
 // tenantsOf leads from an object to the tenants that it concerns.

@@ -12,6 +12,7 @@ type ChannelFacts struct {
 	Outcome          error
 	Suspended        bool
 	Accepted         bool
+	EgressClosed     bool // something of the tenant is outside of its region
 	CredentialsReady bool
 	Connector        observe.Workload
 }
@@ -32,6 +33,8 @@ func Channel(f ChannelFacts) []metav1.Condition {
 	case connector.Status != metav1.ConditionUnknown:
 	case f.Suspended:
 		connector = is(connector.Type, false, v1alpha1.ReasonSuspended, "the tenant is suspended: set spec.suspended of the Tenant to false")
+	case f.EgressClosed:
+		connector = is(connector.Type, false, v1alpha1.ReasonEgressClosed, "something of the tenant is outside of its region, so that nothing is sent: see condition ResidencyCompliant of the Tenant")
 	case f.Connector.Exists && f.Connector.Available > 0:
 		connector = is(connector.Type, true, v1alpha1.ReasonReady, "the connector takes webhooks")
 	case f.Connector.Exists:

@@ -235,8 +235,3 @@ func TestRetention(t *testing.T) {
 		})
 	}
 }
-
-func TestRegionWithoutNodesIsNotReady(t *testing.T) {
-	hold(t, judge.Region(0, nil), expect{v1alpha1.ConditionReady, v1alpha1.ReasonNoNodes, no, "label one"})
-	hold(t, judge.Region(2, nil), expect{v1alpha1.ConditionReady, v1alpha1.ReasonReady, yes, ""})
-}

@@ -70,7 +70,7 @@ func TestKstatusReadsTheConditions(t *testing.T) {
 			Outcome: &step.Wait{Condition: v1alpha1.ConditionCompleted, Reason: v1alpha1.ReasonHeldBack, Message: "kept"}, Accepted: true,
 		}), 2, status.InProgressStatus},
 		{"a request that was carried out is Current", judge.Request(judge.RequestFacts{Accepted: true, Completed: time.Unix(1, 0)}), 2, status.CurrentStatus},
-		{"a region without nodes is in progress", judge.Region(0, nil), 2, status.InProgressStatus},
+		{"a region without nodes is in progress", judge.Region(judge.RegionFacts{}), 2, status.InProgressStatus},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			if got := compute(t, c.conditions, c.observed); got != c.want {

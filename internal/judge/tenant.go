@@ -16,6 +16,8 @@ type TenantFacts struct {
 	Suspended bool
 	// What the steps got done.
 	NamespaceReady, Isolated, CredentialsReady bool
+	// GlassBroken: the namespace bears the annotation that suspends the policies of residency.
+	GlassBroken bool
 
 	Database  observe.Workload
 	Setup     observe.Setup
@@ -42,7 +44,7 @@ type Coverage struct {
 func Tenant(f TenantFacts) []metav1.Condition {
 	conditions := []metav1.Condition{
 		done(f, v1alpha1.ConditionNamespaceReady, f.NamespaceReady, "the namespace is there"),
-		done(f, v1alpha1.ConditionIsolated, f.Isolated, "quota, limits and network policies are applied"),
+		isolated(f),
 		done(f, v1alpha1.ConditionCredentialsReady, f.CredentialsReady, "certificates and credentials are there"),
 		database(f), migrated(f), server(f), residency(f),
 	}
@@ -87,6 +89,16 @@ func done(f TenantFacts, condition string, ok bool, message string) metav1.Condi
 	return unknown(condition, v1alpha1.ReasonWaiting, "not come to yet")
 }
 
+// isolated is False while somebody has suspended the policies: that must not be forgotten.
+func isolated(f TenantFacts) metav1.Condition {
+	c := done(f, v1alpha1.ConditionIsolated, f.Isolated, "quota, limits and network policies are applied")
+	if c.Status == metav1.ConditionTrue && f.GlassBroken {
+		return is(c.Type, false, v1alpha1.ReasonGlassBroken, "the glass is broken: nothing is refused for the sake of residency until annotation "+
+			v1alpha1.AnnotationBreakGlass+" is removed from the namespace")
+	}
+	return c
+}
+
 func database(f TenantFacts) metav1.Condition {
 	switch {
 	case f.Database.Settled:
@@ -122,28 +134,6 @@ func server(f TenantFacts) metav1.Condition {
 	default:
 		return is(condition, true, v1alpha1.ReasonReady, "the staff API answers")
 	}
-}
-
-func residency(f TenantFacts) metav1.Condition {
-	const condition = v1alpha1.ConditionResidencyCompliant
-	if f.Residency == nil || len(f.Residency.Nodes)+len(f.Residency.Volumes) == 0 {
-		return unknown(condition, v1alpha1.ReasonNothingObserved, "no pod or volume has been seen yet")
-	}
-	var outside []string
-	for _, n := range f.Residency.Nodes {
-		if !n.InRegion {
-			outside = append(outside, "node "+n.Name)
-		}
-	}
-	for _, v := range f.Residency.Volumes {
-		if !v.InRegion {
-			outside = append(outside, "volume "+v.Name)
-		}
-	}
-	if len(outside) > 0 {
-		return is(condition, false, v1alpha1.ReasonOutsideRegion, fmt.Sprintf("not in region %s: %s; move what runs there, or mend the labels", f.Region, strings.Join(outside, ", ")))
-	}
-	return is(condition, true, v1alpha1.ReasonReady, "every pod and volume seen is in region "+f.Region)
 }
 
 // Terminating judges a tenant that is being deleted: what its deletion waits for.

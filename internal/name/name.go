@@ -30,6 +30,7 @@ const (
 	BackupKey      = "backup-key"      // Secret with the age key of backups
 	EmptyBucket    = "empty-bucket"    // Job that empties the object store before a tenant is erased
 	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
+	Boundary       = "residency"       // ResidencyBoundary, by which the admission policies find it
 	Manager        = "switchboard-tenant-manager"
 )
 

@@ -8,23 +8,26 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
-// Residency reads where a tenant's pods and volumes really are.
-func Residency(ctx context.Context, r client.Reader, tenant, namespace string, selector map[string]string) (*v1alpha1.Residency, error) {
+// Residency reads where the pods and volumes of a tenant's namespace really are, whoever made them. Pods that have
+// ended are nowhere any more.
+func Residency(ctx context.Context, r client.Reader, namespace string, selector map[string]string) (*v1alpha1.Residency, error) {
 	want := labels.SelectorFromSet(selector)
 	var pods corev1.PodList
-	if err := r.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(plan.TenantLabels(tenant))); err != nil {
+	if err := r.List(ctx, &pods, client.InNamespace(namespace)); err != nil {
 		return nil, fmt.Errorf("reading the tenant's pods: %w", err)
 	}
 	names := map[string]bool{}
 	for _, p := range pods.Items {
-		if p.Spec.NodeName != "" {
+		if p.Spec.NodeName != "" && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
 			names[p.Spec.NodeName] = true
 		}
 	}
@@ -36,8 +39,8 @@ func Residency(ctx context.Context, r client.Reader, tenant, namespace string, s
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("reading node %s: %w", nodeName, err)
 		}
-		if err == nil {
-			n.Region, n.InRegion = node.Labels[corev1.LabelTopologyRegion], want.Matches(labels.Set(node.Labels))
+		if n.Missing = err != nil; !n.Missing {
+			n.Region, n.Zone, n.InRegion = node.Labels[corev1.LabelTopologyRegion], node.Labels[corev1.LabelTopologyZone], want.Matches(labels.Set(node.Labels))
 		}
 		seen.Nodes = append(seen.Nodes, n)
 	}
@@ -88,4 +91,53 @@ func topology(v *corev1.PersistentVolume, selector map[string]string) (region st
 		}
 	}
 	return region, in
+}
+
+// SubProcessors are who carries the messages of channels, as a Region's register has them.
+func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel) []v1alpha1.ObservedSubProcessor {
+	var seen []v1alpha1.ObservedSubProcessor
+	for i := range channels {
+		o := v1alpha1.ObservedSubProcessor{Channel: channels[i].Name, Name: channels[i].Spec.SubProcessor}
+		for _, p := range region.Spec.SubProcessors {
+			if p.Name == o.Name {
+				o.Location, o.TransferMechanism, o.Allowed = p.Location, p.TransferMechanism, plan.Covered(region, p)
+			}
+		}
+		seen = append(seen, o)
+	}
+	slices.SortFunc(seen, func(a, b v1alpha1.ObservedSubProcessor) int { return cmp.Compare(a.Channel, b.Channel) })
+	return seen
+}
+
+// Boundary reads what a tenant's namespace is held to; nil when nothing was drawn yet.
+func Boundary(ctx context.Context, r client.Reader, namespace string) (*v1alpha1.ResidencyBoundary, error) {
+	b := &v1alpha1.ResidencyBoundary{}
+	err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Boundary}, b)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading the boundary of namespace %s: %w", namespace, err)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	return b, nil
+}
+
+// isDefaultClass is the annotation by which Kubernetes knows the default StorageClass.
+const isDefaultClass = "storageclass.kubernetes.io/is-default-class"
+
+// DefaultClass is the StorageClass of claims that name none: the newest that is marked so; empty when none is.
+func DefaultClass(ctx context.Context, r client.Reader) (string, error) {
+	var classes storagev1.StorageClassList
+	if err := r.List(ctx, &classes); err != nil {
+		return "", fmt.Errorf("reading the StorageClasses: %w", err)
+	}
+	slices.SortFunc(classes.Items, func(a, b storagev1.StorageClass) int {
+		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	for _, c := range classes.Items {
+		if c.Annotations[isDefaultClass] == "true" {
+			return c.Name, nil
+		}
+	}
+	return "", nil
 }

@@ -56,13 +56,15 @@ func TestNodesAreJudgedByTheirOwnLabels(t *testing.T) {
 	elsewhere.Namespace = "tenant-hotel-boston"
 	foreign := pod("not-ours", "far")
 	foreign.Labels = nil
+	ended, failed := pod("ended", "once"), pod("failed", "once")
+	ended.Status.Phase, failed.Status.Phase = corev1.PodSucceeded, corev1.PodFailed
 	c := fake.NewClientBuilder().WithObjects(
 		node("near", central), node("far", map[string]string{corev1.LabelTopologyRegion: "us-east", "tenants": "yes"}),
-		node("half", map[string]string{corev1.LabelTopologyRegion: "eu-central"}),
+		node("once", nil), node("half", map[string]string{corev1.LabelTopologyRegion: "eu-central"}),
 		pod("serve-1", "near"), pod("serve-2", "near"), pod("serve-3", "half"), pod("postgres-0", "gone"), pod("waiting", ""),
-		elsewhere, foreign,
+		elsewhere, foreign, ended, failed,
 	).Build()
-	seen, err := observe.Residency(t.Context(), c, tenant, namespace, central)
+	seen, err := observe.Residency(t.Context(), c, namespace, central)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +74,7 @@ func TestNodesAreJudgedByTheirOwnLabels(t *testing.T) {
 	}
 	want := map[string]bool{
 		"near": true,
+		"far":  false, // whoever made the pod
 		"half": false, // it lacks one of the labels
 		"gone": false, // nobody can say where it was
 	}
@@ -81,6 +84,11 @@ func TestNodesAreJudgedByTheirOwnLabels(t *testing.T) {
 	for name, in := range want {
 		if was, ok := got[name]; !ok || was != in {
 			t.Errorf("node %s: in the region %t (seen %t), want %t", name, was, ok, in)
+		}
+	}
+	for _, n := range seen.Nodes {
+		if n.Missing != (n.Name == "gone") {
+			t.Errorf("node %s: missing %t", n.Name, n.Missing)
 		}
 	}
 }
@@ -112,7 +120,7 @@ func TestAVolumeIsInTheRegionOnlyIfItsAffinityLeavesNoOtherNode(t *testing.T) {
 			free := volume(in)
 			free.Name, free.Spec.ClaimRef = "free", nil
 			reader := fake.NewClientBuilder().WithObjects(c.volume, other, free).Build()
-			seen, err := observe.Residency(t.Context(), client.Reader(reader), tenant, namespace, central)
+			seen, err := observe.Residency(t.Context(), client.Reader(reader), namespace, central)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,9 +25,9 @@ func wrap(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// TenantOf finds the Tenant that a namespace belongs to, and its Region; nil where
-// there is none. The namespace's label decides: a Tenant that only claims it does not
-// count, nor does one that is being deleted.
+// TenantOf finds the Tenant that a namespace belongs to, and its Region as the tenant
+// is held to it; nil where there is none. The namespace's label decides: a Tenant that
+// only claims it does not count, nor does one that is being deleted.
 func TenantOf(ctx context.Context, r client.Reader, namespace string) (*v1alpha1.Tenant, *v1alpha1.Region, error) {
 	ns := &corev1.Namespace{}
 	if err := r.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
@@ -44,5 +44,9 @@ func TenantOf(ctx context.Context, r client.Reader, namespace string) (*v1alpha1
 	if err := r.Get(ctx, client.ObjectKey{Name: t.Spec.Region}, region); err != nil {
 		return t, nil, wrap("reading Region "+t.Spec.Region, client.IgnoreNotFound(err))
 	}
-	return t, region, nil
+	boundary, err := Boundary(ctx, r, namespace)
+	if err != nil {
+		return t, nil, err
+	}
+	return t, plan.InForce(region, boundary), nil
 }

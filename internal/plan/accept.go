@@ -20,9 +20,17 @@ type Refusal struct {
 // region allows it.
 func Processor(region *v1alpha1.Region, channel *v1alpha1.Channel) (v1alpha1.SubProcessor, *Refusal) {
 	for _, p := range region.Spec.SubProcessors {
-		if p.Name == channel.Spec.SubProcessor {
-			return p, nil
+		if p.Name != channel.Spec.SubProcessor {
+			continue
 		}
+		if !Covered(region, p) {
+			return v1alpha1.SubProcessor{}, &Refusal{
+				Reason: v1alpha1.ReasonTransferNotCovered,
+				Message: fmt.Sprintf("sub-processor %q is in %s, outside of jurisdiction %s of region %s, and the register names no mechanism under which data may go there: "+
+					"have transferMechanism added, or name another", p.Name, p.Location, region.Spec.Jurisdiction, region.Name),
+			}
+		}
+		return p, nil
 	}
 	return v1alpha1.SubProcessor{}, &Refusal{
 		Reason: v1alpha1.ReasonSubProcessorNotRegistered,

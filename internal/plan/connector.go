@@ -33,7 +33,7 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 		in.databaseVolume(connector), secretVolume("tls", name.ConnectorTLS(channel.Name)), secretVolume("keys", name.Keys), provider,
 	})
 	replicas := int32(1)
-	if in.Tenant.Spec.Suspended {
+	if in.Tenant.Spec.Suspended || in.EgressClosed { // a pod that is not there sends nothing, whatever the network enforces
 		replicas = 0
 	}
 	all := []client.Object{
@@ -51,7 +51,7 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 // connectorPolicy opens what one connector needs: its database and its provider's addresses.
 func connectorPolicy(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProcessor, selector map[string]string) *networkingv1.NetworkPolicy {
 	egress := []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}
-	if e := processor.Egress; e != nil {
+	if e := processor.Egress; e != nil && !in.EgressClosed {
 		egress = append(egress, to(*e))
 	}
 	p := in.networkPolicy(name.Connector(channel.Name), selector, []networkingv1.NetworkPolicyIngressRule{fromAnywhere()}, egress, channel, "Channel")

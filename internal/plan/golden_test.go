@@ -72,7 +72,7 @@ func everything(t *testing.T, dir string) []client.Object {
 	for _, h := range all[v1alpha1.LegalHold](t, dir, "hold*.yaml") {
 		holds = append(holds, plan.HoldOf(&h, "100"))
 	}
-	objects := []client.Object{plan.Namespace(in), plan.ManagerBinding(in)}
+	objects := []client.Object{plan.Namespace(in), plan.ManagerBinding(in), plan.Boundary(in)}
 	objects = append(objects, plan.Isolation(in)...)
 	objects = append(objects, plan.Database(in)...)
 	objects = append(objects, plan.Setup(in, logins, channels, limits, holds))

@@ -36,12 +36,13 @@ func always(t *testing.T, atLeast int, holds func(t *testing.T, o client.Object)
 }
 
 // Deleting a Tenant takes down what was derived from it. The namespace and the volume of
-// backups hold data, and the binding is what the operator deletes by: they have to outlive it.
+// backups hold data, which the boundary keeps in its place, and the binding is what the operator deletes by: they have to
+// outlive it.
 func TestEverythingButDataAndBindingIsOwned(t *testing.T) {
 	always(t, 17, func(t *testing.T, o client.Object) bool {
 		owners := o.GetOwnerReferences()
 		switch o.(type) {
-		case *corev1.Namespace, *corev1.PersistentVolumeClaim, *rbacv1.RoleBinding:
+		case *corev1.Namespace, *corev1.PersistentVolumeClaim, *rbacv1.RoleBinding, *v1alpha1.ResidencyBoundary:
 			if len(owners) != 0 {
 				t.Errorf("%T %s is owned by %v", o, o.GetName(), owners)
 			}

@@ -32,6 +32,10 @@ type Tenant struct {
 	Epoch int32
 	// DatabaseStopped while a backup is put back.
 	DatabaseStopped bool
+	// DefaultClass is the cluster's default StorageClass; empty when there is none.
+	DefaultClass string
+	// EgressClosed while something of the tenant was seen outside of its region.
+	EgressClosed bool
 	// Gateway says that the cluster knows Gateway API routes.
 	Gateway bool
 }

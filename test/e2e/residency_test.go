@@ -2,14 +2,18 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
@@ -61,9 +65,14 @@ var _ = Describe("Promise 1: every tenant is Ready, in its own region", Label("r
 			Expect(status.Residency).NotTo(BeNil())
 			Expect(status.Residency.Nodes).NotTo(BeEmpty())
 			for _, n := range status.Residency.Nodes {
+				if n.LastSeen != nil {
+					continue // it has gone
+				}
 				Expect(n.InRegion).To(BeTrue(), n.Name)
 				Expect(n.Region).To(Equal(want), n.Name)
+				Expect(n.FirstSeen).NotTo(BeNil(), n.Name)
 			}
+			Expect(status.Residency.Violations).To(BeEmpty())
 			Expect(status.Residency.Volumes).To(HaveLen(1))
 			Expect(status.Residency.Volumes[0].InRegion).To(BeTrue())
 			Expect(status.Residency.Volumes[0].Region).To(Equal(want))
@@ -71,7 +80,78 @@ var _ = Describe("Promise 1: every tenant is Ready, in its own region", Label("r
 		Entry("Berlin", SpecTimeout(2*time.Minute), func() *client { return berlin }, "eu-central"),
 		Entry("Boston", SpecTimeout(2*time.Minute), func() *client { return boston }, "us-east"),
 	)
+
+	It("a node that is relabelled under running pods closes egress within 5 s, and opens it once mended", SpecTimeout(4*time.Minute), func(ctx SpecContext) {
+		boston.awaitReady(ctx)
+		nodes := map[string]string{}
+		for name, node := range nodesByName(ctx) {
+			if node.Labels[regionLabel] == "us-east" {
+				nodes[name] = node.Labels[regionLabel]
+			}
+		}
+		Expect(nodes).NotTo(BeEmpty())
+		label := func(ctx context.Context, value func(string) string) {
+			GinkgoHelper()
+			for name, was := range nodes {
+				_, err := c.Run(ctx, nil, "label", "node", name, "--overwrite", regionLabel+"="+value(was))
+				Expect(err).NotTo(HaveOccurred())
+			}
+		}
+		DeferCleanup(func(ctx SpecContext) {
+			label(ctx, func(was string) string { return was })
+			boston.awaitReady(ctx)
+		}, NodeTimeout(3*time.Minute))
+
+		label(ctx, func(string) string { return "e2e-elsewhere" })
+		within(ctx, "Boston to be found outside of its region, and its egress closed", func(ctx context.Context) error {
+			return errors.Join(residencyIs(ctx, boston, metav1.ConditionFalse), egressIs(ctx, boston, 1, 0))
+		})
+		Expect(boston.get(ctx).Status.Residency.Violations).NotTo(BeEmpty())
+		Expect(cluster.Until(ctx, time.Minute, "the end of Boston's connectors", func(ctx context.Context) error {
+			pods := &corev1.PodList{}
+			if err := c.List(ctx, pods, crclient.InNamespace(boston.namespace()), crclient.MatchingLabels{"app.kubernetes.io/component": "connector"}); err != nil {
+				return err
+			}
+			if len(pods.Items) > 0 {
+				return fmt.Errorf("%d are there", len(pods.Items))
+			}
+			return nil
+		})).To(Succeed())
+		Expect(residencyIs(ctx, berlin, metav1.ConditionTrue)).To(Succeed(), "Berlin is where it was")
+
+		label(ctx, func(was string) string { return was })
+		within(ctx, "Boston to be back, and its egress open", func(ctx context.Context) error {
+			return errors.Join(residencyIs(ctx, boston, metav1.ConditionTrue), egressIs(ctx, boston, 2, 1))
+		})
+	})
 })
+
+// residencyIs checks a tenant's condition ResidencyCompliant.
+func residencyIs(ctx context.Context, cl *client, want metav1.ConditionStatus) error {
+	t := &v1alpha1.Tenant{}
+	if err := c.Get(ctx, crclient.ObjectKey{Name: cl.tenant}, t); err != nil {
+		return err
+	}
+	if got := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionResidencyCompliant); got == nil || got.Status != want {
+		return fmt.Errorf("ResidencyCompliant is %+v, want %s", got, want)
+	}
+	return nil
+}
+
+// egressIs checks how many openings outwards a tenant's connectors have, and how many pods they are to have.
+func egressIs(ctx context.Context, cl *client, openings int, replicas int32) error {
+	for i := range cl.numbers {
+		key := crclient.ObjectKey{Namespace: cl.namespace(), Name: "connector-" + channelNames[i]}
+		policy, deployment := &networkingv1.NetworkPolicy{}, &appsv1.Deployment{}
+		if err := errors.Join(c.Get(ctx, key, policy), c.Get(ctx, key, deployment)); err != nil {
+			return err
+		}
+		if len(policy.Spec.Egress) != openings || *deployment.Spec.Replicas != replicas {
+			return fmt.Errorf("%s has %d openings and %d pods, want %d and %d", key.Name, len(policy.Spec.Egress), *deployment.Spec.Replicas, openings, replicas)
+		}
+	}
+	return nil
+}
 
 func nodesByName(ctx context.Context) map[string]*corev1.Node {
 	GinkgoHelper()

@@ -1,0 +1,90 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/step"
+)
+
+// drawBoundary tells the admission policies where the tenant may be. A change of the Region's place counts at once if it
+// leaves nothing of the tenant outside, or was approved; until then the tenant is held to the place it had.
+func (r *Reconciler) drawBoundary(ctx context.Context, s *scope) error {
+	boundary, err := observe.Boundary(ctx, r.Client, s.in.Namespace())
+	if err != nil {
+		return err
+	}
+	if inForce := plan.InForce(s.in.Region, boundary); !plan.SamePlace(inForce, s.in.Region) {
+		if s.planned, err = r.planChange(ctx, s, inForce); err != nil {
+			return err
+		}
+		if s.planned != nil {
+			s.in.Region = inForce
+		}
+	}
+	if s.in.DefaultClass, err = observe.DefaultClass(ctx, r.Client); err != nil {
+		return err
+	}
+	return rights(r.Applier.Apply(ctx, plan.Boundary(s.in)))
+}
+
+// planChange gives what a change of the Region's place would leave outside; nil when that is nothing, or was approved.
+func (r *Reconciler) planChange(ctx context.Context, s *scope, inForce *v1alpha1.Region) (*v1alpha1.PlannedChange, error) {
+	digest := plan.PlaceDigest(s.in.Region)
+	if s.in.Region.Annotations[v1alpha1.AnnotationApproveChange] == digest {
+		return nil, nil
+	}
+	would, err := observe.Residency(ctx, r.Client, s.in.Namespace(), s.in.NodeSelector())
+	if err != nil {
+		return nil, err
+	}
+	var channels v1alpha1.ChannelList
+	if err := r.Client.List(ctx, &channels, client.InNamespace(s.in.Namespace())); err != nil {
+		return nil, fmt.Errorf("reading the tenant's channels: %w", err)
+	}
+	outside := judge.Outside(would)
+	for i := range channels.Items {
+		_, before := plan.Processor(inForce, &channels.Items[i])
+		if _, after := plan.Processor(s.in.Region, &channels.Items[i]); before == nil && after != nil {
+			outside = append(outside, fmt.Sprintf("channel %s, by sub-processor %s", channels.Items[i].Name, channels.Items[i].Spec.SubProcessor))
+		}
+	}
+	if len(outside) == 0 {
+		return nil, nil
+	}
+	return &v1alpha1.PlannedChange{Digest: digest, Outside: outside[:min(len(outside), 32)]}, nil
+}
+
+// rights turns a refusal for lack of rights into a wait: the binding just made takes a moment to reach the authorizer.
+func rights(err error) error {
+	if !apierrors.IsForbidden(err) {
+		return err
+	}
+	return &step.Wait{
+		Condition: v1alpha1.ConditionIsolated, Reason: v1alpha1.ReasonProgressing, After: 200 * time.Millisecond,
+		Message: "the operator's rights in the namespace are on their way",
+	}
+}
+
+// lookAround sees where what is the tenant's really is, and remembers since when.
+func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
+	seen, err := observe.Residency(ctx, r.Client, s.in.Namespace(), s.in.NodeSelector())
+	if err != nil {
+		return err
+	}
+	var channels v1alpha1.ChannelList
+	if err := r.Client.List(ctx, &channels, client.InNamespace(s.in.Namespace())); err != nil {
+		return fmt.Errorf("reading the tenant's channels: %w", err)
+	}
+	seen.SubProcessors, seen.Planned = observe.SubProcessors(s.in.Region, channels.Items), s.planned
+	s.facts.Residency = judge.Remember(s.tenant.Status.Residency, seen, r.Now())
+	return nil
+}
