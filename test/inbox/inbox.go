@@ -25,10 +25,10 @@ type Inbox struct {
 
 // Conversation is a thread with one guest on one channel.
 type Conversation struct {
-	ID       string `json:"id"`
-	Channel  string `json:"channel"`
-	OptedOut bool   `json:"optedOut"`
-	Contact  *struct {
+	ID      string `json:"id"`
+	Channel string `json:"channel"`
+	OptOut  string `json:"optOut"` // none, requested or optedOut
+	Contact *struct {
 		ID   string `json:"id"`
 		Name string `json:"name"`
 	} `json:"contact"`

@@ -41,7 +41,7 @@ func TestAConnectorHasNoRightOnAnyTable(t *testing.T) {
 	for _, statement := range []string{
 		"SELECT * FROM sb.message_body", "SELECT address FROM sb.contact_address", "SELECT * FROM sb.suppression", "DELETE FROM sb.suppression",
 		"SELECT * FROM sb.staff", "UPDATE sb.message SET status = 'read'", "SELECT * FROM " + contract.QueueSchema(pgtest.OtherChannel) + ".river_job",
-		"SELECT sb.suppressed(gen_random_uuid())", "SELECT sb.rehash('phone', ARRAY['\\x00'::bytea], 1)", "SELECT sb.ensure_partition(now())",
+		"SELECT sb.opt_out(gen_random_uuid())", "SELECT sb.suppress('*', '\\x00', 1)", "SELECT sb.rehash('phone', ARRAY['\\x00'::bytea], 1)", "SELECT sb.ensure_partition(now())",
 		"SELECT sb.store_message(gen_random_uuid(), now(), gen_random_uuid(), 'spa', 'in', 'guest', 'received', NULL, 'x')",
 		"SET ROLE sb_owner", "SET SESSION AUTHORIZATION " + contract.LoginRole(contract.ComponentConnector(pgtest.OtherChannel), 1),
 		"CREATE TABLE sb.mine (x int)", "CREATE SCHEMA mine",

@@ -171,7 +171,7 @@ func (r *run) consents(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("change %d has no keyed hash", i+1)
 		}
-		batch.Queue("SELECT sb.restore_consent($1, $2, $3, $4, $5, $6)", c.At, c.Channel, hash, c.KeyVersion, c.Change, c.Source)
+		batch.Queue("SELECT sb.restore_consent($1, $2, $3, $4, $5, $6, $7)", c.At, c.Channel, hash, c.KeyVersion, c.Change, c.Source, c.Reason)
 	}
 	r.restored.Consents = int64(len(r.input.Consents))
 	return r.tx.SendBatch(ctx, batch).Close()

@@ -138,12 +138,9 @@ AS $$
 DECLARE
   v_hash  bytea;
   v_count bigint := 0;
-  v_new   bigint;
 BEGIN
   FOREACH v_hash IN ARRAY p_hashes LOOP
-    INSERT INTO sb.suppression (channel, address_hash, key_version, since) VALUES ('*', v_hash, p_key_version, clock_timestamp()) ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS v_new = ROW_COUNT;
-    IF v_new > 0 THEN
+    IF sb.suppress('*', v_hash, p_key_version) THEN
       INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source) VALUES ('*', v_hash, p_key_version, 'stop', 'request');
       v_count := v_count + 1;
     END IF;
@@ -195,9 +192,9 @@ DECLARE
 BEGIN
   CASE p_category
   WHEN 'Suppressions' THEN
-    RETURN QUERY SELECT jsonb_build_object('channel', s.channel, 'since', s.since) FROM sb.suppression s WHERE s.address_hash = ANY (p_hashes) ORDER BY s.since;
+    RETURN QUERY SELECT jsonb_build_object('channel', s.channel, 'since', s.since, 'requested', s.requested) FROM sb.suppression s WHERE s.address_hash = ANY (p_hashes) ORDER BY s.since;
   WHEN 'ConsentLog' THEN
-    RETURN QUERY SELECT jsonb_build_object('at', l.at, 'channel', l.channel, 'change', l.change, 'source', l.source)
+    RETURN QUERY SELECT jsonb_build_object('at', l.at, 'channel', l.channel, 'change', l.change, 'source', l.source, 'reason', l.reason)
       FROM sb.consent_log l WHERE l.address_hash = ANY (p_hashes) ORDER BY l.at;
   WHEN 'Contacts' THEN
     RETURN QUERY SELECT to_jsonb(c) || jsonb_build_object('addresses', (SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address))
