@@ -131,7 +131,7 @@ func TestOnlyAConnectorOfAChannelThatExistsStores(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	l := &letter{providerID: newSID(), seen: [][]byte{{1}}, hashes: [][]byte{{1}}, keyVersion: 1, address: guest}
+	l := &letter{providerID: newSID(), seen: [][]byte{{1}}, kinds: []string{kindPhone}, addresses: []string{guest}, hashes: [][]byte{{1}}, keyVersion: 1}
 	err := database{s.admin}.receive(ctx, pgtest.Channel, []*letter{l})
 	if err == nil || !strings.Contains(err.Error(), "SB101") {
 		t.Errorf("the superuser's own session may receive: %v", err)

@@ -89,8 +89,8 @@ func (s *stage) receive(guest, command string) {
 		ids[i] = uuid.New()
 	}
 	id := []byte(uuid.NewString())
-	exec(s.t, s.now.Connector(s.t, pgtest.Channel), `SELECT sb.receive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		append([]any{string(id), [][]byte{id}, guest, hashes, version, "Hello", command, "Done."}, ids...)...)
+	exec(s.t, s.now.Connector(s.t, pgtest.Channel), `SELECT sb.receive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		append([]any{string(id), [][]byte{id}, []string{contract.KindPhone}, []string{guest}, hashes, version, "Hello", command, "Done."}, ids...)...)
 }
 
 func (s *stage) request(kind, uid, phone string) {

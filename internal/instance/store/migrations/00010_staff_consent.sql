@@ -64,6 +64,7 @@ BEGIN
   IF changed AND p_answer IS NOT NULL THEN
     SELECT v.id, v.channel INTO v_thread, channel FROM sb.conversation v JOIN sb.channel c ON c.name = v.channel
       WHERE v.contact_id = p_contact AND (p_channel = '*' OR v.channel = p_channel)
+        AND EXISTS (SELECT FROM sb.contact_address a WHERE a.contact_id = p_contact AND a.kind = sb.address_kind(v.channel))
       ORDER BY v.last_message_at DESC, v.id DESC LIMIT 1;
     IF FOUND THEN
       confirmation_at := clock_timestamp();
