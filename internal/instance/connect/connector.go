@@ -18,6 +18,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+	"github.com/switchboard-operator/switchboard/internal/instance/whatsapp"
 )
 
 // Config says what to connect.
@@ -73,10 +74,14 @@ func New(c Config) (*Connector, error) {
 
 // providerOf is the one list of the types of channels.
 func providerOf(c contract.Channel, site provider.Site) (provider.Provider, error) {
-	if c.Type == contract.ChannelTypeTwilioSMS && c.TwilioSMS != nil {
+	switch {
+	case c.Type == contract.ChannelTypeTwilioSMS && c.TwilioSMS != nil:
 		return twilio.New(*c.TwilioSMS, site)
+	case c.Type == contract.ChannelTypeWhatsApp && c.WhatsApp != nil:
+		return whatsapp.New(*c.WhatsApp, site)
 	}
-	return nil, fmt.Errorf("channels of type %q are not known; use %s with its member twilioSMS", c.Type, contract.ChannelTypeTwilioSMS)
+	return nil, fmt.Errorf("channels of type %q are not known; use %s with its member twilioSMS, or %s with whatsApp",
+		c.Type, contract.ChannelTypeTwilioSMS, contract.ChannelTypeWhatsApp)
 }
 
 // Handler serves the channel's webhooks.
