@@ -2,12 +2,9 @@ package whatsapp
 
 import "strconv"
 
-// Codes of https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes.
-const (
-	codeWindow    = 131047 // more than 24 hours since the guest last wrote
-	codeTooLong   = 100    // a parameter is not valid
-	codeNoAccount = 131026 // the guest can't be written to
-)
+// codeWindow is the code of more than 24 hours since the guest last wrote. Codes are those of
+// https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes.
+const codeWindow = 131047
 
 // CodeWindowClosed is what staff are shown when the time in which a guest may be written to
 // is over.
@@ -25,18 +22,18 @@ var misconfigured = map[int]bool{3: true, 10: true, 33: true, 190: true, 200: tr
 
 // reasons explain codes that a message to one guest meets, and say what to do.
 var reasons = map[int]string{
-	codeWindow:    "more than 24 hours have passed since the guest last wrote; wait until the guest writes, or reach the guest in another way",
-	codeTooLong:   "WhatsApp takes no such text or recipient",
-	codeNoAccount: "the guest can't be written to by WhatsApp: there is no account, or an old version of the app",
-	130472:        "WhatsApp keeps messages from this guest for an experiment of its own",
-	131021:        "sender and guest are the same number",
-	131030:        "the number is a test number, and the guest is not on its list of recipients",
-	131031:        "Meta has locked the account",
-	131042:        "Meta asks for a payment method; see the account's billing",
-	131048:        "Meta has restricted the number because guests have blocked or reported it",
-	131049:        "Meta has chosen not to deliver it",
-	131051:        "WhatsApp does not know this type of message",
-	368:           "Meta has restricted the account for breaking its policies",
+	codeWindow: "more than 24 hours have passed since the guest last wrote; wait until the guest writes, or reach the guest in another way",
+	100:        "WhatsApp takes no such text or recipient",
+	131026:     "the guest can't be written to by WhatsApp: there is no account, or an old version of the app",
+	130472:     "WhatsApp keeps messages from this guest for an experiment of its own",
+	131021:     "sender and guest are the same number",
+	131030:     "the number is a test number, and the guest is not on its list of recipients",
+	131031:     "Meta has locked the account",
+	131042:     "Meta asks for a payment method; see the account's billing",
+	131048:     "Meta has restricted the number because guests have blocked or reported it",
+	131049:     "Meta has chosen not to deliver it",
+	131051:     "WhatsApp does not know this type of message",
+	368:        "Meta has restricted the account for breaking its policies",
 }
 
 // ourCode is what staff are shown: Meta's code, or a word for the one that they meet most.
