@@ -73,7 +73,7 @@ type change struct {
 	channel string
 }
 
-// who is whom it concerns: a guest, or an address that no guest bears.
+// who is whom it concerns: a guest, an address, or both.
 type who struct {
 	contact      *uuid.UUID
 	kind         string
@@ -114,14 +114,15 @@ func (s *Server) ofAddress(ctx context.Context, c *call, in any, read func() (ch
 	return setConsent(ctx, c, wanted, w)
 }
 
-// findBearer finds the guest who bears an address, whose names it is given.
+// findBearer finds the guest who bears an address, given all the addresses that are the same
+// number.
 func findBearer(ctx context.Context, tx pgx.Tx, keys *addresshash.Keys, aliases []person.Address) (who, error) {
 	w := who{kind: aliases[0].Kind}
 	w.hashes, w.keyVersion = keys.Hashes(aliases[0].Kind, aliases[0].Value)
 	_, w.also = person.Hashes(keys, aliases[1:])
 	kinds, hashes := person.Hashes(keys, aliases)
-	err := tx.QueryRow(ctx, `SELECT a.contact_id FROM unnest($1::text[], $2::bytea[]) AS n (kind, hash)
-		JOIN sb.contact_address a ON a.kind = n.kind AND a.address_hash = n.hash LIMIT 1`, kinds, hashes).Scan(&w.contact)
+	err := tx.QueryRow(ctx, `SELECT a.contact_id FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS n (kind, hash, place)
+		JOIN sb.contact_address a ON a.kind = n.kind AND a.address_hash = n.hash ORDER BY n.place LIMIT 1`, kinds, hashes).Scan(&w.contact)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return w, fmt.Errorf("looking for a guest by address: %w", err)
 	}

@@ -37,6 +37,7 @@ func (c *Connector) deliver(w http.ResponseWriter, r *http.Request, d provider.D
 		unavailable(w, "the status could not be stored")
 		return
 	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if d.ContentType != "" {
 		w.Header().Set("Content-Type", d.ContentType)
 	}

@@ -14,9 +14,9 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- staff_consent opts somebody out (p_change stop, on p_channel, * being all) or in (start, on all): the guest p_contact, or,
--- when that is NULL, an address that no guest bears. p_hashes are that address's under every key, the current one first, and
--- p_also those under which the same number may be known besides; both are ignored for a guest.
+-- staff_consent opts somebody out (p_change stop, on p_channel, * being all) or in (start, on all): the guest p_contact, or
+-- NULL, and an address, or NULL. p_hashes are the address's under every key, the current one first, and p_also those under
+-- which the same number may be known besides.
 -- changed is false when it was so before. A change is confirmed to a guest on the channel that was used last: channel and
 -- confirmation_at are set when the message p_confirmation was stored, which the caller queues in the same transaction.
 -- p_answer NULL: nothing is to be confirmed. Fails with SB301 when the guest has expired.
@@ -31,21 +31,20 @@ DECLARE
   v_thread  uuid;
 BEGIN
   changed := false;
-  IF p_contact IS NULL THEN
-    IF cardinality(p_hashes) > 1 THEN
-      PERFORM sb.rehash(p_kind, p_hashes, p_key_version);
-    END IF;
-  ELSE
+  IF cardinality(p_hashes) > 1 THEN
+    PERFORM sb.rehash(p_kind, p_hashes, p_key_version);
+  END IF;
+  IF p_contact IS NOT NULL THEN
     PERFORM FROM sb.contact c WHERE c.id = p_contact AND c.last_seen_at > sb.cutoff('Contacts') FOR UPDATE; -- an erasure is waited for
     IF NOT FOUND THEN
       RAISE EXCEPTION 'there is no such contact' USING ERRCODE = 'SB301';
     END IF;
-    SELECT array_agg(a.address_hash) INTO v_all FROM sb.contact_address a WHERE a.contact_id = p_contact;
+    v_all := v_all || ARRAY(SELECT a.address_hash FROM sb.contact_address a WHERE a.contact_id = p_contact);
   END IF;
 
   CASE p_change
   WHEN 'stop' THEN
-    FOR v_address IN SELECT * FROM sb.suppressible(p_contact) UNION ALL SELECT p_hashes[1], p_key_version WHERE p_contact IS NULL LOOP
+    FOR v_address IN SELECT * FROM sb.suppressible(p_contact) UNION SELECT p_hashes[1], p_key_version WHERE p_hashes IS NOT NULL LOOP
       -- Who opted out of all channels has opted out of this one.
       IF NOT EXISTS (SELECT FROM sb.suppression s WHERE s.channel = '*' AND s.address_hash = v_address.address_hash AND NOT s.requested)
          AND sb.suppress(p_channel, v_address.address_hash, v_address.key_version) THEN
