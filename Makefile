@@ -22,6 +22,7 @@ built = "$$($(LOCALCLUSTER) build $(1) | tail -n 1)"
 INSTANCE_IMAGE ?= switchboard/instance:dev
 OPERATOR_IMAGE ?= switchboard/operator:dev
 STANDIN_IMAGE  ?= switchboard/twilio-standin:dev
+WHATSAPP_STANDIN_IMAGE ?= switchboard/whatsapp-standin:dev
 POSTGRES_IMAGE ?= docker.io/library/postgres:15-bookworm
 
 ##@ Start here
@@ -57,9 +58,10 @@ load: ## Build the images without a container engine and load them into both nod
 ifdef CLUSTER
 	$(LOCALCLUSTER) load \
 		--go $(OPERATOR_IMAGE)=./cmd/operator --go $(INSTANCE_IMAGE)=./cmd/instance \
-		--go $(STANDIN_IMAGE)=./test/standin/twilio --postgres $(POSTGRES_IMAGE)
+		--go $(STANDIN_IMAGE)=./test/standin/twilio --go $(WHATSAPP_STANDIN_IMAGE)=./test/standin/whatsapp \
+		--postgres $(POSTGRES_IMAGE)
 else
-	@echo "KUBECONFIG is set: that cluster must be able to pull $(OPERATOR_IMAGE), $(INSTANCE_IMAGE), $(STANDIN_IMAGE) and $(POSTGRES_IMAGE) itself."
+	@echo "KUBECONFIG is set: that cluster must be able to pull $(OPERATOR_IMAGE), $(INSTANCE_IMAGE), $(STANDIN_IMAGE), $(WHATSAPP_STANDIN_IMAGE) and $(POSTGRES_IMAGE) itself."
 endif
 
 .PHONY: install

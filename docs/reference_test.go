@@ -160,6 +160,23 @@ func TestWordsAndCodesAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+func TestWhatsAppsCodesAreThoseOfTheCode(t *testing.T) {
+	var told, want []string
+	for _, r := range rows(t, "channels-whatsapp.md", "Error codes that staff see") {
+		if _, err := strconv.Atoi(r[0]); err == nil {
+			told = append(told, r[0])
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\t([0-9]{3,6}): +"`).FindAllStringSubmatch(source(t, "../internal/instance/whatsapp/outcome.go"), -1) {
+		want = append(want, m[1])
+	}
+	slices.Sort(want)
+	slices.Sort(told)
+	if len(want) == 0 || !slices.Equal(told, want) {
+		t.Errorf("channels-whatsapp.md has the codes\n%v, the code\n%v", told, want)
+	}
+}
+
 func TestMetricsAreThoseOfTheCode(t *testing.T) {
 	var told, want []string
 	for _, r := range rows(t, "operations.md", "Metrics and probes") {

@@ -42,15 +42,20 @@ type ChannelList struct {
 
 // ChannelType is a provider and its protocol.
 //
-// +kubebuilder:validation:Enum=TwilioSMS
+// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp
 type ChannelType string
 
-// TypeTwilioSMS is text messages by Twilio's API.
-const TypeTwilioSMS ChannelType = "TwilioSMS"
+const (
+	// TypeTwilioSMS is text messages by Twilio's API.
+	TypeTwilioSMS ChannelType = "TwilioSMS"
+	// TypeWhatsApp is WhatsApp by Meta's Cloud API.
+	TypeWhatsApp ChannelType = "WhatsApp"
+)
 
 // ChannelSpec is what a client wants of a channel.
 //
 // +kubebuilder:validation:XValidation:rule="(self.type == 'TwilioSMS') == has(self.twilioSMS)",message="set the field that type names: type TwilioSMS goes with twilioSMS"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'WhatsApp') == has(self.whatsApp)",message="set the field that type names: type WhatsApp goes with whatsApp"
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type can't change: make a new Channel"
 type ChannelSpec struct {
 	// type of the channel; the field of the same name holds its settings. It can't change. Example: TwilioSMS.
@@ -60,6 +65,10 @@ type ChannelSpec struct {
 	// twilioSMS holds the settings of type TwilioSMS.
 	// +optional
 	TwilioSMS *TwilioSMS `json:"twilioSMS,omitempty"`
+
+	// whatsApp holds the settings of type WhatsApp.
+	// +optional
+	WhatsApp *WhatsApp `json:"whatsApp,omitempty"`
 
 	// subProcessor is the name, in the Region's register, of the company that carries the messages. Example: twilio.
 	// +required
@@ -112,6 +121,51 @@ type TwilioSMS struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?$')",message="use an https origin without a path, as in https://api.twilio.com"
 	APIBaseURL string `json:"apiBaseURL,omitempty"`
+
+	// caBundle is PEM: the authorities that may have signed the API's certificate, instead of the public ones.
+	// Default: the public authorities. For gateways with a certificate of your own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=65536
+	// +kubebuilder:validation:XValidation:rule="self.contains('-----BEGIN CERTIFICATE-----')",message="use certificates in PEM: text that begins with -----BEGIN CERTIFICATE-----"
+	CABundle string `json:"caBundle,omitempty"`
+}
+
+// WhatsApp is the client's side of a number of WhatsApp's Cloud API.
+type WhatsApp struct {
+	// phoneNumberID is the number's ID, which Meta's App Dashboard shows. It is not the number. Example: "106540352242922".
+	// +required
+	// +kubebuilder:validation:MinLength=5
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="use the phone number ID that Meta's App Dashboard shows: digits, in quotes"
+	PhoneNumberID string `json:"phoneNumberID"`
+
+	// businessAccountID is the ID of the WhatsApp business account that the number belongs to. Example: "102290129340398".
+	// +required
+	// +kubebuilder:validation:MinLength=5
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="use the WhatsApp business account ID that Meta's App Dashboard shows: digits, in quotes"
+	BusinessAccountID string `json:"businessAccountID"`
+
+	// credentialsSecretRef names a Secret in this namespace with three keys: accessToken, of a system user, by which messages are
+	// sent; appSecret, by which webhooks are signed; verifyToken, a word of your own by which Meta's app is told this address.
+	// +required
+	CredentialsSecretRef SecretReference `json:"credentialsSecretRef"`
+
+	// apiBaseURL is the origin of the Graph API, by https. Default: https://graph.facebook.com.
+	// Example: https://graph.facebook.com.
+	// +optional
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?$')",message="use an https origin without a path, as in https://graph.facebook.com"
+	APIBaseURL string `json:"apiBaseURL,omitempty"`
+
+	// apiVersion of the Graph API. Default: v23.0. Example: v23.0.
+	// +optional
+	// +kubebuilder:validation:MinLength=4
+	// +kubebuilder:validation:MaxLength=7
+	// +kubebuilder:validation:XValidation:rule="self.matches('^v[1-9][0-9]{0,2}[.][0-9]{1,2}$')",message="use a version of the Graph API, as in v23.0"
+	APIVersion string `json:"apiVersion,omitempty"`
 
 	// caBundle is PEM: the authorities that may have signed the API's certificate, instead of the public ones.
 	// Default: the public authorities. For gateways with a certificate of your own.
@@ -179,8 +233,8 @@ type ChannelStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// webhookURL is the prefix of the addresses to give to the provider.
-	// Example: https://messages.hotel-berlin.example/webhooks/front-desk/twilio/ with inbound and status after it.
+	// webhookURL is the address to give to the provider.
+	// Example: https://messages.hotel-berlin.example/webhooks/front-desk/twilio/inbound.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	WebhookURL string `json:"webhookURL,omitempty"`

@@ -50,6 +50,18 @@ func aChannel(change func(*v1alpha1.Channel)) *v1alpha1.Channel {
 	return c
 }
 
+func byWhatsApp(change func(*v1alpha1.ChannelSpec)) *v1alpha1.Channel {
+	return aChannel(func(o *v1alpha1.Channel) {
+		o.Spec.Type, o.Spec.TwilioSMS = v1alpha1.TypeWhatsApp, nil
+		o.Spec.WhatsApp = &v1alpha1.WhatsApp{
+			PhoneNumberID: "106540352242922", BusinessAccountID: "102290129340398", CredentialsSecretRef: v1alpha1.SecretReference{Name: "whatsapp"},
+		}
+		if change != nil {
+			change(&o.Spec)
+		}
+	})
+}
+
 // whatTheAPIServerSays asks without storing anything: what is wrong gets a sentence
 // that tells what to do, what is right gets through.
 func whatTheAPIServerSays(t *testing.T, c testCluster) {
@@ -98,6 +110,11 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"an account's name for its SID":                     {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS.AccountSID = "Hotel Berlin" }), "Account SID"},
 		"an API without encryption":                         {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS.APIBaseURL = "http://api.twilio.com" }), "https"},
 		"a channel without its settings":                    {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS = nil }), "type TwilioSMS goes with twilioSMS"},
+		"a channel of WhatsApp":                             {byWhatsApp(func(*v1alpha1.ChannelSpec) {}), ""},
+		"a channel of WhatsApp without its settings":        {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp = nil }), "type WhatsApp goes with whatsApp"},
+		"a channel of two types":                            {aChannel(func(o *v1alpha1.Channel) { o.Spec.WhatsApp = byWhatsApp(nil).Spec.WhatsApp }), "type WhatsApp goes with whatsApp"},
+		"a number for its ID":                               {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.PhoneNumberID = "+493023125100" }), "phone number ID"},
+		"a version of the Graph API without its v":          {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.APIVersion = "23.0" }), "v23.0"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			err := c.Create(t.Context(), ask.object, client.DryRunAll)

@@ -240,6 +240,35 @@ func mended(t *testing.T, c testCluster) {
 	channel("registered", metav1.ConditionTrue, "", "")
 	h.settle(t) // a tenant whose name has 40 characters, too
 
+	t.Run("a channel of WhatsApp has three keys and an address of its own", func(t *testing.T) {
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: "whatsapp", Namespace: h.namespace},
+			Data:       map[string][]byte{"accessToken": []byte("x"), "appSecret": []byte("y")},
+		}
+		create(t, c, secret)
+		chat := byWhatsApp(nil)
+		chat.Name, chat.Namespace = "chat", h.namespace
+		create(t, c, chat)
+		eventually(t, "told", func(ctx context.Context) error {
+			o := &v1alpha1.Channel{}
+			return errors.Join(h.play(ctx, h.namespace), c.Get(ctx, h.key("chat"), o),
+				says(o.Status.Conditions, v1alpha1.ConditionCredentialsReady, metav1.ConditionFalse, v1alpha1.ReasonKeyMissing, "verifyToken"))
+		})
+		secret.Data["verifyToken"] = []byte("z")
+		if err := c.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "connected", func(ctx context.Context) error {
+			o := &v1alpha1.Channel{}
+			if err := c.Get(ctx, h.key("chat"), o); err != nil {
+				return err
+			}
+			if !strings.HasSuffix(o.Status.WebhookURL, "/webhooks/chat/whatsapp") {
+				return fmt.Errorf("its address is %q", o.Status.WebhookURL)
+			}
+			return c.Get(ctx, h.key("connector-chat"), &appsv1.Deployment{})
+		})
+	})
 	t.Run("a Secret without its key is told", func(t *testing.T) {
 		secret := get(t, h, "twilio", &corev1.Secret{})
 		secret.Data = map[string][]byte{"token": []byte("x")}

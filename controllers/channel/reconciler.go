@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -145,13 +146,13 @@ const askAgain = 3 * time.Second
 
 func (r *Reconciler) checkCredentials(ctx context.Context, s *scope) error {
 	secret := &corev1.Secret{}
-	wanted := s.channel.Spec.TwilioSMS.CredentialsSecretRef.Name
+	wanted, keys := plan.ChannelCredentials(s.channel)
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.channel.Namespace, Name: wanted}, secret)
 	missing := func(reason, what string) error {
 		return &step.Stall{
 			Condition: v1alpha1.ConditionCredentialsReady, Reason: reason, After: askAgain,
 			Message: fmt.Sprintf("%s: create it with kubectl -n %s create secret generic %s --from-file=%s=FILE",
-				what, s.channel.Namespace, wanted, contract.FileAuthToken),
+				what, s.channel.Namespace, wanted, strings.Join(keys, "=FILE --from-file=")),
 		}
 	}
 	switch {
@@ -165,8 +166,11 @@ func (r *Reconciler) checkCredentials(ctx context.Context, s *scope) error {
 		}
 	case err != nil:
 		return err
-	case len(secret.Data[contract.FileAuthToken]) == 0:
-		return missing(v1alpha1.ReasonKeyMissing, fmt.Sprintf("Secret %s has no key %s", wanted, contract.FileAuthToken))
+	}
+	for _, key := range keys {
+		if len(secret.Data[key]) == 0 {
+			return missing(v1alpha1.ReasonKeyMissing, fmt.Sprintf("Secret %s has no key %s", wanted, key))
+		}
 	}
 	s.facts.CredentialsReady = true
 	return nil
@@ -187,7 +191,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st := &s.channel.Status
 	st.ObservedGeneration = s.channel.Generation
 	if s.in.Tenant != nil {
-		st.WebhookURL = fmt.Sprintf("%s/webhooks/%s/twilio/inbound", s.in.PublicURL(), s.channel.Name)
+		st.WebhookURL = fmt.Sprintf("%s/webhooks/%s/%s", s.in.PublicURL(), s.channel.Name, contract.WebhookPath(string(s.channel.Spec.Type)))
 		st.CredentialsVersion = int32(s.in.Versions[contract.ComponentConnector(s.channel.Name)]) //nolint:gosec // counts rotations
 	}
 	status.SetConditions(&st.Conditions, judge.Channel(s.facts), s.channel.Generation)

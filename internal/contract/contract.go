@@ -92,6 +92,11 @@ const (
 	FileSessionToken    = "sessionToken"
 	// FileAuthToken is the key of a Twilio channel's Secret with its auth token.
 	FileAuthToken = "authToken"
+	// FileAccessToken, FileAppSecret and FileVerifyToken are the keys of a WhatsApp channel's
+	// Secret: by which messages are sent, webhooks are signed, and their address is agreed on.
+	FileAccessToken = "accessToken"
+	FileAppSecret   = "appSecret"
+	FileVerifyToken = "verifyToken"
 )
 
 // Environment variables of instance pods. PGHOST, PGPORT, PGDATABASE and
@@ -182,42 +187,6 @@ const (
 	RequestObjection     = "Objection"
 	RequestUnderage      = "Underage"
 )
-
-// SetupChannel is a channel as the database knows it.
-type SetupChannel struct {
-	Name string `json:"name"`
-	Type string `json:"type"` // a ChannelType…
-}
-
-// Types of channels, as Channel.spec.type spells them.
-const (
-	ChannelTypeTwilioSMS = "TwilioSMS"
-)
-
-// Channel is what `instance connect` needs to know of its channel.
-type Channel struct {
-	Name      string     `json:"name"`
-	Type      string     `json:"type"`
-	TwilioSMS *TwilioSMS `json:"twilioSMS,omitempty"`
-	Keywords  []Keywords `json:"keywords,omitempty"`
-}
-
-// TwilioSMS is a Twilio account's side of a channel; its auth token is in DirChannel.
-type TwilioSMS struct {
-	AccountSID          string `json:"accountSID"`
-	From                string `json:"from,omitempty"`                // E.164; or
-	MessagingServiceSID string `json:"messagingServiceSID,omitempty"` // MG…
-	APIBaseURL          string `json:"apiBaseURL"`                    // https://api.twilio.com
-	CABundle            string `json:"caBundle,omitempty"`            // PEM, instead of the public authorities
-}
-
-// Keywords adds words of a locale to the mandatory ones; it can't remove any.
-type Keywords struct {
-	Locale string   `json:"locale"`
-	Stop   []string `json:"stop,omitempty"`
-	Start  []string `json:"start,omitempty"`
-	Help   []string `json:"help,omitempty"`
-}
 
 // Retention is one policy as `instance retain` enforces it.
 type Retention struct {

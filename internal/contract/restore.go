@@ -29,8 +29,9 @@ type Consent struct {
 	Channel    string    `json:"channel"` // * for all
 	Hash       string    `json:"hash"`    // hex; of the address
 	KeyVersion int       `json:"keyVersion"`
-	Change     string    `json:"change"` // stop or start
-	Source     string    `json:"source"` // guest, provider, staff, api or request
+	Change     string    `json:"change"`           // stop, start, request or dismiss
+	Source     string    `json:"source"`           // guest, provider, staff, api or request
+	Reason     string    `json:"reason,omitempty"` // of a dismiss: misunderstood or withdrawn
 }
 
 // PathState is where `instance serve` tells the operator, and nobody else, what the

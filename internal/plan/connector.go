@@ -13,8 +13,12 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/name"
 )
 
-// defaultTwilioURL is Twilio's API in its home region.
-const defaultTwilioURL = "https://api.twilio.com"
+// What a Channel's settings are when it does not say.
+const (
+	defaultTwilioURL    = "https://api.twilio.com" // in its home region
+	defaultGraphURL     = "https://graph.facebook.com"
+	defaultGraphVersion = "v23.0"
+)
 
 // Connector is a channel's way in and out: its own pod, login, certificate and egress.
 func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProcessor) []client.Object {
@@ -27,8 +31,11 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 		[]corev1.VolumeMount{
 			mount("database", contract.DirDatabase), mount("tls", contract.DirTLS), mount("keys", contract.DirKeys), mount("channel", contract.DirChannel),
 		}))
-	provider := secretVolume("channel", channel.Spec.TwilioSMS.CredentialsSecretRef.Name)
-	provider.Secret.Items = []corev1.KeyToPath{{Key: contract.FileAuthToken, Path: contract.FileAuthToken}}
+	secret, keys := ChannelCredentials(channel)
+	provider := secretVolume("channel", secret)
+	for _, key := range keys {
+		provider.Secret.Items = append(provider.Secret.Items, corev1.KeyToPath{Key: key, Path: key})
+	}
 	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
 		in.databaseVolume(connector), secretVolume("tls", name.ConnectorTLS(channel.Name)), secretVolume("keys", name.Keys), provider,
 	})
@@ -59,12 +66,31 @@ func connectorPolicy(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.Su
 	return p
 }
 
+// ChannelCredentials are the Secret that a Channel names and the keys that it must have.
+func ChannelCredentials(channel *v1alpha1.Channel) (secret string, keys []string) {
+	if w := channel.Spec.WhatsApp; w != nil {
+		secret = w.CredentialsSecretRef.Name
+	}
+	if t := channel.Spec.TwilioSMS; t != nil {
+		secret = t.CredentialsSecretRef.Name
+	}
+	return secret, contract.CredentialKeys(string(channel.Spec.Type))
+}
+
 func channelOf(channel *v1alpha1.Channel) contract.Channel {
-	t := channel.Spec.TwilioSMS
-	c := contract.Channel{Name: channel.Name, Type: string(channel.Spec.Type), TwilioSMS: &contract.TwilioSMS{
-		AccountSID: t.AccountSID, From: t.From, MessagingServiceSID: t.MessagingServiceSID,
-		APIBaseURL: cmp.Or(t.APIBaseURL, defaultTwilioURL), CABundle: t.CABundle,
-	}}
+	c := contract.Channel{Name: channel.Name, Type: string(channel.Spec.Type)}
+	if t := channel.Spec.TwilioSMS; t != nil {
+		c.TwilioSMS = &contract.TwilioSMS{
+			AccountSID: t.AccountSID, From: t.From, MessagingServiceSID: t.MessagingServiceSID,
+			APIBaseURL: cmp.Or(t.APIBaseURL, defaultTwilioURL), CABundle: t.CABundle,
+		}
+	}
+	if w := channel.Spec.WhatsApp; w != nil {
+		c.WhatsApp = &contract.WhatsApp{
+			PhoneNumberID: w.PhoneNumberID, BusinessAccountID: w.BusinessAccountID,
+			APIBaseURL: cmp.Or(w.APIBaseURL, defaultGraphURL), APIVersion: cmp.Or(w.APIVersion, defaultGraphVersion), CABundle: w.CABundle,
+		}
+	}
 	for _, k := range channel.Spec.Keywords {
 		c.Keywords = append(c.Keywords, contract.Keywords{
 			Locale: k.Locale, Stop: words(k.Stop), Start: words(k.Start), Help: words(k.Help),

@@ -25,10 +25,10 @@ type Inbox struct {
 
 // Conversation is a thread with one guest on one channel.
 type Conversation struct {
-	ID       string `json:"id"`
-	Channel  string `json:"channel"`
-	OptedOut bool   `json:"optedOut"`
-	Contact  *struct {
+	ID      string `json:"id"`
+	Channel string `json:"channel"`
+	OptOut  string `json:"optOut"` // none, requested or optedOut
+	Contact *struct {
 		ID   string `json:"id"`
 		Name string `json:"name"`
 	} `json:"contact"`
@@ -145,6 +145,50 @@ func (b *Inbox) Reply(ctx context.Context, conversation, body, key string) (Mess
 		return m, fmt.Errorf("replying: %w", err)
 	}
 	return m, nil
+}
+
+// ReplyAllTheSame writes to a guest who seems to have asked for no more messages.
+func (b *Inbox) ReplyAllTheSame(ctx context.Context, conversation, body string) (Message, error) {
+	var m Message
+	in := map[string]any{"body": body, "despiteOptOutRequest": true}
+	if err := b.do(ctx, http.MethodPost, "/api/v1/conversations/"+conversation+"/messages", "", in, &m); err != nil {
+		return m, fmt.Errorf("replying: %w", err)
+	}
+	return m, nil
+}
+
+// Conversation gives one thread.
+func (b *Inbox) Conversation(ctx context.Context, id string) (Conversation, error) {
+	var v Conversation
+	if err := b.do(ctx, http.MethodGet, "/api/v1/conversations/"+id, "", nil, &v); err != nil {
+		return v, fmt.Errorf("reading a conversation: %w", err)
+	}
+	return v, nil
+}
+
+// Consent is what became of an opt-out or opt-in by staff.
+type Consent struct {
+	OptOut    string `json:"optOut"`
+	Changed   bool   `json:"changed"`
+	Confirmed bool   `json:"confirmed"`
+}
+
+// OptOut notes that an address is not to be written to, as when its bearer phones.
+func (b *Inbox) OptOut(ctx context.Context, kind, address string) (Consent, error) {
+	var done Consent
+	if err := b.do(ctx, http.MethodPost, "/api/v1/opt-outs", "", map[string]string{"kind": kind, "address": address}, &done); err != nil {
+		return done, fmt.Errorf("opting out: %w", err)
+	}
+	return done, nil
+}
+
+// DismissRequest lets messages go on to who was misunderstood.
+func (b *Inbox) DismissRequest(ctx context.Context, conversation string) error {
+	in := map[string]string{"decision": "dismiss", "reason": "misunderstood"}
+	if err := b.do(ctx, http.MethodPost, "/api/v1/conversations/"+conversation+"/opt-out-request", "", in, nil); err != nil {
+		return fmt.Errorf("dismissing a request: %w", err)
+	}
+	return nil
 }
 
 // Status gives the status of a message of a thread.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 )
@@ -53,7 +54,7 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	defer unguarded.Close()
 	handler := http.NewServeMux()
 	handler.Handle("GET "+contract.PathState, State(unguarded, log))
-	handler.Handle("/", New(pool, log))
+	handler.Handle("/", New(pool, log, addresshash.Dir()))
 	return httpserve.Run(ctx, httpserve.Config{
 		Handler: handler, VerifyClients: true,
 		Ready: func(ctx context.Context) error { return store.Ready(ctx, pool) },

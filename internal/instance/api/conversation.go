@@ -21,8 +21,15 @@ type conversation struct {
 	// LastMessageAt and LastMessage are null once all messages have expired.
 	LastMessageAt *time.Time   `json:"lastMessageAt"`
 	LastMessage   *lastMessage `json:"lastMessage"`
-	OptedOut      bool         `json:"optedOut"`
+	OptOut        string       `json:"optOut"` // an optOut…
 }
+
+// Whether a guest may be written to, as sb.opt_out says it.
+const (
+	optOutNone      = "none"
+	optOutRequested = "requested" // in words of the guest's own; staff decide
+	optOutDone      = "optedOut"
+)
 
 type contactName struct {
 	ID   uuid.UUID `json:"id"`
@@ -43,7 +50,7 @@ type conversationList struct {
 // selectConversation reads conversations of which something is still live. A thread
 // has no limit of its own: it shows while its guest or one of its messages does.
 const selectConversation = `SELECT v.id, v.channel, v.last_message_at, g.id, g.name, m.at, m.direction, m.status,
-		left(b.body, $1), sb.suppressed(v.id)
+		left(b.body, $1), sb.opt_out(v.id)
 	FROM sb.conversation v
 	LEFT JOIN sb.contact g ON g.id = v.contact_id
 	LEFT JOIN LATERAL (
@@ -59,7 +66,7 @@ func scanConversation(row pgx.CollectableRow) (placed[conversation], error) {
 	var placedAt time.Time
 	var contactID *uuid.UUID
 	var name, direction, status, preview *string
-	err := row.Scan(&v.ID, &v.Channel, &placedAt, &contactID, &name, &v.LastMessageAt, &direction, &status, &preview, &v.OptedOut)
+	err := row.Scan(&v.ID, &v.Channel, &placedAt, &contactID, &name, &v.LastMessageAt, &direction, &status, &preview, &v.OptOut)
 	if err != nil {
 		return placed[conversation]{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/api"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
@@ -30,15 +33,24 @@ type system struct {
 	admin *pgxpool.Pool // sees expired rows too
 	judge validator.Validator
 	token string
+	keys  *addresshash.Keys
 }
 
 // start serves the API, with a member of staff signed in.
 func start(t *testing.T) *system {
 	t.Helper()
 	db := pgtest.New(t)
-	server := httptest.NewServer(api.New(db.Serve(t), slog.New(slog.DiscardHandler)))
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, contract.FileHashKeyPrefix+"1"), bytes.Repeat([]byte{1}, 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := addresshash.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(api.New(db.Serve(t), slog.New(slog.DiscardHandler), dir))
 	t.Cleanup(server.Close)
-	s := &system{t: t, url: server.URL, db: db, admin: db.Admin(t), judge: openapi(t)}
+	s := &system{t: t, url: server.URL, db: db, admin: db.Admin(t), judge: openapi(t), keys: keys}
 	s.token = s.signIn()
 	return s
 }
@@ -215,11 +227,16 @@ type thread struct {
 // guest stores a guest who was seen at a time, with a conversation on a channel.
 func (s *system) guest(name, phone, channel string, seen time.Time) thread {
 	s.t.Helper()
-	v := thread{s, uuid.New(), uuid.New(), channel, []byte("hash of " + phone)}
+	v := thread{s, uuid.New(), uuid.New(), channel, s.hash(contract.KindPhone, phone)}
 	s.exec("INSERT INTO sb.contact (id, name, created_at, last_seen_at) VALUES ($1, $2, $3, $3)", v.guest, name, seen)
 	s.exec("INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id) VALUES ('phone', $1, 1, $2, $3)", v.addressHash, phone, v.guest)
 	s.exec("INSERT INTO sb.conversation (id, channel, contact_id, created_at, last_message_at) VALUES ($1, $2, $3, $4, $4)", v.id, channel, v.guest, seen)
 	return v
+}
+
+func (s *system) hash(kind, address string) []byte {
+	hash, _ := s.keys.Hash(kind, address)
+	return hash
 }
 
 // wrote stores a message of the guest.

@@ -36,6 +36,8 @@ type messageList struct {
 
 type postMessageRequest struct {
 	Body string `json:"body"`
+	// DespiteOptOutRequest sends to a guest who asked for no more messages in words of their own.
+	DespiteOptOutRequest bool `json:"despiteOptOutRequest"`
 }
 
 const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body
@@ -109,7 +111,7 @@ func postMessage(ctx context.Context, c *call) (reply, error) {
 			return reply{http.StatusAccepted, earlier}, err
 		}
 	}
-	if err := checkReachable(ctx, c.tx, v); err != nil {
+	if err := checkReachable(ctx, c.tx, v, in.DespiteOptOutRequest); err != nil {
 		return reply{}, err
 	}
 	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body}
@@ -117,8 +119,12 @@ func postMessage(ctx context.Context, c *call) (reply, error) {
 }
 
 // checkReachable says why a guest can't be written to.
-func checkReachable(ctx context.Context, tx pgx.Tx, v conversation) error {
-	if v.OptedOut {
+func checkReachable(ctx context.Context, tx pgx.Tx, v conversation, despiteRequest bool) error {
+	switch {
+	case v.OptOut == optOutRequested && !despiteRequest:
+		return fail(http.StatusConflict, typeOptOutRequested, "The guest seems to have asked for no more messages. Read what was written, and then confirm or dismiss it "+
+			"by POST /api/v1/conversations/{id}/opt-out-request, or send this once with despiteOptOutRequest set to true.")
+	case v.OptOut == optOutDone:
 		return fail(http.StatusConflict, typeOptedOut,
 			"The guest opted out of messages and must not be written to. Reach the guest in another way, or wait until the guest sends START.")
 	}
@@ -128,7 +134,7 @@ func checkReachable(ctx context.Context, tx pgx.Tx, v conversation) error {
 	}
 	var channel, address bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sb.channel WHERE name = $1),
-		EXISTS (SELECT FROM sb.contact_address WHERE contact_id = $2)`, v.Channel, v.Contact.ID).Scan(&channel, &address)
+		EXISTS (SELECT FROM sb.contact_address WHERE contact_id = $2 AND kind = sb.address_kind($1))`, v.Channel, v.Contact.ID).Scan(&channel, &address)
 	switch {
 	case err != nil:
 		return fmt.Errorf("looking for the guest's address: %w", err)

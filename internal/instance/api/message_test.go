@@ -138,7 +138,7 @@ func TestAGuestWhoOptedOutIsNotWrittenTo(t *testing.T) {
 			s := start(t)
 			v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
 			s.exec("INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ($1, $2, 1)", channel, v.addressHash)
-			s.do("GET", v.path(), nil).want(http.StatusOK).saying(`"optedOut":true`)
+			s.do("GET", v.path(), nil).want(http.StatusOK).saying(`"optOut":"optedOut"`)
 			s.do("POST", v.path()+"/messages", map[string]any{"body": "Please come back"}, "Idempotency-Key", "k").
 				want(http.StatusConflict).saying("opted-out", "opted out", "START")
 			if n := s.count("SELECT (SELECT count(*) FROM sb.message) + (SELECT count(*) FROM sb.message_body) + (SELECT count(*) FROM sb.reply_key) + (SELECT count(*) FROM " + contract.QueueSchema(pgtest.Channel) + ".river_job)"); n != 0 {
@@ -146,6 +146,23 @@ func TestAGuestWhoOptedOutIsNotWrittenTo(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAGuestWhoAskedForNoMoreIsWrittenToByDecisionAlone(t *testing.T) {
+	s := start(t)
+	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	v.wrote(s.now(), "please stop texting me")
+	s.exec("INSERT INTO sb.suppression (channel, address_hash, key_version, requested) VALUES ('*', $1, 1, true)", v.addressHash)
+	s.do("GET", v.path(), nil).want(http.StatusOK).saying(`"optOut":"requested"`)
+	s.do("GET", "/api/v1/conversations", nil).want(http.StatusOK).saying(`"optOut":"requested"`)
+	s.do("POST", v.path()+"/messages", map[string]any{"body": "Really?"}).want(http.StatusConflict).saying("opt-out-requested", "despiteOptOutRequest")
+	s.do("POST", v.path()+"/messages", map[string]any{"body": "Really?", "despiteOptOutRequest": false}).want(http.StatusConflict)
+	if n := s.count("SELECT count(*) FROM sb.message WHERE direction = 'out'"); n != 0 {
+		t.Errorf("%d replies were stored", n)
+	}
+	s.do("POST", v.path()+"/messages", map[string]any{"body": "Your taxi is here", "despiteOptOutRequest": true}).want(http.StatusAccepted)
+	s.exec("UPDATE sb.suppression SET requested = false")
+	s.do("POST", v.path()+"/messages", map[string]any{"body": "Really?", "despiteOptOutRequest": true}).want(http.StatusConflict).saying("opted-out")
 }
 
 func TestAGuestWhoCanNotBeReachedIsNotWrittenTo(t *testing.T) {

@@ -29,15 +29,17 @@ func (p *problem) Error() string { return strconv.Itoa(p.Status) + " " + p.Detai
 
 // Types of problems that a client may want to tell apart.
 const (
-	typeOptedOut      = "urn:switchboard:problem:opted-out"
-	typeUnreachable   = "urn:switchboard:problem:unreachable"
-	typeKeyReused     = "urn:switchboard:problem:idempotency-key-reused"
-	typeWrongSignIn   = "urn:switchboard:problem:wrong-sign-in"
-	typeNoSession     = "urn:switchboard:problem:no-session"
-	typeTooManyTries  = "urn:switchboard:problem:too-many-tries"
-	typeUnavailable   = "urn:switchboard:problem:unavailable"
-	typeUnspecific    = "about:blank"
-	retryWhenDatabase = 5 * time.Second
+	typeOptedOut        = "urn:switchboard:problem:opted-out"
+	typeOptOutRequested = "urn:switchboard:problem:opt-out-requested"
+	typeNoOptOutRequest = "urn:switchboard:problem:no-opt-out-request"
+	typeUnreachable     = "urn:switchboard:problem:unreachable"
+	typeKeyReused       = "urn:switchboard:problem:idempotency-key-reused"
+	typeWrongSignIn     = "urn:switchboard:problem:wrong-sign-in"
+	typeNoSession       = "urn:switchboard:problem:no-session"
+	typeTooManyTries    = "urn:switchboard:problem:too-many-tries"
+	typeUnavailable     = "urn:switchboard:problem:unavailable"
+	typeUnspecific      = "about:blank"
+	retryWhenDatabase   = 5 * time.Second
 )
 
 func fail(status int, kind, detail string) *problem {

@@ -23,11 +23,12 @@ const requestTimeout = 10 * time.Second
 
 // Server answers the staff API.
 type Server struct {
-	pool   *pgxpool.Pool
-	log    *slog.Logger
-	mux    *http.ServeMux
-	emails *limiter // tries to sign in, by account
-	ips    *limiter // and by address
+	pool    *pgxpool.Pool
+	log     *slog.Logger
+	keysDir string
+	mux     *http.ServeMux
+	emails  *limiter // tries to sign in, by account
+	ips     *limiter // and by address
 }
 
 // call is one authenticated request.
@@ -66,13 +67,19 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/contacts", handle: listContacts},
 		{pattern: "GET /api/v1/contacts/{id}", handle: getContact},
 		{pattern: "PATCH /api/v1/contacts/{id}", handle: patchContact},
+		{pattern: "POST /api/v1/contacts/{id}/opt-out", handle: optOutContact},
+		{pattern: "POST /api/v1/contacts/{id}/opt-in", handle: optInContact},
+		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", handle: decideOptOutRequest},
+		{pattern: "POST /api/v1/opt-outs", handle: s.optOutAddress},
+		{pattern: "POST /api/v1/opt-ins", handle: s.optInAddress},
 	}
 }
 
-// New makes the API over a pool of role sb_serve.
-func New(pool *pgxpool.Pool, log *slog.Logger) *Server {
+// New makes the API over a pool of role sb_serve, with keys for hashes from keysDir,
+// which is laid out as contract.DirKeys.
+func New(pool *pgxpool.Pool, log *slog.Logger, keysDir string) *Server {
 	s := &Server{
-		pool: pool, log: log, mux: http.NewServeMux(),
+		pool: pool, log: log, keysDir: keysDir, mux: http.NewServeMux(),
 		emails: newLimiter(time.Minute, 5),
 		ips:    newLimiter(5*time.Second, 30),
 	}

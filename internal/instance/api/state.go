@@ -87,12 +87,12 @@ func readState(ctx context.Context, pool *pgxpool.Pool, anchor contract.Anchor) 
 }
 
 func consents(ctx context.Context, tx pgx.Tx, query string, args ...any) ([]contract.Consent, error) {
-	rows, _ := tx.Query(ctx, "SELECT epoch, xid::text, id, at, channel, address_hash, key_version, change, source FROM ("+query+") c", args...)
+	rows, _ := tx.Query(ctx, "SELECT epoch, xid::text, id, at, channel, address_hash, key_version, change, source, reason FROM ("+query+") c", args...)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c contract.Consent, err error) {
 		var xid string
 		var hash []byte
 		var at time.Time
-		if err := row.Scan(&c.Epoch, &xid, &c.ID, &at, &c.Channel, &hash, &c.KeyVersion, &c.Change, &c.Source); err != nil {
+		if err := row.Scan(&c.Epoch, &xid, &c.ID, &at, &c.Channel, &hash, &c.KeyVersion, &c.Change, &c.Source, &c.Reason); err != nil {
 			return c, err
 		}
 		c.At, c.Hash = at.UTC(), hex.EncodeToString(hash)

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
@@ -69,18 +67,4 @@ func readChannel(value string) (contract.Channel, error) {
 		return c, fmt.Errorf("connecting the channel: reading %s: %w", contract.EnvChannel, err)
 	}
 	return c, nil
-}
-
-// readToken reads the account's auth token. It is read whenever it is needed, so
-// that a rotation needs no restart.
-func readToken(dir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(dir, contract.FileAuthToken))
-	if err != nil {
-		return "", fmt.Errorf("reading the auth token: %w; add the key %s to the Secret that the Channel names", err, contract.FileAuthToken)
-	}
-	token := strings.TrimSpace(string(b))
-	if token == "" {
-		return "", fmt.Errorf("reading the auth token: the key %s of the Secret that the Channel names is empty", contract.FileAuthToken)
-	}
-	return token, nil
 }

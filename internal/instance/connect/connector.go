@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,7 +16,9 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+	"github.com/switchboard-operator/switchboard/internal/instance/whatsapp"
 )
 
 // Config says what to connect.
@@ -35,13 +36,11 @@ type Config struct {
 // Connector connects one channel.
 type Connector struct {
 	channel     contract.Channel
-	twilio      contract.TwilioSMS
-	publicURL   string
+	site        provider.Site
 	database    database
 	words       *optout.Words
-	provider    *twilio.Client
+	provider    provider.Provider
 	receiver    *receiver
-	channelDir  string
 	keysDir     string
 	log         *slog.Logger
 	rescueAfter time.Duration
@@ -50,16 +49,17 @@ type Connector struct {
 // New makes a connector and checks what can be checked without the network. Run
 // must be running for the handler to answer.
 func New(c Config) (*Connector, error) {
-	if err := check(c); err != nil {
+	if c.Channel.Name == "" {
+		return nil, errors.New("connecting the channel: the channel has no name")
+	}
+	if err := provider.CheckOrigin(contract.EnvPublicURL, c.PublicURL); err != nil {
 		return nil, fmt.Errorf("connecting the channel: %w", err)
 	}
 	if _, err := addresshash.Load(c.KeysDir); err != nil {
 		return nil, fmt.Errorf("connecting the channel: %w", err)
 	}
-	if _, err := readToken(c.ChannelDir); err != nil {
-		return nil, fmt.Errorf("connecting the channel: %w", err)
-	}
-	provider, err := twilio.NewClient(*c.Channel.TwilioSMS, func() (string, error) { return readToken(c.ChannelDir) })
+	site := provider.Site{PublicURL: c.PublicURL, Prefix: "/webhooks/" + c.Channel.Name + "/", Dir: c.ChannelDir}
+	carrier, err := providerOf(c.Channel, site)
 	if err != nil {
 		return nil, fmt.Errorf("connecting the channel: %w", err)
 	}
@@ -67,42 +67,30 @@ func New(c Config) (*Connector, error) {
 		c.RescueAfter = time.Minute
 	}
 	return &Connector{
-		channel: c.Channel, twilio: *c.Channel.TwilioSMS, publicURL: c.PublicURL,
-		database: database{c.Pool}, words: optout.New(c.Channel.Keywords), provider: provider,
-		receiver:   newReceiver(database{c.Pool}, c.Channel.Name, c.Log),
-		channelDir: c.ChannelDir, keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
+		channel: c.Channel, site: site, database: database{c.Pool}, words: optout.New(c.Channel.Keywords), provider: carrier,
+		receiver: newReceiver(database{c.Pool}, c.Channel.Name, c.Log), keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
 	}, nil
 }
 
-func check(c Config) error {
-	t := c.Channel.TwilioSMS
-	if c.Channel.Name == "" {
-		return errors.New("the channel has no name")
+// providerOf is the one list of the types of channels.
+func providerOf(c contract.Channel, site provider.Site) (provider.Provider, error) {
+	switch {
+	case c.Type == contract.ChannelTypeTwilioSMS && c.TwilioSMS != nil:
+		return twilio.New(*c.TwilioSMS, site)
+	case c.Type == contract.ChannelTypeWhatsApp && c.WhatsApp != nil:
+		return whatsapp.New(*c.WhatsApp, site)
 	}
-	if c.Channel.Type != contract.ChannelTypeTwilioSMS || t == nil {
-		return fmt.Errorf("channels of type %q are not known; use %s with its member twilioSMS", c.Channel.Type, contract.ChannelTypeTwilioSMS)
-	}
-	if t.AccountSID == "" || (t.From == "") == (t.MessagingServiceSID == "") {
-		return errors.New("twilioSMS needs accountSID, and either from or messagingServiceSID")
-	}
-	for name, origin := range map[string]string{contract.EnvPublicURL: c.PublicURL, "apiBaseURL": t.APIBaseURL} {
-		u, err := url.Parse(origin)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" {
-			return fmt.Errorf("%s is not an origin such as https://hotel-berlin.example, without a slash at its end", name)
-		}
-	}
-	return nil
+	return nil, fmt.Errorf("channels of type %q are not known; use %s with its member twilioSMS, or %s with whatsApp",
+		c.Type, contract.ChannelTypeTwilioSMS, contract.ChannelTypeWhatsApp)
 }
-
-func (c *Connector) inboundPath() string { return "/webhooks/" + c.channel.Name + "/twilio/inbound" }
-func (c *Connector) statusPath() string  { return "/webhooks/" + c.channel.Name + "/twilio/status" }
 
 // Handler serves the channel's webhooks.
 func (c *Connector) Handler() http.Handler {
 	g := newGuard(c)
 	mux := http.NewServeMux()
-	mux.Handle("POST "+c.inboundPath(), g.checked(c.inbound))
-	mux.Handle("POST "+c.statusPath(), g.checked(c.status))
+	for _, w := range c.provider.Webhooks() {
+		mux.Handle(w.Method+" "+c.site.Prefix+w.Path, g.checked(w))
+	}
 	return mux
 }
 

@@ -19,11 +19,13 @@ import (
 type database struct{ pool *pgxpool.Pool }
 
 // letter is an inbound message on its way into the database. Hashes are given
-// under every key, the current one first.
+// under every key, the current one first: those of the first address, then those of
+// the second.
 type letter struct {
 	providerID string
 	seen       [][]byte
-	address    string
+	kinds      []string
+	addresses  []string
 	hashes     [][]byte
 	keyVersion int
 	body       string
@@ -36,7 +38,7 @@ type letter struct {
 }
 
 const callReceive = `SELECT stored, confirmation_at
-	FROM sb.receive($1, $2, $3, $4, $5, $6, $7, NULLIF($8, ''), $9, $10, $11, $12)`
+	FROM sb.receive($1, $2, $3, $4, $5, $6, $7, $8, NULLIF($9, ''), $10, $11, $12, $13)`
 
 // receive stores a group in one transaction, with the jobs that send confirmations.
 func (d database) receive(ctx context.Context, channel string, group []*letter) error {
@@ -45,7 +47,7 @@ func (d database) receive(ctx context.Context, channel string, group []*letter) 
 		batch := &pgx.Batch{}
 		var confirmations []queue.SendArgs
 		for _, l := range group {
-			batch.Queue(callReceive, l.providerID, l.seen, l.address, l.hashes, l.keyVersion, l.body, string(l.command), l.answer,
+			batch.Queue(callReceive, l.providerID, l.seen, l.kinds, l.addresses, l.hashes, l.keyVersion, l.body, string(l.command), l.answer,
 				l.message, l.contact, l.conversation, l.confirmation).QueryRow(func(row pgx.Row) error {
 				var isNew bool
 				var confirmed *time.Time

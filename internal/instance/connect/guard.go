@@ -2,16 +2,14 @@ package connect
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 
-	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 const (
-	// maxRequest bounds a webhook's body, in bytes. Twilio's have some 1 KiB.
-	maxRequest = 1 << 20
 	// largeRequest is where a body counts as large, in bytes.
 	largeRequest = 64 << 10
 	// maxRequests and maxLargeRequests bound how many are in memory at once, whoever sends them.
@@ -31,9 +29,9 @@ func newGuard(c *Connector) *guard {
 	return &guard{c: c, slots: make(chan struct{}, maxRequests), large: make(chan struct{}, maxLargeRequests)}
 }
 
-// checked calls next with the parameters of a webhook that is the channel's
-// account's beyond doubt. Answers say what is wrong, and repeat nothing received.
-func (g *guard) checked(next func(http.ResponseWriter, *http.Request, url.Values)) http.Handler {
+// checked delivers what a webhook brings that is the provider's beyond doubt. Answers
+// say what is wrong, and repeat nothing received.
+func (g *guard) checked(hook provider.Webhook) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case g.slots <- struct{}{}:
@@ -42,49 +40,34 @@ func (g *guard) checked(next func(http.ResponseWriter, *http.Request, url.Values
 			unavailable(w, "too many webhooks at once")
 			return
 		}
-		body, release, ok := g.read(w, r)
+		body, release, ok := g.read(w, r, hook.MaxBody)
 		if !ok {
 			return
 		}
 		defer release()
-		signature := r.Header.Get(twilio.SignatureHeader)
-		if signature == "" {
-			http.Error(w, "the header "+twilio.SignatureHeader+" is missing: sign the webhook with the account's auth token", http.StatusForbidden)
-			return
-		}
-		form, err := twilio.ParseParameters(r.Header.Get("Content-Type"), body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		token, err := readToken(g.c.channelDir)
-		if err != nil {
-			g.c.log.Error("a webhook could not be checked", "error", err.Error())
-			unavailable(w, "the channel's auth token can't be read")
-			return
-		}
-		// The URL is the one given to the provider: the Host header is the sender's to choose.
-		webhook := twilio.Webhook{URL: g.c.publicURL + r.RequestURI, Form: form, Body: body, Signature: signature}
+		d, err := hook.Read(r, body)
+		var rejected *provider.RejectedError
 		switch {
-		case !webhook.Signed(token):
-			http.Error(w, "the signature does not match: sign the public URL and all parameters with the account's auth token", http.StatusForbidden)
-		case form.Get("AccountSid") != g.c.twilio.AccountSID:
-			http.Error(w, "AccountSid is not that of this channel", http.StatusForbidden)
+		case errors.As(err, &rejected):
+			http.Error(w, rejected.Says, rejected.Status)
+		case err != nil:
+			g.c.log.Error("a webhook could not be checked", "error", err.Error())
+			unavailable(w, "the channel's credentials can't be read")
 		default:
-			next(w, r, form)
+			g.c.deliver(w, r, d)
 		}
 	})
 }
 
-// read reads a body of at most maxRequest bytes. Of large ones only a few are let
-// in at once; release gives the place back.
-func (g *guard) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), ok bool) {
+// read reads a body of at most most bytes. Of large ones only a few are let in at once;
+// release gives the place back.
+func (g *guard) read(w http.ResponseWriter, r *http.Request, most int64) (body []byte, release func(), ok bool) {
 	release = func() {}
-	if r.ContentLength > maxRequest {
-		tooLarge(w)
+	if r.ContentLength > most {
+		tooLarge(w, most)
 		return nil, nil, false
 	}
-	bounded := http.MaxBytesReader(w, r.Body, maxRequest)
+	bounded := http.MaxBytesReader(w, r.Body, most)
 	body, err := io.ReadAll(io.LimitReader(bounded, largeRequest))
 	if err == nil && len(body) == largeRequest {
 		select {
@@ -102,7 +85,7 @@ func (g *guard) read(w http.ResponseWriter, r *http.Request) (body []byte, relea
 	switch {
 	case errors.As(err, &over):
 		release()
-		tooLarge(w)
+		tooLarge(w, most)
 		return nil, nil, false
 	case err != nil:
 		release()
@@ -112,8 +95,8 @@ func (g *guard) read(w http.ResponseWriter, r *http.Request) (body []byte, relea
 	return body, release, true
 }
 
-func tooLarge(w http.ResponseWriter) {
-	http.Error(w, "the body has more than 1 MiB; send less", http.StatusRequestEntityTooLarge)
+func tooLarge(w http.ResponseWriter, most int64) {
+	http.Error(w, fmt.Sprintf("the body has more than %d MiB; send less", most>>20), http.StatusRequestEntityTooLarge)
 }
 
 func unavailable(w http.ResponseWriter, why string) {

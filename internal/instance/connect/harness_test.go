@@ -50,6 +50,7 @@ type stage struct {
 	channel   contract.Channel
 	dir       string // of keys and token
 	log       *lockedBuffer
+	route     func() error // tells the provider where the connector is
 	end       func()
 }
 
@@ -73,19 +74,28 @@ func newStage(t testing.TB, database *pgtest.Database, change ...func(*contract.
 	for _, c := range change {
 		c(&s.channel)
 	}
+	s.route = func() error {
+		return s.twilio.AddRoute(standin.Route{Host: "example.com", Address: s.connector.Listener.Addr().String(), CA: authority(s.connector)})
+	}
+	s.play(token)
+	return s
+}
+
+// play starts the connector until the test ends, and sees to it that no secret is logged.
+func (s *stage) play(secrets ...string) {
+	s.t.Helper()
 	s.start()
-	t.Cleanup(func() { s.end() })
-	t.Cleanup(func() {
-		for _, secret := range []string{token, guest[1:], "Hallo"} {
+	s.t.Cleanup(func() { s.end() })
+	s.t.Cleanup(func() {
+		for _, secret := range append(secrets, guest[1:], "Hallo") {
 			if strings.Contains(s.log.String(), secret) {
-				t.Errorf("the log holds %q", secret)
+				s.t.Errorf("the log holds %q", secret)
 			}
 		}
-		if t.Failed() {
-			t.Log(s.log.String())
+		if s.t.Failed() {
+			s.t.Log(s.log.String())
 		}
 	})
-	return s
 }
 
 const messagingService = "MG00112233445566778899aabbccddeeff"
@@ -105,7 +115,7 @@ func (s *stage) start() {
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
 	s.connector = httptest.NewTLSServer(c.Handler())
-	if err := s.twilio.AddRoute(standin.Route{Host: "example.com", Address: s.connector.Listener.Addr().String(), CA: authority(s.connector)}); err != nil {
+	if err := s.route(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.end = sync.OnceFunc(func() {

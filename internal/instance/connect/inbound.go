@@ -1,69 +1,94 @@
 package connect
 
 import (
+	"context"
 	"io"
 	"net/http"
-	"net/url"
 
 	"github.com/google/uuid"
 
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
-	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+	"github.com/switchboard-operator/switchboard/internal/instance/person"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 // Kinds of what is hashed.
 const (
-	kindPhone      = "phone"
+	kindPhone      = contract.KindPhone
 	kindProviderID = "provider-id"
 )
 
-// inbound stores a guest's message, and acknowledges it once it is durable.
-func (c *Connector) inbound(w http.ResponseWriter, r *http.Request, form url.Values) {
-	in, err := twilio.ParseInbound(form)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+// deliver stores what a webhook brings, and acknowledges it once all of it is durable.
+func (c *Connector) deliver(w http.ResponseWriter, r *http.Request, d provider.Delivery) {
+	if d.Unreadable > 0 {
+		received.WithLabelValues("unreadable").Add(float64(d.Unreadable))
+		c.log.Warn("a webhook holds what can't be understood", "items", d.Unreadable)
 	}
-	if !c.isOurs(in) {
-		http.Error(w, "the message was not sent to the number or messaging service of this channel", http.StatusForbidden)
-		return
-	}
-	l, err := c.letter(in)
-	if err == nil {
-		err = c.receiver.store(r.Context(), l)
-	}
-	if err != nil {
+	if err := c.store(r.Context(), d.Messages); err != nil {
 		received.WithLabelValues("unavailable").Inc()
-		c.log.Warn("a message was not stored; the provider is asked to send it again", "error", err.Error())
+		c.log.Warn("messages were not stored; the provider is asked to send them again", "messages", len(d.Messages), "error", err.Error())
 		unavailable(w, "the message could not be stored")
 		return
 	}
-	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?><Response/>`) // a provider that went away sends it again
+	if err := c.note(r.Context(), d.Statuses); err != nil {
+		c.log.Warn("a status was not stored; the provider is asked to send it again", "error", err.Error())
+		unavailable(w, "the status could not be stored")
+		return
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if d.ContentType != "" {
+		w.Header().Set("Content-Type", d.ContentType)
+	}
+	_, _ = io.WriteString(w, d.Answer) // a provider that went away sends it again
 }
 
-func (c *Connector) isOurs(in twilio.Inbound) bool {
-	if c.twilio.MessagingServiceSID != "" {
-		return in.MessagingServiceSID == c.twilio.MessagingServiceSID
+func (c *Connector) store(ctx context.Context, messages []provider.Inbound) error {
+	letters := make([]*letter, 0, len(messages))
+	for _, m := range messages {
+		l, err := c.letter(m)
+		if err != nil {
+			return err
+		}
+		letters = append(letters, l)
 	}
-	return in.To == c.twilio.From
+	return c.receiver.store(ctx, letters)
+}
+
+// note moves messages of ours on. One that is not known is passed over: to repeat it
+// would not help.
+func (c *Connector) note(ctx context.Context, statuses []provider.Status) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	for _, s := range statuses {
+		u := update{providerID: s.ID, status: s.Status, errorCode: s.ErrorCode, blocked: s.Blocked}
+		if s.Message != nil {
+			u.message = &messageKey{s.Message.ID, s.Message.At}
+		}
+		if _, err := c.database.recordStatus(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // letter prepares a message for the database.
-func (c *Connector) letter(in twilio.Inbound) (*letter, error) {
+func (c *Connector) letter(in provider.Inbound) (*letter, error) {
 	keys, err := addresshash.Load(c.keysDir)
 	if err != nil {
 		return nil, err
 	}
-	l := &letter{providerID: in.SID, address: in.From, body: in.Body, command: c.words.Command(in.Body)}
-	if theirs, ok := advancedOptOut[in.OptOutType]; ok {
-		l.command = theirs
-	} else {
+	l := &letter{providerID: in.ID, body: in.Body, command: in.Handled}
+	if in.Handled == optout.None {
+		l.command = c.words.Command(in.Body)
 		l.answer = optout.Answer(l.command)
 	}
-	l.seen, _ = keys.Hashes(kindProviderID, in.SID)
-	l.hashes, l.keyVersion = keys.Hashes(kindPhone, in.From)
+	l.seen, l.keyVersion = keys.Hashes(kindProviderID, in.ID)
+	_, l.hashes = person.Hashes(keys, in.From)
+	for _, a := range in.From {
+		l.kinds, l.addresses = append(l.kinds, a.Kind), append(l.addresses, a.Value)
+	}
 	for _, id := range []*uuid.UUID{&l.message, &l.contact, &l.conversation, &l.confirmation} {
 		if *id, err = uuid.NewV7(); err != nil {
 			return nil, err
@@ -71,7 +96,3 @@ func (c *Connector) letter(in twilio.Inbound) (*letter, error) {
 	}
 	return l, nil
 }
-
-// advancedOptOut are the commands that Twilio's Advanced Opt-Out has recognised and
-// answered: the guest must not be answered twice.
-var advancedOptOut = map[string]optout.Command{"STOP": optout.Stop, "START": optout.Start, "HELP": optout.Help}

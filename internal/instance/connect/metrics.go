@@ -8,7 +8,7 @@ import (
 var (
 	received = promauto.NewCounterVec(prometheus.CounterOpts{
 		Name: "switchboard_messages_received_total",
-		Help: "Inbound messages that were the provider's, by what became of them: stored, duplicate or unavailable.",
+		Help: "Inbound messages that were the provider's, by what became of them: stored, duplicate, unavailable or unreadable.",
 	}, []string{"result"})
 	sends = promauto.NewCounterVec(prometheus.CounterOpts{
 		Name: "switchboard_sends_total",

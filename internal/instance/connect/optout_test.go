@@ -32,8 +32,8 @@ func TestStopStopsAndStartResumes(t *testing.T) {
 		blocked := s.reply(from, "One more thing")
 		s.becomes(blocked, "suppressed")
 		if n := s.count(`SELECT count(*) FROM sb.conversation v JOIN sb.contact_address a USING (contact_id)
-			WHERE a.address = $1 AND sb.suppressed(v.id)`, from); n != 1 {
-			t.Errorf("%q: sb.suppressed does not say so", c.stop)
+			WHERE a.address = $1 AND sb.opt_out(v.id) = 'optedOut'`, from); n != 1 {
+			t.Errorf("%q: sb.opt_out does not say so", c.stop)
 		}
 		s.says(from, c.stop)
 		s.says(from, "HELP")
@@ -192,4 +192,67 @@ func TestAnExpiredGuestComesBackAsAnother(t *testing.T) {
 	if n := s.count("SELECT count(*) FROM sb.conversation WHERE contact_id = $1", after); n != 1 {
 		t.Error("the new contact has no conversation of its own")
 	}
+}
+
+// A wish in words of the guest's own holds everything back that was decided before it was known, and is not answered.
+func TestARequestInOwnWordsWaitsForStaff(t *testing.T) {
+	t.Parallel()
+	s := inHouse(t)
+	s.fault(standin.Fault{Answer: "status", Status: 429, RetryAfter: 2})
+	waiting := s.reply(guest, "This one waits for the provider")
+	s.until("the first attempt", func() (bool, string) { return len(s.twilio.Attempts(guest)) == 1, "" })
+	s.says(guest, "Please stop texting me.")
+	s.becomes(waiting, "suppressed")
+	s.says(guest, "Bitte keine SMS mehr!") // again: nothing new
+	s.says(guest, "HELP")                  // asked for: answered
+	if m := s.sent(guest, 1)[0]; m.Body != optout.Answer(optout.Help) {
+		t.Errorf("the guest was sent %q", m.Body)
+	}
+	if n := s.count("SELECT count(*) FROM sb.suppression WHERE requested AND channel = '*'"); n != 1 {
+		t.Errorf("%d requests are noted, want 1", n)
+	}
+	s.becomes(s.reply(guest, "A member of staff who has read it"), "delivered")
+	s.sent(guest, 2)
+	s.says(guest, "Arrêt")
+	if m := s.sent(guest, 3)[2]; m.Body != optout.Answer(optout.Stop) {
+		t.Errorf("the STOP was confirmed by %q", m.Body)
+	}
+	s.says(guest, "please stop texting me") // has opted out already
+	s.becomes(s.reply(guest, "Hello?"), "suppressed")
+	s.sent(guest, 3)
+	if got := s.consents(guest); got != "request by guest, stop by guest" {
+		t.Errorf("the log of consent says %q", got)
+	}
+	s.says(guest, "START")
+	s.says(guest, "ne m'écrivez plus")
+	s.says(guest, "START") // takes a request back too
+	s.becomes(s.reply(guest, "Welcome back"), "delivered")
+	if got := s.consents(guest); got != "request by guest, stop by guest, start by guest, request by guest, start by guest" {
+		t.Errorf("the log of consent says %q", got)
+	}
+}
+
+// What a member of staff wrote before the guest asked again was not decided knowing it.
+func TestARequestThatIsRepeatedCountsAnew(t *testing.T) {
+	t.Parallel()
+	s := inHouse(t)
+	s.says(guest, "stop please")
+	s.fault(standin.Fault{Answer: "status", Status: 429, RetryAfter: 2})
+	waiting := s.reply(guest, "A last word")
+	s.until("the first attempt", func() (bool, string) { return len(s.twilio.Attempts(guest)) == 1, "" })
+	s.says(guest, "STOP TEXTING ME")
+	s.becomes(waiting, "suppressed")
+	s.sent(guest, 0)
+}
+
+// consents is what the log says of a number.
+func (s *stage) consents(phone string) string {
+	s.t.Helper()
+	hash, _ := s.keys().Hash(kindPhone, phone)
+	var changes string
+	if err := s.admin.QueryRow(s.t.Context(), "SELECT COALESCE(string_agg(change || ' by ' || source, ', ' ORDER BY id), '') FROM sb.consent_log WHERE address_hash = $1",
+		hash).Scan(&changes); err != nil {
+		s.t.Fatal(err)
+	}
+	return changes
 }

@@ -18,7 +18,7 @@ import (
 // letterFrom prepares what a guest wrote, as the webhook's handler does.
 func (s *stage) letterFrom(from string, command optout.Command) *letter {
 	s.t.Helper()
-	l := &letter{providerID: newSID(), address: from, body: "Hallo", command: command, answer: optout.Answer(command)}
+	l := &letter{providerID: newSID(), kinds: []string{kindPhone}, addresses: []string{from}, body: "Hallo", command: command, answer: optout.Answer(command)}
 	l.seen, _ = s.keys().Hashes(kindProviderID, l.providerID)
 	l.hashes, l.keyVersion = s.keys().Hashes(kindPhone, from)
 	for _, id := range []*uuid.UUID{&l.message, &l.contact, &l.conversation, &l.confirmation} {
@@ -68,7 +68,7 @@ func TestTwoChannelsMeetAnExpiredGuestAtOnce(t *testing.T) {
 	}
 	receive := func(tx pgx.Tx) error {
 		l := s.letterFrom(guest, optout.None)
-		_, err := tx.Exec(t.Context(), callReceive, l.providerID, l.seen, l.address, l.hashes, l.keyVersion, l.body, "", "",
+		_, err := tx.Exec(t.Context(), callReceive, l.providerID, l.seen, l.kinds, l.addresses, l.hashes, l.keyVersion, l.body, "", "",
 			l.message, l.contact, l.conversation, l.confirmation)
 		return err
 	}

@@ -36,22 +36,29 @@ func newReceiver(d database, channel string, log *slog.Logger) *receiver {
 	return &receiver{database: d, channel: channel, letters: make(chan *letter, maxRequests), log: log}
 }
 
-// store returns nil once the message, or the one that it repeats, is durable.
-func (r *receiver) store(ctx context.Context, l *letter) error {
+// store returns nil once all messages, or those that they repeat, are durable.
+func (r *receiver) store(ctx context.Context, letters []*letter) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	l.done = make(chan error, 1)
-	select {
-	case r.letters <- l:
-	case <-ctx.Done():
-		return fmt.Errorf("waiting to store a message: %w", ctx.Err())
+	for _, l := range letters {
+		l.done = make(chan error, 1)
+		select {
+		case r.letters <- l:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting to store a message: %w", ctx.Err())
+		}
 	}
-	select {
-	case err := <-l.done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for a message to be stored: %w", ctx.Err())
+	for _, l := range letters {
+		select {
+		case err := <-l.done:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for a message to be stored: %w", ctx.Err())
+		}
 	}
+	return nil
 }
 
 // run works until ctx ends. It must outlive the last request.

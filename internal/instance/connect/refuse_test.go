@@ -18,6 +18,7 @@ import (
 
 	judge "github.com/twilio/twilio-go/client"
 
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 	"github.com/switchboard-operator/switchboard/test/standin/twilio/standin"
@@ -203,13 +204,12 @@ func TestASignedDigestStandsForTheBody(t *testing.T) {
 }
 
 func TestMoreWebhooksThanCanBeHandledAreSentBack(t *testing.T) {
-	s := newStage(t, pgtest.New(t))
-	g := newGuard(&Connector{channelDir: s.dir})
+	g := newGuard(&Connector{})
 	for range maxRequests {
 		g.slots <- struct{}{}
 	}
 	answer := httptest.NewRecorder()
-	g.checked(nil).ServeHTTP(answer, httptest.NewRequest(http.MethodPost, inboundPath, nil))
+	g.checked(provider.Webhook{}).ServeHTTP(answer, httptest.NewRequest(http.MethodPost, inboundPath, nil))
 	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
 		t.Errorf("answered %d, Retry-After %q", answer.Code, answer.Header().Get("Retry-After"))
 	}

@@ -41,7 +41,7 @@ func TestAConnectorHasNoRightOnAnyTable(t *testing.T) {
 	for _, statement := range []string{
 		"SELECT * FROM sb.message_body", "SELECT address FROM sb.contact_address", "SELECT * FROM sb.suppression", "DELETE FROM sb.suppression",
 		"SELECT * FROM sb.staff", "UPDATE sb.message SET status = 'read'", "SELECT * FROM " + contract.QueueSchema(pgtest.OtherChannel) + ".river_job",
-		"SELECT sb.suppressed(gen_random_uuid())", "SELECT sb.rehash('phone', ARRAY['\\x00'::bytea], 1)", "SELECT sb.ensure_partition(now())",
+		"SELECT sb.opt_out(gen_random_uuid())", "SELECT sb.suppress('*', '\\x00', 1)", "SELECT sb.rehash('phone', ARRAY['\\x00'::bytea], 1)", "SELECT sb.ensure_partition(now())",
 		"SELECT sb.store_message(gen_random_uuid(), now(), gen_random_uuid(), 'spa', 'in', 'guest', 'received', NULL, 'x')",
 		"SET ROLE sb_owner", "SET SESSION AUTHORIZATION " + contract.LoginRole(contract.ComponentConnector(pgtest.OtherChannel), 1),
 		"CREATE TABLE sb.mine (x int)", "CREATE SCHEMA mine",
@@ -131,7 +131,7 @@ func TestOnlyAConnectorOfAChannelThatExistsStores(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	l := &letter{providerID: newSID(), seen: [][]byte{{1}}, hashes: [][]byte{{1}}, keyVersion: 1, address: guest}
+	l := &letter{providerID: newSID(), seen: [][]byte{{1}}, kinds: []string{kindPhone}, addresses: []string{guest}, hashes: [][]byte{{1}}, keyVersion: 1}
 	err := database{s.admin}.receive(ctx, pgtest.Channel, []*letter{l})
 	if err == nil || !strings.Contains(err.Error(), "SB101") {
 		t.Errorf("the superuser's own session may receive: %v", err)

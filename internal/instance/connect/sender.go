@@ -13,8 +13,9 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/person"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
-	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
 )
 
 const (
@@ -90,7 +91,8 @@ func (s *sender) NextRetry(job *river.Job[queue.SendArgs]) time.Time {
 //
 //	unknown outcome → ask the provider → it has the message: keep its id
 //	                                   → it has none: attempt
-//	                                   → it can't be asked: later, never by guess
+//	                                   → it can't be asked now: later, never by guess
+//	                                   → it can never be asked: staff see that it is unknown
 //	attempt → noted in the database → POST → accepted, refused for good, not sent, or unknown
 //
 // Its errors are kept in the queue and logged: they name no address and no text.
@@ -123,7 +125,7 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 		// Without keys nobody can tell who has opted out: it is not sent, and at last staff are told.
 		return s.later(ctx, k, "failed", codeNoKeys, last, err)
 	}
-	hashes, _ := keys.Hashes(kindPhone, o.address)
+	_, hashes := person.Hashes(keys, s.c.provider.Addresses(o.address))
 	verdict, err := s.c.database.beginAttempt(ctx, k, hashes)
 	if err != nil {
 		return err
@@ -139,24 +141,21 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 
 // attempt posts the message and records what is then known.
 func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, last bool) error {
-	m, err := s.c.provider.Send(ctx, twilio.Outgoing{
-		To: o.address, Body: o.body,
-		StatusCallback: twilio.StatusCallback(s.c.publicURL+s.c.statusPath(), k.id, k.at),
-	})
+	m, err := s.c.provider.Send(ctx, provider.Outgoing{Key: provider.Key{ID: k.id, At: k.at}, To: o.address, Body: o.body})
 	// What is known now must be recorded, even when the connector is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	var refused *twilio.RefusedError
-	var notSent *twilio.NotSentError
+	var refused *provider.RefusedError
+	var notSent *provider.NotSentError
 	switch {
 	case err == nil:
 		sends.WithLabelValues("accepted").Inc()
 		return s.bind(ctx, k, m)
 	case errors.As(err, &refused):
 		sends.WithLabelValues("refused").Inc()
-		s.c.log.Warn("a message was refused", "message", k.id.String(), "code", refused.ErrorCode(), "reason", refused.Reason())
+		s.c.log.Warn("a message was refused", "message", k.id.String(), "code", refused.Code, "reason", refused.Reason)
 		_, err = s.c.database.recordStatus(ctx, update{
-			message: &k, status: "failed", errorCode: refused.ErrorCode(), blocked: refused.Code == twilio.CodeBlocked,
+			message: &k, status: "failed", errorCode: refused.Code, blocked: refused.Blocked,
 		})
 		return err
 	case errors.As(err, &notSent):
@@ -181,6 +180,10 @@ func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, last boo
 const (
 	codeNoProvider = "provider-unavailable"
 	codeNoKeys     = "keys-unavailable"
+	// codeAmbiguous and codeUnanswered go with unknown: several messages that the provider
+	// has could be this one; or the provider can't be asked.
+	codeAmbiguous  = "ambiguous"
+	codeUnanswered = "unanswered"
 )
 
 // later gives the message to the queue again, or ends it with status and code when
@@ -197,8 +200,8 @@ func (s *sender) later(ctx context.Context, k messageKey, status, code string, l
 }
 
 // bind keeps the provider's id of a message.
-func (s *sender) bind(ctx context.Context, k messageKey, m twilio.Message) error {
-	u := update{message: &k, providerID: m.SID, status: m.Status, errorCode: m.ErrorCode}
+func (s *sender) bind(ctx context.Context, k messageKey, m provider.Sent) error {
+	u := update{message: &k, providerID: m.ID, status: m.Status, errorCode: m.ErrorCode}
 	if u.status == "" {
 		u.status = "accepted"
 	}

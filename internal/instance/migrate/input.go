@@ -136,8 +136,8 @@ func (in Input) validate() error {
 			return fmt.Errorf("channel name %q: use lower-case letters, digits and dashes", c.Name)
 		case len(longest) > identifierLimit:
 			return fmt.Errorf("channel name %q is %d bytes too long for a database role; shorten it", c.Name, len(longest)-identifierLimit)
-		case c.Type != contract.ChannelTypeTwilioSMS:
-			return fmt.Errorf("channel %s: type %q is unknown; use %s", c.Name, c.Type, contract.ChannelTypeTwilioSMS)
+		case !slices.Contains(contract.ChannelTypes(), c.Type):
+			return fmt.Errorf("channel %s: type %q is unknown; use one of %s", c.Name, c.Type, strings.Join(contract.ChannelTypes(), ", "))
 		case seen[c.Name]:
 			return fmt.Errorf("channel %s is listed twice in %s", c.Name, contract.EnvSetup)
 		}

@@ -22,6 +22,8 @@ const (
 	Stop  Command = "stop"
 	Start Command = "start"
 	Help  Command = "help"
+	// Request is a wish to get no more messages in words of the guest's own.
+	Request Command = "request"
 )
 
 // The mandatory words, in the form that fold gives. Stop words are the union of
@@ -80,13 +82,22 @@ func (w *Words) add(c Command, words []string) {
 
 // Command says what a message asks for. The word must be all of the message,
 // but for case, accents, width, white space, characters that can't be seen, and
-// punctuation around it: "¡Stop!" stops, "Does the bus stop here?" does not.
+// punctuation around it: "¡Stop!" stops, "Does the bus stop here?" does not. What
+// is no word may still be a Request.
 func (w *Words) Command(body string) Command {
 	body = strings.TrimFunc(body, isAround)
-	if body == "" || len(body) > maxWord {
+	if body == "" {
 		return None
 	}
-	return w.commands[fold(body)]
+	if len(body) <= maxWord {
+		if c := w.commands[fold(body)]; c != None {
+			return c
+		}
+	}
+	if isRequest(body) {
+		return Request
+	}
+	return None
 }
 
 // fold brings a word to the form in which words are compared.

@@ -57,7 +57,7 @@ func TestWordsInAnyDress(t *testing.T) {
 		"":                                None,
 		" . ":                             None,
 		"\u200b":                          None,
-		"STOP PLEASE":                     None,
+		"STOP PLEASE":                     Request,
 		"STOP 12345":                      None,
 		"Does the bus stop at the hotel?": None,
 		"st op":                           None,

@@ -169,6 +169,20 @@ func Parse(kind, value string) (Address, error) {
 	return Address{kind, value}, nil
 }
 
+// Aliases are the addresses by which the same number is known, this one among them. The
+// first is the one that is opted out: a phone's, where there is one.
+func (a Address) Aliases() []Address {
+	twin, ok := a.twin()
+	switch {
+	case !ok:
+		return []Address{a}
+	case a.Kind == contract.KindPhone:
+		return []Address{a, twin}
+	default:
+		return []Address{twin, a}
+	}
+}
+
 // twin is the same number under its other kind.
 func (a Address) twin() (Address, bool) {
 	switch a.Kind {

@@ -199,7 +199,7 @@ func (r *run) consents(ctx context.Context, changes []contract.Consent) error {
 		if err != nil {
 			return fmt.Errorf("the change at %s has no keyed hash", c.At.UTC().Format(time.RFC3339Nano))
 		}
-		batch.Queue("SELECT sb.restore_consent($1, $2, $3, $4, $5, $6)", c.At, c.Channel, hash, c.KeyVersion, c.Change, c.Source)
+		batch.Queue("SELECT sb.restore_consent($1, $2, $3, $4, $5, $6, $7)", c.At, c.Channel, hash, c.KeyVersion, c.Change, c.Source, c.Reason)
 	}
 	r.restored.Consents += int64(len(changes))
 	return r.tx.SendBatch(ctx, batch).Close()

@@ -75,7 +75,7 @@ func newStage(t *testing.T) *stage {
 	}
 	s.request(contract.RequestObjection, "uid-cara", cara)
 	head := s.retain(s.now)
-	s.input.Consents = s.consents()
+	s.input.Consents = s.consents(5) // Cara's objection counts for phone and WhatsApp
 	s.anchor = contract.Anchor{Head: head, Consent: s.input.Consents[len(s.input.Consents)-1].Position}
 	s.input.Anchor = s.anchor
 	return s
@@ -89,8 +89,8 @@ func (s *stage) receive(guest, command string) {
 		ids[i] = uuid.New()
 	}
 	id := []byte(uuid.NewString())
-	exec(s.t, s.now.Connector(s.t, pgtest.Channel), `SELECT sb.receive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		append([]any{string(id), [][]byte{id}, guest, hashes, version, "Hello", command, "Done."}, ids...)...)
+	exec(s.t, s.now.Connector(s.t, pgtest.Channel), `SELECT sb.receive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		append([]any{string(id), [][]byte{id}, []string{contract.KindPhone}, []string{guest}, hashes, version, "Hello", command, "Done."}, ids...)...)
 }
 
 func (s *stage) request(kind, uid, phone string) {
@@ -123,9 +123,9 @@ func (s *stage) retain(d *pgtest.Database) contract.ChainLink {
 }
 
 // consents are what the operator was told of.
-func (s *stage) consents() (all []contract.Consent) {
+func (s *stage) consents(want int) (all []contract.Consent) {
 	s.t.Helper()
-	rows, err := s.now.Serve(s.t).Query(s.t.Context(), "SELECT epoch, xid::text::bigint, id, at, channel, address_hash, key_version, change, source FROM sb.consents_after(0, '0', 0, 100)")
+	rows, err := s.now.Serve(s.t).Query(s.t.Context(), "SELECT epoch, xid::text::bigint, id, at, channel, address_hash, key_version, change, source, reason FROM sb.consents_after(0, '0', 0, 100)")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -133,13 +133,13 @@ func (s *stage) consents() (all []contract.Consent) {
 	for rows.Next() {
 		var c contract.Consent
 		var hash []byte
-		if err := rows.Scan(&c.Epoch, &c.XID, &c.ID, &c.At, &c.Channel, &hash, &c.KeyVersion, &c.Change, &c.Source); err != nil {
+		if err := rows.Scan(&c.Epoch, &c.XID, &c.ID, &c.At, &c.Channel, &hash, &c.KeyVersion, &c.Change, &c.Source, &c.Reason); err != nil {
 			s.t.Fatal(err)
 		}
 		c.Hash = hex.EncodeToString(hash)
 		all = append(all, c)
 	}
-	if rows.Err() != nil || len(all) != 5 { // Cara's objection counts for phone and WhatsApp
+	if rows.Err() != nil || len(all) != want {
 		s.t.Fatalf("%d changes of consent, %v", len(all), rows.Err())
 	}
 	return all
@@ -289,6 +289,46 @@ func TestAnOptOutAndAStartTakeTheirTurns(t *testing.T) {
 				t.Errorf("Ben's number is suppressed %d times, want %d", n, c.want)
 			}
 		})
+	}
+}
+
+// TestEveryKindOfConsentIsReplayed: afterwards the same people are written to, or not.
+func TestEveryKindOfConsentIsReplayed(t *testing.T) {
+	s := newStage(t)
+	serve := s.now.Serve(t)
+	const dora, emil, fay, gus = "+4915100000001", "+4915100000002", "+4915100000003", "+4915100000004"
+	for _, guest := range []string{dora, emil} {
+		s.receive(guest, "request")
+	}
+	exec(t, serve, `SELECT sb.decide_request(v.id, 'dismiss', 'misunderstood', 'Done.', gen_random_uuid())
+		FROM sb.conversation v JOIN sb.contact_address a USING (contact_id) WHERE a.address = $1`, emil)
+	for phone, channel := range map[string]string{fay: pgtest.OtherChannel, gus: "*"} {
+		hashes, version := s.keys.Hashes(contract.KindPhone, phone)
+		exec(t, serve, "SELECT sb.staff_consent('stop', $1, NULL, 'phone', $2, '{}', $3, 'Done.', gen_random_uuid())", channel, hashes, version)
+		if phone == gus {
+			exec(t, serve, "SELECT sb.staff_consent('start', '*', NULL, 'phone', $1, '{}', $2, 'Done.', gen_random_uuid())", hashes, version)
+		}
+	}
+	s.input.Consents = s.consents(11)
+	s.anchor.Consent = s.input.Consents[len(s.input.Consents)-1].Position
+	s.input.Anchor = s.anchor
+	if _, err := replay.Run(t.Context(), s.old.Replay(t), tenant, s.input); err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range []string{
+		"SELECT string_agg(concat_ws(' ', channel, encode(address_hash, 'hex'), requested), ', ' ORDER BY channel, address_hash) FROM sb.suppression",
+		"SELECT string_agg(concat_ws(' ', at, channel, encode(address_hash, 'hex'), change, source, reason), ', ' ORDER BY at, id) FROM sb.consent_log WHERE change <> 'stop'",
+	} {
+		var before, after string
+		if err := errors.Join(s.now.Admin(t).QueryRow(t.Context(), query).Scan(&before), s.old.Admin(t).QueryRow(t.Context(), query).Scan(&after)); err != nil {
+			t.Fatal(err)
+		}
+		if before != after {
+			t.Errorf("%s:\nbefore %s\nafter  %s", query, before, after)
+		}
+	}
+	if n := count(t, s.old.Admin(t), "SELECT count(*) FROM sb.suppression WHERE requested"); n != 1 {
+		t.Errorf("%d requests wait for staff, want Dora's", n)
 	}
 }
 

@@ -33,7 +33,7 @@ func TestAnArchiveIsForThePersonOnceAndThenGone(t *testing.T) {
 	if result.ArchiveID == "" || sum(result.Done) < sum(result.Found) {
 		t.Fatalf("result %+v", result)
 	}
-	server := httptest.NewServer(api.New(s.d.Serve(t), slog.New(slog.DiscardHandler)))
+	server := httptest.NewServer(api.New(s.d.Serve(t), slog.New(slog.DiscardHandler), t.TempDir()))
 	defer server.Close()
 	fetch := func(method, token string) (int, []byte) {
 		t.Helper()
@@ -163,7 +163,7 @@ func TestAnArchiveThatNobodyFetchesGoes(t *testing.T) {
 	q.ArchiveKey, p.Token = identity.Recipient().String(), strings.Repeat("t", 43)
 	result := s.carryOut(q, p)
 	s.exec("UPDATE sb.archive SET expires_at = now()")
-	server := httptest.NewServer(api.New(s.d.Serve(t), slog.New(slog.DiscardHandler)))
+	server := httptest.NewServer(api.New(s.d.Serve(t), slog.New(slog.DiscardHandler), t.TempDir()))
 	defer server.Close()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/archives/"+result.ArchiveID, nil)
 	if err != nil {

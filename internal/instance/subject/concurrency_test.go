@@ -32,8 +32,8 @@ func TestAGuestWhoWritesDuringTheErasure(t *testing.T) {
 				}
 				id := fmt.Sprintf("SM%d-%d", w, wrote[w])
 				seen, _ := s.keys.Hashes("provider-id", id)
-				if _, err := connector.Exec(context.Background(), "SELECT * FROM sb.receive($1, $2, $3, $4, $5, 'still there?', '', NULL, $6, $7, $8, $9)",
-					id, seen, anna, hashes, version, uuid.New(), uuid.New(), uuid.New(), uuid.New()); err != nil {
+				if _, err := connector.Exec(context.Background(), "SELECT * FROM sb.receive($1, $2, $3, $4, $5, $6, 'still there?', '', NULL, $7, $8, $9, $10)",
+					id, seen, []string{contract.KindPhone}, []string{anna}, hashes, version, uuid.New(), uuid.New(), uuid.New(), uuid.New()); err != nil {
 					t.Errorf("a message could not be stored: %v", err)
 					return
 				}

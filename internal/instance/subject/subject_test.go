@@ -137,7 +137,7 @@ func TestOptingOutSurvivesErasure(t *testing.T) {
 		t.Errorf("%d lines in the consent log", n)
 	}
 	s.guest("anna", anna, 1) // and comes back
-	if n := s.count("SELECT count(*) FROM sb.conversation WHERE sb.suppressed(id)"); n != 1 {
+	if n := s.count("SELECT count(*) FROM sb.conversation WHERE sb.opt_out(id) = 'optedOut'"); n != 1 {
 		t.Error("who comes back after an erasure can be written to again")
 	}
 }
@@ -153,6 +153,22 @@ func TestOptingOutByAnAddressUnderAnOlderKey(t *testing.T) {
 	}
 	if n := s.count("SELECT count(*) FROM sb.contact_address WHERE key_version = 1"); n != 0 {
 		t.Errorf("%d addresses are hashed under the older key still", n)
+	}
+}
+
+// What a guest asked for in words of their own is kept by an erasure too, and an opt-out decides it.
+func TestARequestInOwnWordsSurvivesErasure(t *testing.T) {
+	s := newStage(t)
+	hash, version := s.keys.Hash(contract.KindPhone, anna)
+	s.exec("SELECT sb.suppress_request($1, $2)", hash, version)
+	s.carryOut(request(contract.RequestErasure, "uid-1"), s.person(contract.KindPhone, anna))
+	s.guest("anna", anna, 1) // comes back
+	if n := s.count("SELECT count(*) FROM sb.conversation WHERE sb.opt_out(id) = 'requested'"); n != 1 {
+		t.Error("who comes back after an erasure can be written to as if nothing had been asked for")
+	}
+	s.carryOut(request(contract.RequestOptOut, "uid-2"), s.person(contract.KindPhone, anna))
+	if n := s.count("SELECT count(*) FROM sb.conversation WHERE sb.opt_out(id) = 'optedOut'"); n != 1 {
+		t.Error("an opt-out leaves the request open")
 	}
 }
 

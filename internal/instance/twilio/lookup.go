@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 const (
@@ -26,13 +28,13 @@ const (
 // It pages through the newest messages to the guest and does not filter by
 // DateSent: Twilio sets that only once a message has left its queue, and the one
 // that is asked about may still be in it.
-func (c *Client) Sent(ctx context.Context, to, body string, since time.Time) ([]Message, error) {
+func (c *Client) Sent(ctx context.Context, to, body string, since time.Time) ([]provider.Sent, error) {
 	query := url.Values{"To": {to}, "PageSize": {fmt.Sprint(pageSize)}}
 	if c.channel.From != "" {
 		query.Set("From", c.channel.From)
 	}
 	oldest := since.Add(-clockSkew).Truncate(time.Second)
-	var found []Message
+	var found []provider.Sent
 	next := c.messages() + ".json?" + query.Encode()
 	for range maxPages {
 		page, err := c.page(ctx, next)

@@ -1,30 +1,24 @@
 package twilio
 
 import (
-	"fmt"
 	"strconv"
-	"time"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 // CodeBlocked is the error code of a guest who has opted out at Twilio.
 const CodeBlocked = 21610
 
-// RefusedError is a message that Twilio will not take, now or later.
-type RefusedError struct {
-	HTTPStatus int
-	Code       int // Twilio's, 0 when it gave none
-}
-
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("Twilio refused the message (HTTP %d, code %s): %s", e.HTTPStatus, e.ErrorCode(), e.Reason())
-}
-
-// ErrorCode is what staff are shown: Twilio's code, or http-400 and the like.
-func (e *RefusedError) ErrorCode() string {
-	if e.Code == 0 {
-		return "http-" + strconv.Itoa(e.HTTPStatus)
+// refused is a message that Twilio will not take. code is Twilio's, 0 when it gave none.
+func refused(httpStatus, code int) *provider.RefusedError {
+	e := &provider.RefusedError{Code: strconv.Itoa(code), Reason: "see https://www.twilio.com/docs/api/errors", Blocked: code == CodeBlocked}
+	if code == 0 {
+		e.Code = "http-" + strconv.Itoa(httpStatus)
 	}
-	return strconv.Itoa(e.Code)
+	if why, ok := reasons[code]; ok {
+		e.Reason = why
+	}
+	return e
 }
 
 // reasons explain the codes of https://www.twilio.com/docs/api/errors that a
@@ -43,30 +37,3 @@ var reasons = map[int]string{
 	21660: "the channel's number does not belong to the account; correct the Channel",
 	30007: "the carrier took the message for spam",
 }
-
-// Reason says in a few words why, and names the next step where there is one.
-func (e *RefusedError) Reason() string {
-	if r, ok := reasons[e.Code]; ok {
-		return r
-	}
-	return "see https://www.twilio.com/docs/api/errors"
-}
-
-// NotSentError is a message that Twilio certainly did not take, but may later.
-type NotSentError struct {
-	After time.Duration // how long Twilio asks to wait, 0 when it did not say
-	Cause error
-}
-
-func (e *NotSentError) Error() string { return "the message was not sent: " + e.Cause.Error() }
-
-func (e *NotSentError) Unwrap() error { return e.Cause }
-
-// UnknownError is a message that Twilio may or may not have taken.
-type UnknownError struct{ Cause error }
-
-func (e *UnknownError) Error() string {
-	return "whether the message was sent is unknown: " + e.Cause.Error()
-}
-
-func (e *UnknownError) Unwrap() error { return e.Cause }

@@ -1,7 +1,6 @@
 package twilio
 
 import (
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -46,25 +45,14 @@ func TestACallbackNamesItsMessage(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	for value, want := range map[string]time.Duration{
-		"": 0, "3": 3 * time.Second, "-1": 0, "soon": 0, "999999999": maxRetryAfter, "86401": maxRetryAfter,
-		"Mon, 02 Jan 2006 15:04:05 GMT": 0, "Fri, 31 Dec 9999 23:59:59 GMT": maxRetryAfter,
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {value}}); got != want {
-			t.Errorf("%q is %s, want %s", value, got, want)
-		}
-	}
-}
-
 func TestARefusalSaysWhyAndWhatToDo(t *testing.T) {
 	for code, fragment := range map[int]string{21610: "opted out", 21211: "not valid", 21660: "correct the Channel", 99999: "twilio.com/docs/api/errors"} {
-		e := &RefusedError{HTTPStatus: 400, Code: code}
+		e := refused(400, code)
 		if !strings.Contains(e.Error(), fragment) {
 			t.Errorf("%d: %s", code, e.Error())
 		}
 	}
-	if got := (&RefusedError{HTTPStatus: 403}).ErrorCode(); got != "http-403" {
+	if got := refused(403, 0).Code; got != "http-403" {
 		t.Errorf("without a code of Twilio's: %s", got)
 	}
 }

@@ -245,12 +245,15 @@ CREATE TABLE sb.seen (
 ) PARTITION BY RANGE (seen_at);
 CREATE INDEX seen_id ON sb.seen (channel, id_hash);
 
--- Who must not be written to. channel '*' is the whole tenant. Survives erasure: it holds a keyed hash alone.
+-- Who must not be written to. channel '*' is the whole tenant. Survives erasure: it holds a keyed hash alone. requested:
+-- somebody asked in words of their own; nothing is sent but what a member of staff sends all the same, until staff confirm
+-- the opt-out or dismiss it.
 CREATE TABLE sb.suppression (
   channel      text NOT NULL,
   address_hash bytea NOT NULL,
   key_version  integer NOT NULL,
   since        timestamptz NOT NULL DEFAULT now(),
+  requested    boolean NOT NULL DEFAULT false,
   PRIMARY KEY (channel, address_hash)
 );
 
@@ -276,8 +279,11 @@ CREATE TABLE sb.consent_log (
   channel      text NOT NULL,
   address_hash bytea NOT NULL,
   key_version  integer NOT NULL,
-  change       text NOT NULL CHECK (change IN ('stop', 'start')),
-  source       text NOT NULL CHECK (source IN ('guest', 'provider', 'staff', 'api', 'request'))
+  change       text NOT NULL CHECK (change IN ('stop', 'start', 'request', 'dismiss')),
+  source       text NOT NULL CHECK (source IN ('guest', 'provider', 'staff', 'api', 'request')),
+  -- Why staff dismissed a request: one of few words, for this row outlives the person's data.
+  reason       text NOT NULL DEFAULT '' CHECK (reason IN ('', 'misunderstood', 'withdrawn')),
+  CHECK ((change = 'dismiss') = (reason <> ''))
 );
 CREATE INDEX consent_log_told ON sb.consent_log (epoch, xid, id);
 

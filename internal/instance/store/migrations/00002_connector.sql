@@ -9,16 +9,49 @@ CREATE FUNCTION sb.current_channel() RETURNS text
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   RETURN replace(substring(session_user::text FROM '^sb_connector_([a-z0-9_]+)_v[1-9][0-9]*$'), '_', '-');
 
--- suppressed says whether the guest of a conversation must not be written to: on its channel, or tenant-wide.
+-- opt_out says whether the guest of a conversation may be written to, on its channel or tenant-wide: none; requested, when
+-- somebody asked for it in words of their own and staff have not decided; or optedOut.
 -- +goose StatementBegin
-CREATE FUNCTION sb.suppressed(p_conversation uuid) RETURNS boolean
+CREATE FUNCTION sb.opt_out(p_conversation uuid) RETURNS text
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT EXISTS (
-    SELECT FROM sb.conversation v
-    JOIN sb.contact_address a USING (contact_id)
-    JOIN sb.suppression s ON s.address_hash = a.address_hash AND s.channel IN ('*', v.channel)
-    WHERE v.id = p_conversation)
+  SELECT CASE bool_and(s.requested) WHEN true THEN 'requested' WHEN false THEN 'optedOut' ELSE 'none' END
+  FROM sb.conversation v
+  JOIN sb.contact_address a USING (contact_id)
+  JOIN sb.suppression s ON s.address_hash = a.address_hash AND s.channel IN ('*', v.channel)
+  WHERE v.id = p_conversation
+$$;
+-- +goose StatementEnd
+
+-- suppress opts an address out on a channel, or everywhere; false when it was already. What was requested is then decided.
+-- +goose StatementBegin
+CREATE FUNCTION sb.suppress(p_channel text, p_hash bytea, p_key_version integer) RETURNS boolean
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- Not now(), which is when the transaction began: begin_attempt tells by it what was stored before.
+  INSERT INTO sb.suppression AS s (channel, address_hash, key_version, since) VALUES (p_channel, p_hash, p_key_version, clock_timestamp())
+    ON CONFLICT (channel, address_hash) DO UPDATE SET since = excluded.since, requested = false WHERE s.requested;
+  RETURN FOUND;
+END
+$$;
+-- +goose StatementEnd
+
+-- suppress_request notes that an address asked in words of its own; false when that is known, or it has opted out.
+-- +goose StatementBegin
+CREATE FUNCTION sb.suppress_request(p_hash bytea, p_key_version integer) RETURNS boolean
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- Who asks again is not written to by a reply that waits since between.
+  UPDATE sb.suppression SET since = clock_timestamp() WHERE channel = '*' AND address_hash = p_hash AND requested;
+  IF FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO sb.suppression (channel, address_hash, key_version, since, requested) VALUES ('*', p_hash, p_key_version, clock_timestamp(), true)
+    ON CONFLICT DO NOTHING;
+  RETURN FOUND;
+END
 $$;
 -- +goose StatementEnd
 
@@ -32,41 +65,70 @@ BEGIN
     WHERE kind = p_kind AND address_hash = (
       SELECT o.address_hash FROM sb.contact_address o WHERE o.kind = p_kind AND o.address_hash = ANY (p_hashes[2:]) LIMIT 1)
     AND NOT EXISTS (SELECT FROM sb.contact_address c WHERE c.kind = p_kind AND c.address_hash = p_hashes[1]);
-  WITH old AS (DELETE FROM sb.suppression WHERE address_hash = ANY (p_hashes[2:]) RETURNING channel, since)
-  INSERT INTO sb.suppression (channel, address_hash, key_version, since)
-    SELECT channel, p_hashes[1], p_key_version, min(since) FROM old GROUP BY channel
-    ON CONFLICT DO NOTHING;
+  WITH old AS (DELETE FROM sb.suppression WHERE address_hash = ANY (p_hashes[2:]) RETURNING channel, since, requested)
+  INSERT INTO sb.suppression AS s (channel, address_hash, key_version, since, requested)
+    SELECT channel, p_hashes[1], p_key_version, min(since), bool_and(requested) FROM old GROUP BY channel
+    ON CONFLICT (channel, address_hash) DO UPDATE SET requested = false WHERE s.requested AND NOT excluded.requested;
 END
 $$;
 -- +goose StatementEnd
 
--- contact_of gives the live contact of a phone number, seen now. One that has expired must not come back to life: a
--- new one is made and takes the address over.
+-- address_kind names the kind of the addresses that a channel writes to.
+CREATE FUNCTION sb.address_kind(p_channel text) RETURNS text
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  RETURN (SELECT CASE c.type WHEN 'WhatsApp' THEN 'whatsapp' ELSE 'phone' END FROM sb.channel c WHERE c.name = p_channel);
+
+-- bind_addresses has a contact bear addresses, but those that another live contact bears. p_hashes has one for each.
 -- +goose StatementBegin
-CREATE FUNCTION sb.contact_of(p_address text, p_hashes bytea[], p_key_version integer, p_new uuid) RETURNS uuid
+CREATE FUNCTION sb.bind_addresses(p_contact uuid, p_kinds text[], p_addresses text[], p_hashes bytea[], p_key_version integer) RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  INSERT INTO sb.contact_address AS a (kind, address_hash, key_version, address, contact_id)
+    SELECT n.kind, n.hash, p_key_version, n.address, p_contact FROM unnest(p_kinds, p_addresses, p_hashes) AS n (kind, address, hash)
+    ON CONFLICT (kind, address_hash) DO UPDATE SET contact_id = excluded.contact_id, address = excluded.address
+    WHERE a.contact_id <> excluded.contact_id
+      AND (SELECT c.last_seen_at <= sb.cutoff('Contacts') FROM sb.contact c WHERE c.id = a.contact_id)
+$$;
+-- +goose StatementEnd
+
+-- contact_of gives the live contact who bears one of a guest's addresses, seen now; it bears all of them from then on. One that
+-- has expired must not come back to life: a new one is made and takes the addresses over. p_hashes are under every key: those
+-- of the first address, the current key's first, then those of the second.
+-- +goose StatementBegin
+CREATE FUNCTION sb.contact_of(p_kinds text[], p_addresses text[], p_hashes bytea[], p_key_version integer, p_new uuid) RETURNS uuid
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  v_keys    integer := cardinality(p_hashes) / cardinality(p_kinds);
+  v_hashes  bytea[]; -- under the current key
   v_contact uuid;
   v_live    boolean;
 BEGIN
-  IF cardinality(p_hashes) > 1 THEN
-    PERFORM sb.rehash('phone', p_hashes, p_key_version);
-  END IF;
+  FOR i IN 1 .. cardinality(p_kinds) LOOP
+    v_hashes[i] := p_hashes[(i - 1) * v_keys + 1];
+    IF v_keys > 1 THEN
+      PERFORM sb.rehash(p_kinds[i], p_hashes[(i - 1) * v_keys + 1 : i * v_keys], p_key_version);
+    END IF;
+  END LOOP;
   LOOP
     -- The lock waits for a retention run that is deleting the contact; the row is then not found.
     SELECT c.id, c.last_seen_at > sb.cutoff('Contacts') INTO v_contact, v_live
-      FROM sb.contact_address a JOIN sb.contact c ON c.id = a.contact_id
-      WHERE a.kind = 'phone' AND a.address_hash = p_hashes[1] FOR UPDATE OF c;
+      FROM unnest(p_kinds, v_hashes) WITH ORDINALITY AS n (kind, hash, place)
+      JOIN sb.contact_address a ON a.kind = n.kind AND a.address_hash = n.hash JOIN sb.contact c ON c.id = a.contact_id
+      ORDER BY c.last_seen_at > sb.cutoff('Contacts') DESC, n.place LIMIT 1 FOR UPDATE OF c;
     IF FOUND AND v_live THEN
       UPDATE sb.contact SET last_seen_at = clock_timestamp() WHERE id = v_contact;
+      IF cardinality(p_kinds) > 1 THEN
+        PERFORM sb.bind_addresses(v_contact, p_kinds, p_addresses, v_hashes, p_key_version);
+      END IF;
       RETURN v_contact;
     END IF;
     IF FOUND THEN
       INSERT INTO sb.contact (id) VALUES (p_new);
-      UPDATE sb.contact_address SET contact_id = p_new, address = p_address
-        WHERE kind = 'phone' AND address_hash = p_hashes[1] AND contact_id = v_contact;
+      UPDATE sb.contact_address a SET contact_id = p_new, address = n.address FROM unnest(p_kinds, p_addresses, v_hashes) AS n (kind, address, hash)
+        WHERE a.kind = n.kind AND a.address_hash = n.hash AND a.contact_id = v_contact;
       IF FOUND THEN
+        PERFORM sb.bind_addresses(p_new, p_kinds, p_addresses, v_hashes, p_key_version);
         RETURN p_new;
       END IF;
       -- While this one waited for the lock, another channel had a new contact take the address over.
@@ -75,8 +137,9 @@ BEGIN
     END IF;
     INSERT INTO sb.contact (id) VALUES (p_new);
     INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id)
-      VALUES ('phone', p_hashes[1], p_key_version, p_address, p_new) ON CONFLICT DO NOTHING;
+      VALUES (p_kinds[1], v_hashes[1], p_key_version, p_addresses[1], p_new) ON CONFLICT DO NOTHING;
     IF FOUND THEN
+      PERFORM sb.bind_addresses(p_new, p_kinds, p_addresses, v_hashes, p_key_version);
       RETURN p_new;
     END IF;
     -- Another channel met the same guest at the same moment.
@@ -100,16 +163,18 @@ END
 $$;
 -- +goose StatementEnd
 
--- receive stores one inbound message and applies its STOP, START or HELP, all in the caller's transaction.
---   p_seen     keyed hashes of the provider's id, under the current key first; p_hashes likewise of the address
---   p_command  stop, start, help, or '' for a message like any other
+-- receive stores one inbound message and applies what it asks for, all in the caller's transaction.
+--   p_seen     keyed hashes of the provider's id, under the current key first
+--   p_kinds, p_addresses, p_hashes   the guest's addresses, as sb.contact_of takes them; by the first an opt-out is kept
+--   p_command  stop, start, help, request for a wish to stop in words of the guest's own, or '' for a message like any other
 --   p_answer   what confirms the command; NULL when the provider has answered already
 -- stored is false for a message seen before, which changes nothing. confirmation_at is set when the message
 -- p_confirmation was stored beside it: the caller queues it in the same transaction.
--- A confirmation follows a change only: a second STOP has none. HELP is silent while the guest is opted out.
+-- A confirmation follows a change only: a second STOP has none, and a request has none. HELP is silent while the guest is
+-- opted out.
 -- Fails with SB101 when the session is no connector's, or its channel is not there any more.
 -- +goose StatementBegin
-CREATE FUNCTION sb.receive(p_provider_id text, p_seen bytea[], p_address text, p_hashes bytea[], p_key_version integer,
+CREATE FUNCTION sb.receive(p_provider_id text, p_seen bytea[], p_kinds text[], p_addresses text[], p_hashes bytea[], p_key_version integer,
   p_body text, p_command text, p_answer text, p_message uuid, p_contact uuid, p_conversation uuid, p_confirmation uuid,
   OUT stored boolean, OUT confirmation_at timestamptz)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -118,7 +183,8 @@ DECLARE
   v_channel      text := sb.current_channel();
   v_contact      uuid;
   v_conversation uuid;
-  v_confirm      boolean := false;
+  v_changed      boolean := false;
+  v_confirm      boolean;
 BEGIN
   PERFORM FROM sb.channel WHERE name = v_channel;
   IF NOT FOUND THEN
@@ -128,7 +194,7 @@ BEGIN
   IF NOT sb.first_seen(v_channel, p_seen) THEN
     RETURN;
   END IF;
-  v_contact := sb.contact_of(p_address, p_hashes, p_key_version, p_contact);
+  v_contact := sb.contact_of(p_kinds, p_addresses, p_hashes, p_key_version, p_contact);
   INSERT INTO sb.conversation AS v (id, channel, contact_id) VALUES (p_conversation, v_channel, v_contact)
     ON CONFLICT (channel, contact_id) DO UPDATE SET last_message_at = greatest(v.last_message_at, clock_timestamp())
     RETURNING id INTO v_conversation;
@@ -137,19 +203,21 @@ BEGIN
 
   CASE p_command
   WHEN 'stop' THEN
-    -- Not now(), which is when the transaction began: begin_attempt tells by it what was stored before the STOP.
-    INSERT INTO sb.suppression (channel, address_hash, key_version, since)
-      VALUES ('*', p_hashes[1], p_key_version, clock_timestamp()) ON CONFLICT DO NOTHING;
-    v_confirm := FOUND;
+    v_changed := sb.suppress('*', p_hashes[1], p_key_version);
+  WHEN 'request' THEN
+    v_changed := sb.suppress_request(p_hashes[1], p_key_version);
   WHEN 'start' THEN
-    DELETE FROM sb.suppression WHERE channel IN ('*', v_channel) AND address_hash = ANY (p_hashes);
-    v_confirm := FOUND;
-  WHEN 'help' THEN
-    v_confirm := NOT sb.suppressed(v_conversation);
-  WHEN '' THEN
+    WITH gone AS (
+      DELETE FROM sb.suppression s WHERE s.channel IN ('*', v_channel) AND s.address_hash = ANY (p_hashes) RETURNING s.address_hash, s.key_version
+    )
+    INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
+      SELECT DISTINCT v_channel, g.address_hash, g.key_version, 'start', 'guest' FROM gone g;
+    v_changed := FOUND;
+  WHEN 'help', '' THEN
     NULL;
   END CASE;
-  IF v_confirm AND p_command <> 'help' THEN
+  v_confirm := CASE p_command WHEN 'help' THEN sb.opt_out(v_conversation) <> 'optedOut' ELSE v_changed END;
+  IF v_changed AND p_command <> 'start' THEN
     INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
       VALUES (v_channel, p_hashes[1], p_key_version, p_command, 'guest');
   END IF;
@@ -185,7 +253,7 @@ AS $$
   JOIN sb.message_body b ON b.at = p_at AND b.id = p_id
   JOIN sb.conversation v ON v.id = m.conversation_id
   JOIN sb.contact c ON c.id = v.contact_id
-  JOIN sb.contact_address a ON a.contact_id = c.id AND a.kind = 'phone'
+  JOIN sb.contact_address a ON a.contact_id = c.id AND a.kind = sb.address_kind(m.channel)
   WHERE m.at = p_at AND m.id = p_id AND m.channel = sb.current_channel() AND m.direction = 'out'
     AND m.at > sb.cutoff('Messages') AND c.last_seen_at > sb.cutoff('Contacts')
   ORDER BY a.address_hash LIMIT 1
@@ -193,8 +261,10 @@ $$;
 -- +goose StatementEnd
 
 -- begin_attempt is called right before every send, and durable before it. It answers send; or suppressed, when the
--- guest has opted out; or settled, when the message has an outcome already. A confirmation is sent all the same, unless
--- it is older than the opting out: an answer to HELP or START that still waited must not follow a STOP.
+-- guest has opted out; or settled, when the message has an outcome already. A confirmation is sent all the same, and so is
+-- what a member of staff wrote knowing that the guest had asked for an end in words of their own. What is older than the
+-- opting out, or than the asking, is not sent: nobody knew then.
+-- p_hashes are those of the addresses that the guest is known by to the provider; others that the guest bears count too.
 -- attempted_at keeps the first attempt whose outcome is unknown, for that is how far back the provider must be asked.
 -- +goose StatementBegin
 CREATE FUNCTION sb.begin_attempt(p_id uuid, p_at timestamptz, p_hashes bytea[]) RETURNS text
@@ -209,8 +279,10 @@ BEGIN
     RETURN 'settled';
   END IF;
   IF EXISTS (
-    SELECT FROM sb.suppression s WHERE s.channel IN ('*', v_message.channel) AND s.address_hash = ANY (p_hashes)
-      AND (v_message.origin <> 'confirmation' OR s.since > v_message.at)
+    SELECT FROM sb.suppression s WHERE s.channel IN ('*', v_message.channel)
+      AND (s.address_hash = ANY (p_hashes) OR s.address_hash IN (
+        SELECT a.address_hash FROM sb.conversation v JOIN sb.contact_address a USING (contact_id) WHERE v.id = v_message.conversation_id))
+      AND (s.since > v_message.at OR v_message.origin <> 'confirmation' AND NOT (v_message.origin = 'staff' AND s.requested))
   ) THEN
     UPDATE sb.message SET status = 'suppressed', status_at = clock_timestamp() WHERE at = p_at AND id = p_id;
     RETURN 'suppressed';
@@ -287,17 +359,14 @@ BEGIN
       WHERE at = v_message.at AND id = v_message.id;
   END IF;
   IF p_blocked THEN
-    WITH guest AS (
+    WITH guest AS MATERIALIZED (
       SELECT a.address_hash, a.key_version FROM sb.conversation v JOIN sb.contact_address a USING (contact_id)
-      WHERE v.id = v_message.conversation_id AND a.kind = 'phone'
-        AND NOT EXISTS (SELECT FROM sb.suppression s WHERE s.channel = '*' AND s.address_hash = a.address_hash)
-    ), added AS (
-      INSERT INTO sb.suppression (channel, address_hash, key_version)
-        SELECT v_message.channel, address_hash, key_version FROM guest ON CONFLICT DO NOTHING
-        RETURNING address_hash, key_version
+      WHERE v.id = v_message.conversation_id AND a.kind = sb.address_kind(v_message.channel)
+        AND NOT EXISTS (SELECT FROM sb.suppression s WHERE s.channel = '*' AND s.address_hash = a.address_hash AND NOT s.requested)
     )
     INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
-      SELECT v_message.channel, address_hash, key_version, 'stop', 'provider' FROM added;
+      SELECT v_message.channel, address_hash, key_version, 'stop', 'provider' FROM guest
+      WHERE sb.suppress(v_message.channel, address_hash, key_version);
   END IF;
   RETURN true;
 END
@@ -314,23 +383,24 @@ $$;
 -- +goose StatementEnd
 
 -- Functions are anyone's to call unless that is taken away.
-REVOKE ALL ON FUNCTION sb.current_channel(), sb.suppressed(uuid), sb.rehash(text, bytea[], integer),
-  sb.contact_of(text, bytea[], integer, uuid),
+REVOKE ALL ON FUNCTION sb.current_channel(), sb.opt_out(uuid), sb.suppress(text, bytea, integer), sb.suppress_request(bytea, integer), sb.rehash(text, bytea[], integer),
+  sb.address_kind(text), sb.bind_addresses(uuid, text[], text[], bytea[], integer), sb.contact_of(text[], text[], bytea[], integer, uuid),
   sb.store_message(uuid, timestamptz, uuid, text, text, text, text, text, text),
-  sb.receive(text, bytea[], text, bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
+  sb.receive(text, bytea[], text[], text[], bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
   sb.ensure_this_month(), sb.outbound(uuid, timestamptz), sb.begin_attempt(uuid, timestamptz, bytea[]),
   sb.record_not_sent(uuid, timestamptz), sb.record_expired(uuid, timestamptz), sb.status_rank(text),
   sb.record_status(uuid, timestamptz, text, text, text, boolean), sb.bound(text[]) FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA sb TO sb_connector;
 GRANT EXECUTE ON FUNCTION
-  sb.receive(text, bytea[], text, bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
+  sb.receive(text, bytea[], text[], text[], bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
   sb.ensure_this_month(), sb.outbound(uuid, timestamptz), sb.begin_attempt(uuid, timestamptz, bytea[]),
   sb.record_not_sent(uuid, timestamptz), sb.record_expired(uuid, timestamptz), sb.record_status(uuid, timestamptz, text, text, text, boolean),
   sb.bound(text[]) TO sb_connector;
-GRANT EXECUTE ON FUNCTION sb.suppressed(uuid) TO sb_serve;
+GRANT EXECUTE ON FUNCTION sb.opt_out(uuid), sb.address_kind(text) TO sb_serve;
 
 -- +goose Down
 DROP FUNCTION sb.bound, sb.record_status, sb.status_rank, sb.record_expired, sb.record_not_sent, sb.begin_attempt, sb.outbound,
-  sb.ensure_this_month, sb.receive, sb.store_message, sb.contact_of, sb.rehash, sb.suppressed, sb.current_channel;
+  sb.ensure_this_month, sb.receive, sb.store_message, sb.contact_of, sb.bind_addresses, sb.address_kind, sb.rehash, sb.suppress_request, sb.suppress,
+  sb.opt_out, sb.current_channel;
 REVOKE USAGE ON SCHEMA sb FROM sb_connector;

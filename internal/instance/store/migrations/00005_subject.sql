@@ -136,15 +136,14 @@ CREATE FUNCTION sb.subject_suppress(p_request text, p_kind text, p_hashes bytea[
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_count bigint;
+  v_count bigint := 0;
 BEGIN
   IF cardinality(p_hashes) > 1 THEN
     PERFORM sb.rehash(p_kind, p_hashes, p_key_version);
   END IF;
-  INSERT INTO sb.suppression (channel, address_hash, key_version, since) VALUES ('*', p_hashes[1], p_key_version, clock_timestamp()) ON CONFLICT DO NOTHING;
-  GET DIAGNOSTICS v_count = ROW_COUNT;
-  IF v_count > 0 THEN
+  IF sb.suppress('*', p_hashes[1], p_key_version) THEN
     INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source) VALUES ('*', p_hashes[1], p_key_version, 'stop', 'request');
+    v_count := 1;
   END IF;
   PERFORM sb.subject_note(p_request, 'done', 'Suppressions', v_count);
 END
@@ -193,9 +192,9 @@ DECLARE
 BEGIN
   CASE p_category
   WHEN 'Suppressions' THEN
-    RETURN QUERY SELECT jsonb_build_object('channel', s.channel, 'since', s.since) FROM sb.suppression s WHERE s.address_hash = ANY (p_hashes) ORDER BY s.since;
+    RETURN QUERY SELECT jsonb_build_object('channel', s.channel, 'since', s.since, 'requested', s.requested) FROM sb.suppression s WHERE s.address_hash = ANY (p_hashes) ORDER BY s.since;
   WHEN 'ConsentLog' THEN
-    RETURN QUERY SELECT jsonb_build_object('at', l.at, 'channel', l.channel, 'change', l.change, 'source', l.source)
+    RETURN QUERY SELECT jsonb_build_object('at', l.at, 'channel', l.channel, 'change', l.change, 'source', l.source, 'reason', l.reason)
       FROM sb.consent_log l WHERE l.address_hash = ANY (p_hashes) ORDER BY l.at;
   WHEN 'Contacts' THEN
     RETURN QUERY SELECT to_jsonb(c) || jsonb_build_object('addresses', (SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address))

@@ -50,21 +50,28 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- restore_consent repeats a change of consent. What a provider blocked is suppressed on its channel, all else everywhere, as
--- it was at first.
+-- restore_consent repeats a change of consent. What a provider blocked, or staff did, counts for the channel that is told, all
+-- else everywhere, as it was at first.
 -- +goose StatementBegin
-CREATE FUNCTION sb.restore_consent(p_at timestamptz, p_channel text, p_hash bytea, p_key_version integer, p_change text, p_source text)
+CREATE FUNCTION sb.restore_consent(p_at timestamptz, p_channel text, p_hash bytea, p_key_version integer, p_change text, p_source text, p_reason text)
   RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF p_change = 'stop' THEN
-    INSERT INTO sb.suppression (channel, address_hash, key_version, since)
-      VALUES (CASE p_source WHEN 'provider' THEN p_channel ELSE '*' END, p_hash, p_key_version, p_at) ON CONFLICT DO NOTHING;
-  ELSE
-    DELETE FROM sb.suppression WHERE channel IN ('*', p_channel) AND address_hash = p_hash;
-  END IF;
-  INSERT INTO sb.consent_log (at, xid, channel, address_hash, key_version, change, source)
-    VALUES (p_at, '0', p_channel, p_hash, p_key_version, p_change, p_source);
+  CASE p_change
+  WHEN 'stop' THEN
+    INSERT INTO sb.suppression AS s (channel, address_hash, key_version, since)
+      VALUES (CASE WHEN p_source IN ('provider', 'staff') THEN p_channel ELSE '*' END, p_hash, p_key_version, p_at)
+      ON CONFLICT (channel, address_hash) DO UPDATE SET since = excluded.since, requested = false WHERE s.requested;
+  WHEN 'request' THEN
+    INSERT INTO sb.suppression (channel, address_hash, key_version, since, requested) VALUES ('*', p_hash, p_key_version, p_at, true)
+      ON CONFLICT DO NOTHING;
+  WHEN 'dismiss' THEN
+    DELETE FROM sb.suppression WHERE requested AND address_hash = p_hash;
+  WHEN 'start' THEN
+    DELETE FROM sb.suppression WHERE (p_channel = '*' OR channel IN ('*', p_channel)) AND address_hash = p_hash;
+  END CASE;
+  INSERT INTO sb.consent_log (at, xid, channel, address_hash, key_version, change, source, reason)
+    VALUES (p_at, '0', p_channel, p_hash, p_key_version, p_change, p_source, p_reason);
 END
 $$;
 -- +goose StatementEnd
@@ -128,7 +135,7 @@ $$;
 -- +goose StatementEnd
 
 REVOKE ALL ON FUNCTION sb.consent_newest(), sb.epoch(), sb.lacks(integer, bigint, text, xid8, bigint), sb.behind(integer, bigint, text, xid8, bigint),
-  sb.consents_after(integer, xid8, bigint, integer), sb.restore_consent(timestamptz, text, bytea, integer, text, text),
+  sb.consents_after(integer, xid8, bigint, integer), sb.restore_consent(timestamptz, text, bytea, integer, text, text, text),
   sb.restore_account(text), sb.restore_settle(), sb.restore_seal(integer, bigint, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sb.behind(integer, bigint, text, xid8, bigint) TO sb_serve, sb_connector, sb_retain, sb_subject, sb_replay, sb_backup;
 GRANT EXECUTE ON FUNCTION sb.epoch(), sb.lacks(integer, bigint, text, xid8, bigint), sb.consents_after(integer, xid8, bigint, integer),
@@ -142,7 +149,7 @@ GRANT USAGE ON SCHEMA sb TO sb_replay;
 GRANT SELECT ON sb.receipt, sb.restore TO sb_replay;
 GRANT EXECUTE ON FUNCTION sb.epoch(), sb.lacks(integer, bigint, text, xid8, bigint), sb.receipt_lock(),
   sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, text, bytea[], integer),
-  sb.restore_consent(timestamptz, text, bytea, integer, text, text), sb.restore_account(text),
+  sb.restore_consent(timestamptz, text, bytea, integer, text, text, text), sb.restore_account(text),
   sb.restore_settle(), sb.restore_seal(integer, bigint, text, text, text) TO sb_replay;
 
 -- +goose Down

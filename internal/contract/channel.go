@@ -1,0 +1,72 @@
+package contract
+
+// SetupChannel is a channel as the database knows it.
+type SetupChannel struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // a ChannelType…
+}
+
+// Types of channels, as Channel.spec.type spells them.
+const (
+	ChannelTypeTwilioSMS = "TwilioSMS"
+	ChannelTypeWhatsApp  = "WhatsApp"
+)
+
+// WebhookPath is where a channel of a type takes messages, below /webhooks/NAME/.
+func WebhookPath(channelType string) string {
+	switch channelType {
+	case ChannelTypeWhatsApp:
+		return "whatsapp"
+	default:
+		return "twilio/inbound"
+	}
+}
+
+// CredentialKeys are the keys that the Secret of a channel of a type has.
+func CredentialKeys(channelType string) []string {
+	switch channelType {
+	case ChannelTypeWhatsApp:
+		return []string{FileAccessToken, FileAppSecret, FileVerifyToken}
+	default:
+		return []string{FileAuthToken}
+	}
+}
+
+// ChannelTypes lists the types of channels.
+func ChannelTypes() []string { return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp} }
+
+// Channel is what `instance connect` needs to know of its channel.
+type Channel struct {
+	Name      string     `json:"name"`
+	Type      string     `json:"type"`
+	TwilioSMS *TwilioSMS `json:"twilioSMS,omitempty"`
+	WhatsApp  *WhatsApp  `json:"whatsApp,omitempty"`
+	Keywords  []Keywords `json:"keywords,omitempty"`
+}
+
+// TwilioSMS is a Twilio account's side of a channel; its auth token is in DirChannel.
+type TwilioSMS struct {
+	AccountSID          string `json:"accountSID"`
+	From                string `json:"from,omitempty"`                // E.164; or
+	MessagingServiceSID string `json:"messagingServiceSID,omitempty"` // MG…
+	APIBaseURL          string `json:"apiBaseURL"`                    // https://api.twilio.com
+	CABundle            string `json:"caBundle,omitempty"`            // PEM, instead of the public authorities
+}
+
+// WhatsApp is a number's side of a channel of WhatsApp's Cloud API; its credentials are in
+// DirChannel.
+type WhatsApp struct {
+	PhoneNumberID     string `json:"phoneNumberID"`
+	BusinessAccountID string `json:"businessAccountID"`
+	APIBaseURL        string `json:"apiBaseURL"`         // https://graph.facebook.com
+	APIVersion        string `json:"apiVersion"`         // v23.0
+	CABundle          string `json:"caBundle,omitempty"` // PEM, instead of the public authorities
+}
+
+// Keywords adds words of a locale to the mandatory ones; it can't remove any.
+type Keywords struct {
+	Locale string   `json:"locale"`
+	Stop   []string `json:"stop,omitempty"`
+	Start  []string `json:"start,omitempty"`
+	Help   []string `json:"help,omitempty"`
+}

@@ -1,0 +1,53 @@
+package optout
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// maxRequest is the longest message, in bytes, in which a request is looked for.
+const maxRequest = 4096
+
+// isRequest says whether a message is a wish to get no more messages. Its locale is
+// not known, so those of all locales count.
+func isRequest(body string) bool {
+	if len(body) > maxRequest {
+		return false
+	}
+	var sentences []string
+	for _, s := range strings.FieldsFunc(body, endsSentence) {
+		if s = tokens(s); s != "" {
+			sentences = append(sentences, s)
+		}
+	}
+	for _, l := range requestPhrases {
+		if len(sentences) == 1 && slices.Contains(l.whole, sentences[0]) {
+			return true
+		}
+		for _, s := range sentences {
+			if containsAny(s, l.within) && !containsAny(s, l.unless) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// endsSentence is true for what a phrase does not reach across: "No. More messages
+// are welcome" asks for no end.
+func endsSentence(r rune) bool {
+	return strings.ContainsRune(".!?;:\n\r…¿¡。！？", r)
+}
+
+// tokens gives a sentence as folded words of letters and digits, with one blank
+// between two.
+func tokens(sentence string) string {
+	return strings.Join(strings.FieldsFunc(fold(sentence), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), " ")
+}
+
+// containsAny says whether one of the phrases is in a sentence, word by word.
+func containsAny(sentence string, phrases []string) bool {
+	sentence = " " + sentence + " "
+	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(sentence, " "+p+" ") })
+}
