@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,6 +106,9 @@ func TestRandomHistories(t *testing.T) {
 	}
 	s := newStage(t, pgtest.Start(t), 2)
 	t.Cleanup(func() { s.report(t, n) })
+	// Under -race a collection is dear, and a history leaves little behind.
+	percent := debug.SetGCPercent(800)
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
 	for seed := range uint64(n) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()

@@ -154,7 +154,7 @@ func (w *world) replay(b snapshot, quiet map[suppressed]bool) {
 	if result.Restored != want {
 		differ("the replay tells %s, and should %s", text(result.Restored), text(want))
 	}
-	w.count("change of consent replayed")
+	w.counts["change of consent replayed"] += int64(len(input.Consents))
 	first := text(result)
 	if must(run(context.Background(), w.pool(contract.ComponentReplay))); text(result) != first {
 		differ("the replay told %s, and then %s", first, text(result))
