@@ -33,6 +33,11 @@ func copied(w *world) snapshot {
 }
 
 func (w *world) playBackup() {
+	if w.IntN(2) == 0 { // somebody changes their mind around it
+		g, first := w.guests[w.IntN(len(w.guests))], w.IntN(2)
+		w.receive(g, w.channel(), []string{"stop", "start"}[first])
+		defer func() { w.receive(g, w.channel(), []string{"start", "stop"}[first]) }()
+	}
 	w.leave()
 	b := w.take(w)
 	b.model, b.epoch = w.model.clone(), w.ledger.epoch
