@@ -205,7 +205,7 @@ func putBack(t *testing.T, c testCluster) {
 		h.isCurrent(t, metav1.ConditionFalse, "ends with receipt 0 of 1: Job replay-1 carries out again")
 		eventually(t, "Job replay-1", func(ctx context.Context) error { return h.Get(ctx, h.key("replay-1"), &batchv1.Job{}) })
 		input := h.replayed(t)
-		if len(input.Requests) != 1 || input.Requests[0].UID != string(q.UID) || input.Requests[0].Subjects[0] != subjects[0] {
+		if len(input.Requests) != 1 || input.Requests[0].UID != string(q.UID) || input.Requests[0].Subjects[0] != subjects[0] || input.Requests[0].At.IsZero() {
 			t.Errorf("requests are %+v", input.Requests)
 		}
 		if len(input.Consents) != 1 || input.Consents[0].Position != told.Consents[1].Position || input.Anchor.Head != head {

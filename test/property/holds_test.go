@@ -157,6 +157,9 @@ func (w *world) playRelease() {
 		return
 	}
 	i := w.IntN(len(w.asked))
+	if len(w.deferred) > 0 { // one that an erasure waits for
+		i = max(0, slices.IndexFunc(w.asked, func(h hold) bool { return slices.Contains(w.deferred[0].holds, h.name) }))
+	}
 	released := w.asked[i].name
 	w.asked = slices.Delete(w.asked, i, i+1)
 	w.force()

@@ -33,7 +33,13 @@ type account struct {
 // playRequest has a random guest ask for something, by any of their addresses.
 func (w *world) playRequest(kind string) {
 	w.number++
-	w.request(&request{uid: fmt.Sprintf("uid-%d", w.number), kind: kind, person: w.alias(w.guests[w.IntN(len(w.guests))])})
+	who := w.alias(w.guests[w.IntN(len(w.guests))])
+	for _, h := range w.asked {
+		if h.person != nil && w.IntN(4) == 0 {
+			who = h.person
+		}
+	}
+	w.request(&request{uid: fmt.Sprintf("uid-%d", w.number), kind: kind, person: who})
 }
 
 func (w *world) request(q *request) {

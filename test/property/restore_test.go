@@ -33,6 +33,11 @@ func copied(w *world) snapshot {
 }
 
 func (w *world) playBackup() {
+	if w.IntN(2) == 0 { // somebody changes their mind around it
+		g, first := w.guests[w.IntN(len(w.guests))], w.IntN(2)
+		w.receive(g, w.channel(), []string{"stop", "start"}[first])
+		defer func() { w.receive(g, w.channel(), []string{"start", "stop"}[first]) }()
+	}
 	w.leave()
 	b := w.take(w)
 	b.model, b.epoch = w.model.clone(), w.ledger.epoch
@@ -154,7 +159,7 @@ func (w *world) replay(b snapshot, quiet map[suppressed]bool) {
 	if result.Restored != want {
 		differ("the replay tells %s, and should %s", text(result.Restored), text(want))
 	}
-	w.count("change of consent replayed")
+	w.counts["change of consent replayed"] += int64(len(input.Consents))
 	first := text(result)
 	if must(run(context.Background(), w.pool(contract.ComponentReplay))); text(result) != first {
 		differ("the replay told %s, and then %s", first, text(result))

@@ -54,7 +54,7 @@ func (w *world) run(i int, lost bool) (done bool) {
 		w.model.doom(*p, w.asked, result.StartedAt)
 	}
 	f := w.read()
-	w.left(f, result)
+	w.left(f, *p, result)
 	w.compareTo(f)
 	w.count("run " + result.Outcome)
 	if result.Outcome == contract.OutcomeBlocked && w.IntN(2) == 0 {
@@ -73,8 +73,16 @@ func (w *world) run(i int, lost bool) (done bool) {
 
 // left compares what a run says that it left with what is there, before the model learns what
 // is gone.
-func (w *world) left(f *found, result contract.RetentionResult) {
-	held := map[string]int64{}
+func (w *world) left(f *found, policy contract.Retention, result contract.RetentionResult) {
+	held, cutoffs := map[string]int64{}, map[string]time.Time{}
+	for category, days := range limits(policy) {
+		cutoffs[category] = ago(result.StartedAt, days).UTC()
+	}
+	told := map[string]time.Time{}
+	for _, c := range result.Categories {
+		told[c.Category] = c.Cutoff.UTC()
+	}
+	same(told, cutoffs, "cutoffs of the run")
 	for _, c := range result.Categories {
 		kept, overdue := int64(0), int64(0)
 		var oldest *time.Time
@@ -108,11 +116,11 @@ func (w *world) left(f *found, result contract.RetentionResult) {
 			differ("%s: the oldest row left is of %v, the result says %v", c.Category, oldest, c.OldestLeft)
 		}
 	}
-	told := map[string]int64{}
+	kept := map[string]int64{}
 	for _, h := range result.Holds {
-		told[h.Hold] = h.Rows
+		kept[h.Hold] = h.Rows
 	}
-	same(told, held, "rows that holds keep, by the run")
+	same(kept, held, "rows that holds keep, by the run")
 	if result.Outcome != contract.OutcomeEnforced {
 		return
 	}
