@@ -52,10 +52,10 @@ func taken(w *world) snapshot {
 	_, err = backup.Take(context.Background(), store.Config{
 		Dir: w.logins[contract.LoginRole(contract.ComponentBackup, 1)], Host: "localhost", Port: uint16(server.Port), Database: name, //nolint:gosec // a port
 		AnchorDir: w.anchors,
-	}, backup.Options{Dir: dir, Recipient: recipient, KeepDays: 7, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	}, backup.Options{Place: backup.Place{Dir: dir}, Recipient: recipient, KeepDays: 7, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	must(err)
 	return snapshot{put: func() *pgtest.Database {
-		_, err := backup.Restore(context.Background(), dir, backup.Latest, volume, key)
+		_, err := backup.Restore(context.Background(), backup.Place{Dir: dir}, backup.Latest, volume, key)
 		must(err)
 		d := pgtest.Database{Name: name, Server: server}
 		return d.At(server.StartOn(w.t, filepath.Join(volume, "pgdata")))
