@@ -63,6 +63,9 @@ func TestATenantComesInAsItWentOut(t *testing.T) {
 			t.Errorf("%s: %d rows, want %d\nwere %s\nare  %s", what, len(was), c.rows, was, is)
 		}
 	}
+	if got := rows(t, from, "SELECT count(*) FROM sb.access_log WHERE route = 'instance export'"); got[0] != `{"count":1}` {
+		t.Errorf("the access log tells of %s exports", got[0])
+	}
 	for query, want := range map[string]string{
 		// Nothing of guest 3, and of nobody what has expired.
 		"SELECT count(*) FROM sb.contact":                                         `{"count":3}`,
