@@ -119,6 +119,11 @@ func (r Receipt) Encode() ([]byte, error) {
 		resumed.Since = resumed.Since.UTC()
 		r.Resumed = &resumed
 	}
+	if r.Adopted != nil {
+		adopted := *r.Adopted
+		adopted.SnapshotAt = adopted.SnapshotAt.UTC()
+		r.Adopted = &adopted
+	}
 	categories := make([]contract.CategoryResult, len(r.Categories))
 	copy(categories, r.Categories)
 	for i := range categories {

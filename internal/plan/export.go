@@ -123,10 +123,10 @@ func StandBy(in Tenant, component, podName string, hours int) *corev1.Pod {
 	return &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: meta, Spec: pod}
 }
 
-// Resources renders what the platform asked for of a tenant, without status, without what
+// resources renders what the platform asked for of a tenant, without status, without what
 // belongs to this cluster, and without Secrets: it is applied elsewhere to bring the tenant
 // in there.
-func Resources(objects ...client.Object) ([]byte, error) {
+func resources(objects ...client.Object) ([]byte, error) {
 	var all bytes.Buffer
 	for _, o := range objects {
 		raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
@@ -149,7 +149,8 @@ func Resources(objects ...client.Object) ([]byte, error) {
 	return all.Bytes(), nil
 }
 
-// ResourcesOf renders a tenant and what stands in its namespace, in their order by kind and name.
+// ResourcesOf renders a tenant and what stands in its namespace, in their order by kind and name: what is
+// applied elsewhere to bring the tenant in there.
 func ResourcesOf(tenant *v1alpha1.Tenant, channels []v1alpha1.Channel, policies []v1alpha1.RetentionPolicy, holds []v1alpha1.LegalHold) ([]byte, error) {
 	moved := tenant.DeepCopy()
 	moved.Spec.Export = nil // it was for here
@@ -166,10 +167,10 @@ func ResourcesOf(tenant *v1alpha1.Tenant, channels []v1alpha1.Channel, policies 
 	slices.SortStableFunc(objects[1:], func(a, b client.Object) int {
 		return cmp.Or(cmp.Compare(kindOf(a), kindOf(b)), cmp.Compare(a.GetName(), b.GetName()))
 	})
-	return Resources(objects...)
+	return resources(objects...)
 }
 
-// kindOf names what Resources renders: objects from a cache don't say what they are.
+// kindOf names what resources renders: objects from a cache don't say what they are.
 func kindOf(o client.Object) string {
 	switch o.(type) {
 	case *v1alpha1.Tenant:

@@ -63,6 +63,9 @@ func TestATenantComesInAsItWentOut(t *testing.T) {
 			t.Errorf("%s: %d rows, want %d\nwere %s\nare  %s", what, len(was), c.rows, was, is)
 		}
 	}
+	if got := rows(t, from, "SELECT count(*) FROM sb.access_log WHERE route = 'instance export'"); got[0] != `{"count":1}` {
+		t.Errorf("the access log tells of %s exports", got[0])
+	}
 	for query, want := range map[string]string{
 		// Nothing of guest 3, and of nobody what has expired.
 		"SELECT count(*) FROM sb.contact":                                         `{"count":3}`,
@@ -219,7 +222,7 @@ func TestWhatIsNotAsItShouldBeChangesNothing(t *testing.T) {
 		"another schema":          {"INSERT INTO migration.version (version_id, is_applied) VALUES (999, true)", "DELETE FROM migration.version WHERE version_id = 999", "of schema version"},
 		"a longer limit":          {"UPDATE sb.retention_limit SET retain_days = 31 WHERE category = 'Testimonials'", "UPDATE sb.retention_limit SET retain_days = 30 WHERE category = 'Testimonials'", "Testimonials (30 days)"},
 		"no limit":                {"UPDATE sb.retention_limit SET enforced = false WHERE category = 'Contacts'", "UPDATE sb.retention_limit SET enforced = true", "Contacts (90 days)"},
-		"a hold that is not here": {"UPDATE sb.hold SET name = 'case-8'", "UPDATE sb.hold SET name = 'case-9'", "case-9 must be in force"},
+		"a hold that is not here": {"DELETE FROM sb.hold_alias; UPDATE sb.hold SET name = 'case-8'", "UPDATE sb.hold SET name = 'case-9'", "case-9 must be in force"},
 		"a hold of another range": {"UPDATE sb.hold SET to_at = now()", "UPDATE sb.hold SET to_at = NULL", "case-9 must be in force"},
 		"a tenant with a guest":   {"INSERT INTO sb.contact (id) VALUES (gen_random_uuid())", "DELETE FROM sb.contact", "has data already (table contact)"},
 		"a tenant with receipts":  {"INSERT INTO sb.receipt (sequence, policy, body, previous, digest) VALUES (1, '', '', '', '')", "DELETE FROM sb.receipt", "has data already (table receipt)"},

@@ -103,6 +103,9 @@ func (w *Writer) Table(name string, fill func(add func(row []byte) error) error)
 		return err
 	}
 	err := fill(func(row []byte) error {
+		if len(row) > maxLine { // nobody could read it back
+			return fmt.Errorf("a row has %d bytes, at most %d are taken", len(row), maxLine)
+		}
 		t.part.Rows++
 		lines = append(append(lines, row...), '\n')
 		if len(lines) >= chunk {

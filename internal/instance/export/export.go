@@ -44,6 +44,9 @@ func Run(ctx context.Context, pool *pgxpool.Pool, to io.Writer, o Options) (cont
 	if o.Tenant == "" {
 		return result, fmt.Errorf("exporting: the tenant's name is needed; set %s", contract.EnvTenant)
 	}
+	if _, err := pool.Exec(ctx, "SELECT sb.export_begin()"); err != nil {
+		return result, fmt.Errorf("exporting: leaving a line in the access log: %w", err)
+	}
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		r := run{tx: tx, o: o, result: &result}
 		head, err := r.head(ctx)

@@ -2,7 +2,7 @@
 -- How a tenant is taken out as a file, and brought in elsewhere.
 --
 -- sb_export reads: what has not expired, by the policies that bind everyone, and beside it what has expired and is held. It
--- writes nothing. Passwords, sessions, queues, archives and half-done runs it can't read.
+-- writes that it was asked, into the access log, and nothing else. Passwords, sessions, queues, archives and half-done runs it can't read.
 --
 -- sb_adopt reads no row and has no right on any table. It calls the functions below, which write into a database that
 -- holds nothing yet, in the transaction that began with adopt_begin, and never again after that: whoever steals the role of
@@ -75,7 +75,19 @@ AS $$
 $$;
 -- +goose StatementEnd
 
-REVOKE ALL ON FUNCTION sb.export_holds(text, uuid, text, timestamptz), sb.export_seen(), sb.export_file(uuid, bigint, integer) FROM PUBLIC;
+-- export_begin leaves a line in the access log: an export is the largest look at a tenant that there is.
+-- +goose StatementBegin
+CREATE FUNCTION sb.export_begin() RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM sb.ensure_partition(now());
+  INSERT INTO sb.access_log (method, route, status) VALUES ('AUDIT', 'instance export', 200);
+END
+$$;
+-- +goose StatementEnd
+
+REVOKE ALL ON FUNCTION sb.export_begin(), sb.export_holds(text, uuid, text, timestamptz), sb.export_seen(), sb.export_file(uuid, bigint, integer) FROM PUBLIC;
 GRANT USAGE ON SCHEMA sb, migration TO sb_export;
 GRANT SELECT ON migration.version TO sb_export;
 GRANT SELECT ON sb.retention_limit, sb.channel, sb.contact, sb.contact_address, sb.conversation, sb.message, sb.message_body, sb.message_count,
@@ -83,7 +95,7 @@ GRANT SELECT ON sb.retention_limit, sb.channel, sb.contact, sb.contact_address, 
   sb.hold, sb.hold_alias, sb.hold_contact, sb.receipt TO sb_export;
 GRANT SELECT (id, sha256, size, media_type, created_at) ON sb.file TO sb_export;
 GRANT SELECT (id, email, name, mobile, created_at, last_active_at, disabled_at) ON sb.staff TO sb_export;
-GRANT EXECUTE ON FUNCTION sb.cutoff(text), sb.export_holds(text, uuid, text, timestamptz), sb.export_seen(), sb.export_file(uuid, bigint, integer),
+GRANT EXECUTE ON FUNCTION sb.export_begin(), sb.cutoff(text), sb.export_holds(text, uuid, text, timestamptz), sb.export_seen(), sb.export_file(uuid, bigint, integer),
   sb.behind(integer, bigint, text, xid8, bigint) TO sb_export;
 
 -- That this tenant was brought in from elsewhere, once. xid is the transaction's that did it.
@@ -321,7 +333,7 @@ DROP POLICY held ON sb.contact;
 DROP POLICY held ON sb.attachment;
 DROP POLICY held ON sb.message_body;
 DROP POLICY held ON sb.message;
-DROP FUNCTION sb.export_file, sb.export_seen, sb.export_holds;
+DROP FUNCTION sb.export_begin, sb.export_file, sb.export_seen, sb.export_holds;
 REVOKE ALL ON ALL TABLES IN SCHEMA sb FROM sb_export;
 REVOKE ALL ON migration.version FROM sb_export, sb_adopt;
 REVOKE USAGE ON SCHEMA sb, migration FROM sb_export, sb_adopt;
