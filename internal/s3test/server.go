@@ -6,6 +6,7 @@ package s3test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
@@ -73,7 +74,7 @@ func Start(t testing.TB, options ...Option) *Server {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func (s *Server) Up(t testing.TB) {
 		}
 		return nil
 	})
-	if err := s.wait(); err != nil {
+	if err := s.wait(t.Context()); err != nil {
 		t.Fatal(errors.Join(err, s.stop(), errors.New(log.String())))
 	}
 }
@@ -148,17 +149,22 @@ func (s *Server) Down(t testing.TB) {
 	s.stop = nil
 }
 
-func (s *Server) wait() error {
-	end := time.Now().Add(startTimeout)
+// wait returns when the store takes connections.
+func (s *Server) wait(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	for {
-		c, err := net.DialTimeout("tcp4", fmt.Sprintf("127.0.0.1:%d", s.port), time.Second)
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", s.port))
 		if err == nil {
 			return c.Close()
 		}
-		if time.Now().After(end) {
+		select {
+		case <-ctx.Done():
 			return fmt.Errorf("the S3-compatible store did not start: %w", err)
+		case <-tick.C:
 		}
-		<-time.After(20 * time.Millisecond)
 	}
 }
 

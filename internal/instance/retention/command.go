@@ -36,10 +36,10 @@ func command(ctx context.Context, log *slog.Logger) (contract.RetentionResult, e
 	}
 	defer pool.Close()
 	objects, err := objectstore.FromEnvironment()
-	if err != nil {
-		return contract.RetentionResult{}, err
+	if err != nil { // the database is cleared all the same
+		log.Error("the object store can't be used", "error", err)
 	}
-	result, err := Run(ctx, pool, policy, os.Getenv(contract.EnvTenant), Options{Log: log, Objects: objects})
+	result, err := Run(ctx, pool, policy, os.Getenv(contract.EnvTenant), Options{Log: log, Objects: objects, StoreClass: objectstore.Class(err)})
 	if err != nil {
 		return contract.RetentionResult{}, fmt.Errorf("retention run of policy %s: %w", policy.Policy, err)
 	}

@@ -35,10 +35,10 @@ func storeClass(err error) string {
 	return ""
 }
 
-// removeObjects removes the objects of files that are gone, unless it has found before that the
-// store does not do it.
+// removeObjects removes the objects of files that are gone, unless the store could not be reached
+// before.
 func (r *run) removeObjects(ctx context.Context) error {
-	if !r.loose || r.files.Class != "" {
+	if !r.loose || r.files.Class == contract.StoreUnreachable {
 		return nil
 	}
 	removed, class, err := file.Remove(ctx, r.conn, r.Objects)
@@ -47,7 +47,7 @@ func (r *run) removeObjects(ctx context.Context) error {
 	}
 	r.loose = false
 	r.files.Removed += removed
-	if class != "" {
+	if class != "" && r.Objects != nil {
 		r.files.Class = class
 		r.Log.Warn("the object store does not remove all files; the next run tries again", "class", class)
 	}
@@ -60,7 +60,7 @@ func (r *run) tellFiles(ctx context.Context, tx pgx.Tx) error {
 	if err := tx.QueryRow(ctx, "SELECT files, since FROM sb.removals_pending(NULL)").Scan(&files.Pending, &files.Since); err != nil {
 		return fmt.Errorf("counting files that are to be removed: %w", err)
 	}
-	if files.Pending > 0 && r.Objects == nil {
+	if files.Pending > 0 && files.Class == "" && r.Objects == nil {
 		files.Class = contract.StoreNone
 	}
 	if files != (contract.FilesResult{}) {

@@ -1,10 +1,14 @@
 package retention_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -288,6 +292,10 @@ func TestFilesOfAStoreThatWasTakenAwayAreNotClaimed(t *testing.T) {
 	if followed, told := s.files(result); followed.Pending != 1 || told.Pending != 1 || told.Class != contract.StoreNone {
 		t.Errorf("receipt %+v, result %+v", followed, told)
 	}
+	result = s.run(func(o *retention.Options) { o.Objects, o.StoreClass = nil, contract.StoreUnreadable })
+	if followed, told := s.files(result); followed.Pending != 1 || told.Pending != 1 || told.Class != contract.StoreUnreadable {
+		t.Errorf("with settings that can't be read: receipt %+v, result %+v", followed, told)
+	}
 }
 
 // TestTheDatabaseRefusesAReceiptThatHidesWhatIsPending.
@@ -315,5 +323,36 @@ func TestTheDatabaseRefusesAReceiptThatHidesWhatIsPending(t *testing.T) {
 	receipt.Followed = []evidence.Followed{{Kind: "Files", Pending: 1}}
 	if err := seal(receipt); err != nil {
 		t.Errorf("with it: %v", err)
+	}
+}
+
+// TestSettingsThatCannotBeReadStopNoDeletion.
+func TestSettingsThatCannotBeReadStopNoDeletion(t *testing.T) {
+	s := newStored(t)
+	s.attach(40, "in the store")
+	s.d.Setenv(t, contract.LoginRole(contract.ComponentRetain, 1))
+	policy, err := json.Marshal(s.policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := filepath.Join(t.TempDir(), "told")
+	for name, value := range map[string]string{
+		contract.EnvRetention: string(policy), contract.EnvTenant: tenant, contract.EnvTerminationLog: told, contract.EnvObjectStore: "{",
+	} {
+		t.Setenv(name, value)
+	}
+	if err := retention.Command(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	message, err := os.ReadFile(told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := contract.DecodeResult(string(message))
+	if err != nil || result.Retention == nil || result.Retention.Files == nil || result.Retention.Files.Class != contract.StoreUnreadable || result.Retention.Files.Pending != 1 {
+		t.Errorf("it tells %s, %v", message, err)
+	}
+	if n := ask[int64](t, s.db, "SELECT count(*) FROM sb.attachment"); n != 0 {
+		t.Errorf("%d attachments are left", n)
 	}
 }

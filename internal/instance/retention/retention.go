@@ -59,8 +59,10 @@ type Options struct {
 	// PolicyWait bounds the wait for the rules to come into force: a changed policy
 	// reaches the CronJob and `instance migrate` at about the same time; 30 s.
 	PolicyWait time.Duration
-	// Objects is the store with the tenant's files; nil when they are in the database.
-	Objects *objectstore.Store
+	// Objects is the store with the tenant's files; nil when they are in the database, or when
+	// the store can't be used for the reason in StoreClass.
+	Objects    *objectstore.Store
+	StoreClass string
 	// Now is this machine's clock; time.Now when nil.
 	Now func() time.Time
 }
@@ -99,6 +101,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 		return contract.RetentionResult{}, err
 	}
 	r := run{policy: policy, tenant: tenant, Options: options.withDefaults(), loose: true}
+	r.files.Class = r.StoreClass
 	conn, err := lock(ctx, pool, r.Options)
 	if err != nil {
 		return contract.RetentionResult{}, err
