@@ -403,9 +403,9 @@ func guard(t *testing.T, config *rest.Config, c client.Client) {
 	})
 	t.Run("the namespace's labels", func(t *testing.T) {
 		for patch, ok := range map[string]bool{
-			`{"metadata":{"labels":{"messaging.switchboard.dev/tenant":null}}}`:       false,
-			`{"metadata":{"labels":{"messaging.switchboard.dev/tenant":"another"}}}`:  false,
-			`{"metadata":{"labels":{"messaging.switchboard.dev/region":"us-east"}}}`:  false,
+			`{"metadata":{"labels":{"messaging.switchboard.dev/tenant":null}}}`:        false,
+			`{"metadata":{"labels":{"messaging.switchboard.dev/tenant":"another"}}}`:   false,
+			`{"metadata":{"labels":{"messaging.switchboard.dev/region":"us-east"}}}`:   false,
 			`{"metadata":{"labels":{"cost-centre":"7"},"annotations":{"seen":"yes"}}}`: true,
 		} {
 			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bounded"}}

@@ -38,7 +38,9 @@ func term(requirements ...string) string {
 	return "{matchExpressions: [" + strings.Join(requirements, ", ") + "]}"
 }
 
-func in(key, values string) string { return "{key: " + key + ", operator: In, values: [" + values + "]}" }
+func in(key, values string) string {
+	return "{key: " + key + ", operator: In, values: [" + values + "]}"
+}
 
 const (
 	inRegion  = "{key: topology.kubernetes.io/region, operator: In, values: [eu-central]}"
