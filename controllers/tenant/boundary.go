@@ -22,12 +22,13 @@ func (r *Reconciler) drawBoundary(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if inForce := plan.InForce(s.in.Region, boundary); !plan.SamePlace(inForce, s.in.Region) {
-		if s.planned, err = r.planChange(ctx, s, inForce); err != nil {
+	wanted := s.in.Region
+	if s.in.Region = plan.InForce(wanted, boundary); !plan.SamePlace(s.in.Region, wanted) {
+		if s.planned, err = r.planChange(ctx, s, wanted); err != nil {
 			return err
 		}
-		if s.planned != nil {
-			s.in.Region = inForce
+		if s.planned == nil {
+			s.in.Region = wanted
 		}
 	}
 	if s.in.DefaultClass, err = observe.DefaultClass(ctx, r.Client); err != nil {
@@ -36,13 +37,13 @@ func (r *Reconciler) drawBoundary(ctx context.Context, s *scope) error {
 	return rights(r.Applier.Apply(ctx, plan.Boundary(s.in)))
 }
 
-// planChange gives what a change of the Region's place would leave outside; nil when that is nothing, or was approved.
-func (r *Reconciler) planChange(ctx context.Context, s *scope, inForce *v1alpha1.Region) (*v1alpha1.PlannedChange, error) {
-	digest := plan.PlaceDigest(s.in.Region)
-	if s.in.Region.Annotations[v1alpha1.AnnotationApproveChange] == digest {
+// planChange gives what the place that is wanted would leave outside; nil when that is nothing, or was approved.
+func (r *Reconciler) planChange(ctx context.Context, s *scope, wanted *v1alpha1.Region) (*v1alpha1.PlannedChange, error) {
+	digest := plan.PlaceDigest(wanted)
+	if wanted.Annotations[v1alpha1.AnnotationApproveChange] == digest {
 		return nil, nil
 	}
-	would, err := observe.Residency(ctx, r.Client, s.in.Namespace(), s.in.NodeSelector())
+	would, err := observe.Residency(ctx, r.Client, s.in.Namespace(), plan.NodeSelector(wanted))
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +53,8 @@ func (r *Reconciler) planChange(ctx context.Context, s *scope, inForce *v1alpha1
 	}
 	outside := judge.Outside(would)
 	for i := range channels.Items {
-		_, before := plan.Processor(inForce, &channels.Items[i])
-		if _, after := plan.Processor(s.in.Region, &channels.Items[i]); before == nil && after != nil {
+		_, before := plan.Processor(s.in.Region, &channels.Items[i])
+		if _, after := plan.Processor(wanted, &channels.Items[i]); before == nil && after != nil {
 			outside = append(outside, fmt.Sprintf("channel %s, by sub-processor %s", channels.Items[i].Name, channels.Items[i].Spec.SubProcessor))
 		}
 	}

@@ -114,7 +114,11 @@ func (r *Reconciler) counted(ctx context.Context, s *scope) (contract.CountResul
 	case setup.Usable[contract.ComponentRetain] == 0:
 		return contract.CountResult{}, &pendingError{"its database was never set up", true}
 	}
-	s.in.Versions = setup.Usable
+	boundary, err := observe.Boundary(ctx, r.Client, s.in.Namespace())
+	if err != nil {
+		return contract.CountResult{}, err
+	}
+	s.in.Region, s.in.Versions = plan.InForce(s.in.Region, boundary), setup.Usable // a change that waits never counts here
 	job, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKey{Namespace: s.in.Namespace(), Name: name.Count})
 	switch {
 	case err != nil:
