@@ -64,10 +64,8 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	var q request
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	decoder.DisallowUnknownFields()
-	wrong := ""
-	if err := decoder.Decode(&q); err != nil || r.Header.Get("Content-Type") != "application/json" {
-		wrong = "The body must be JSON"
-	} else {
+	wrong := "The body must be JSON"
+	if err := decoder.Decode(&q); err == nil && r.Header.Get("Content-Type") == "application/json" {
 		wrong = q.wrong()
 	}
 	if wrong != "" {

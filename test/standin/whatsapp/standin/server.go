@@ -68,8 +68,7 @@ func (s *Server) number(w http.ResponseWriter, r *http.Request) (Number, bool) {
 	s.mu.Lock()
 	n, known := s.numbers[r.PathValue("number")]
 	s.mu.Unlock()
-	switch {
-	case !bearer || !known || subtle.ConstantTimeCompare([]byte(token), []byte(n.AccessToken)) != 1:
+	if !bearer || !known || subtle.ConstantTimeCompare([]byte(token), []byte(n.AccessToken)) != 1 {
 		fail(w, http.StatusUnauthorized, 190, "Invalid OAuth access token")
 		return n, false
 	}
