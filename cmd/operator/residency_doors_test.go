@@ -183,7 +183,7 @@ func glass(t *testing.T, config *rest.Config, c client.Client) {
 
 func refuses(t *testing.T, err error, says string) {
 	t.Helper()
-	if !(apierrors.IsForbidden(err) || apierrors.IsInvalid(err)) || !strings.Contains(err.Error(), says) {
+	if !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), says) {
 		t.Errorf("err = %v, want %q", err, says)
 	}
 }

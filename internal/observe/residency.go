@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -113,13 +114,14 @@ func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel) []v1alp
 func Boundary(ctx context.Context, r client.Reader, namespace string) (*v1alpha1.ResidencyBoundary, error) {
 	b := &v1alpha1.ResidencyBoundary{}
 	err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Boundary}, b)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading the boundary of namespace %s: %w", namespace, err)
-	}
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err):
 		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the boundary of namespace %s: %w", namespace, err)
+	default:
+		return b, nil
 	}
-	return b, nil
 }
 
 // isDefaultClass is the annotation by which Kubernetes knows the default StorageClass.
