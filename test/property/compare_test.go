@@ -269,7 +269,7 @@ func (w *world) compareReadable() {
 		}
 	}
 	var quiet []uuid.UUID
-	must(w.serve().QueryRow(context.Background(), "SELECT COALESCE(array_agg(id), '{}') FROM sb.conversation WHERE sb.suppressed(id)").Scan(&quiet))
+	must(w.serve().QueryRow(context.Background(), "SELECT COALESCE(array_agg(id), '{}') FROM sb.conversation WHERE sb.opt_out(id) = 'optedOut'").Scan(&quiet))
 	for _, id := range sorted(w.model.threads) {
 		if got, want := slices.Contains(quiet, id), w.model.isQuiet(id); got != want {
 			differ("the guest of thread %s must not be written to: %t, and should be %t", id, got, want)

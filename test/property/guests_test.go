@@ -59,8 +59,8 @@ func (w *world) receive(g guest, channel, command string) {
 	hashes, version := w.keys.Hashes(a.Kind, a.Value)
 	component := contract.ComponentConnector(channel)
 	call := func(ctx context.Context, pool *pgxpool.Pool) error {
-		_, err := pool.Exec(ctx, "SELECT sb.receive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-			seen.String(), [][]byte{seen[:]}, a.Value, hashes, version, "Hello", command, "Done.", message, contact, conversation, confirmation)
+		_, err := pool.Exec(ctx, "SELECT sb.receive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+			seen.String(), [][]byte{seen[:]}, []string{a.Kind}, []string{a.Value}, hashes, version, "Hello", command, "Done.", message, contact, conversation, confirmation)
 		return err
 	}
 	if cut, err := w.attempt(component, 8, call); cut {

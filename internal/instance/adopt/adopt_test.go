@@ -34,7 +34,7 @@ var same = map[string]struct {
 	"access log":         {"SELECT * FROM sb.access_log WHERE object_id IN (md5('c0')::uuid, md5('c2')::uuid)", 2},
 	"ids of providers":   {"SELECT * FROM sb.seen WHERE seen_at > now() - interval '60 days'", 2},
 	"suppressions":       {"SELECT * FROM sb.suppression", 4},
-	"consent":            {"SELECT id, at, channel, address_hash, key_version, change, source FROM sb.consent_log", 4},
+	"consent":            {"SELECT id, at, channel, address_hash, key_version, change, source, reason FROM sb.consent_log", 4},
 	"staff":              {"SELECT id, email, name, mobile, created_at, last_active_at, disabled_at FROM sb.staff WHERE email IN ('0@hotel.example', '1@hotel.example')", 2},
 	"holds":              {"SELECT * FROM sb.hold WHERE name <> 'ended'", 1},
 	"addresses of holds": {"SELECT * FROM sb.hold_alias", 1},
@@ -126,7 +126,7 @@ func TestAGuestWhoSaidStopStaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := s.to.Admin(t)
-	if got := rows(t, admin, "SELECT sb.suppressed(md5('v0')::uuid) AS stop"); got[0] != `{"stop":true}` {
+	if got := rows(t, admin, "SELECT sb.opt_out(md5('v0')::uuid) AS stop"); got[0] != `{"stop":"optedOut"}` {
 		t.Error("the guest can be written to")
 	}
 	// A provider that sends again what it sent to the former place changes nothing.

@@ -95,7 +95,7 @@ func fill(t *testing.T, db *pgxpool.Pool) {
 		"INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at) SELECT md5('t' || i)::uuid, at, md5('c' || i)::uuid, 'Lovely', 'You may print it', at FROM " + ages,
 		"INSERT INTO sb.access_log (at, staff_id, method, route, object_id, status, ip, user_agent) SELECT at, md5('s')::uuid, 'GET', '/api/v1/contacts/{id}', md5('c' || i)::uuid, 200, '192.0.2.7', 'Browser' FROM " + ages,
 		"INSERT INTO sb.seen (channel, id_hash, seen_at) SELECT 'front-desk', sha256(('seen' || i)::bytea), at FROM " + ages,
-		"INSERT INTO sb.suppression (channel, address_hash, key_version, since) SELECT '*', sha256(i::text::bytea), 2, at FROM " + ages,
+		"INSERT INTO sb.suppression (channel, address_hash, key_version, since, requested) SELECT '*', sha256(i::text::bytea), 2, at, i > 0 FROM " + ages,
 		"INSERT INTO sb.consent_log (at, channel, address_hash, key_version, change, source) SELECT at, 'front-desk', sha256(i::text::bytea), 2, 'stop', 'guest' FROM " + ages,
 		"INSERT INTO sb.staff (id, email, name, password_hash, last_active_at) SELECT md5('s' || i)::uuid, i || '@hotel.example', 'Staff ' || i, '$argon2id$secret', at FROM " + ages,
 		"INSERT INTO sb.staff_session (token_hash, staff_id, expires_at) SELECT 'token', id, now() + interval '1 day' FROM sb.staff WHERE email = '0@hotel.example'",

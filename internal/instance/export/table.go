@@ -38,8 +38,8 @@ var queries = map[string]string{
 	"access_log": `SELECT t.id, t.at, t.staff_id, t.method, t.route, t.object_id, t.status, t.ip, t.user_agent, t.referrer,
 			HOLDS('AccessLogs', t.object_id, NULL, t.at) AS held FROM sb.access_log t`,
 	"seen":        "SELECT channel, id_hash, seen_at FROM sb.seen",
-	"suppression": "SELECT channel, address_hash, key_version, since FROM sb.suppression",
-	"consent_log": "SELECT id, epoch, xid, at, channel, address_hash, key_version, change, source FROM sb.consent_log",
+	"suppression": "SELECT channel, address_hash, key_version, since, requested FROM sb.suppression",
+	"consent_log": "SELECT id, epoch, xid, at, channel, address_hash, key_version, change, source, reason FROM sb.consent_log",
 	// Passwords stay: docs/design/0007.
 	"staff":   "SELECT id, email, name, mobile, created_at, last_active_at, disabled_at FROM sb.staff",
 	"receipt": "SELECT sequence, policy, body, previous, digest, recorded_at FROM sb.receipt ORDER BY sequence",

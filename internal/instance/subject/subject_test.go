@@ -148,7 +148,7 @@ func TestOptingOutByAnAddressUnderAnOlderKey(t *testing.T) {
 	s := newStage(t)
 	s.exec("DELETE FROM sb.contact_address WHERE kind = 'phone' AND contact_id = md5('anna')::uuid") // WhatsApp is left, under version 1
 	s.carryOut(request(contract.RequestOptOut, "uid-1"), s.person(contract.KindPhone, anna))
-	if n := s.count("SELECT count(*) FROM sb.conversation WHERE sb.suppressed(id) AND id = md5('vanna')::uuid"); n != 1 {
+	if n := s.count("SELECT count(*) FROM sb.conversation WHERE sb.opt_out(id) = 'optedOut' AND id = md5('vanna')::uuid"); n != 1 {
 		t.Error("the guest can be written to")
 	}
 	if n := s.count("SELECT count(*) FROM sb.contact_address WHERE key_version = 1"); n != 0 {

@@ -139,9 +139,9 @@ AS $$
       '{"contact_id": "(SELECT c.id FROM sb.contact c WHERE c.id = r.contact_id)"}', 'true'),
     ('access_log', 'AccessLogs', 'at', ARRAY['id', 'at', 'staff_id', 'method', 'route', 'object_id', 'status', 'ip', 'user_agent', 'referrer'], '{}', 'true'),
     ('seen', NULL, 'seen_at', ARRAY['channel', 'id_hash', 'seen_at'], '{}', 'r.seen_at > sb.export_seen()'),
-    ('suppression', NULL, NULL, ARRAY['channel', 'address_hash', 'key_version', 'since'], '{}', 'true'),
+    ('suppression', NULL, NULL, ARRAY['channel', 'address_hash', 'key_version', 'since', 'requested'], '{}', 'true'),
     -- As those that came back from the operator: of no transaction of this database.
-    ('consent_log', NULL, NULL, ARRAY['id', 'epoch', 'xid', 'at', 'channel', 'address_hash', 'key_version', 'change', 'source'],
+    ('consent_log', NULL, NULL, ARRAY['id', 'epoch', 'xid', 'at', 'channel', 'address_hash', 'key_version', 'change', 'source', 'reason'],
       '{"epoch": "0", "xid": "''0''::xid8"}', 'true'),
     -- Nobody signs in by a password of the former place; an account of the same address keeps the one of this place.
     ('staff', 'StaffAccounts', 'last_active_at', ARRAY['id', 'email', 'name', 'mobile', 'password_hash', 'created_at', 'last_active_at', 'disabled_at'],
