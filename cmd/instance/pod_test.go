@@ -24,7 +24,7 @@ import (
 
 // What serve and connect may need at most with next to nothing to do, in KiB.
 const (
-	maxServeRSS   = 32 << 10 // of which the client of object stores, which serve does not use, takes 1.5 MiB
+	maxServeRSS   = 30 << 10
 	maxConnectRSS = 25 << 10
 )
 

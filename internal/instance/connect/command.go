@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
@@ -19,15 +18,8 @@ import (
 // EnvChannelDir names another directory than contract.DirChannel, for running outside of a pod.
 const EnvChannelDir = "SWITCHBOARD_CHANNEL_DIR"
 
-// idleGCPercent is the collector's GOGC when the environment sets none.
-const idleGCPercent = 50
-
 // Command connects the channel that contract.EnvChannel describes until ctx ends.
 func Command(ctx context.Context, log *slog.Logger) error {
-	// A tenant has many connectors, most of them idle: their memory counts for more than the collector's work.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(idleGCPercent)
-	}
 	channel, err := readChannel(os.Getenv(contract.EnvChannel))
 	if err != nil {
 		return err
