@@ -94,7 +94,7 @@ func rotated(t *testing.T, c testCluster) {
 			return err
 		}
 		for _, j := range jobs.Items {
-			if j.Annotations[v1alpha1.AnnotationLogins] == "database-backup-v2,database-connector-desk-v2,database-replay-v2,database-retain-v2,database-serve-v2,database-subject-v2" {
+			if j.Annotations[v1alpha1.AnnotationLogins] == "database-adopt-v2,database-backup-v2,database-connector-desk-v2,database-export-v2,database-replay-v2,database-retain-v2,database-serve-v2,database-subject-v2" {
 				return nil
 			}
 		}

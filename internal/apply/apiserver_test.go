@@ -15,6 +15,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -22,13 +23,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/apply"
 )
+
+// kinds of Kubernetes and of ours.
+var kinds = func() *runtime.Scheme {
+	kinds := runtime.NewScheme()
+	utilruntime.Must(scheme.AddToScheme(kinds))
+	utilruntime.Must(v1alpha1.AddToScheme(kinds))
+	return kinds
+}()
 
 // counting is a client that counts its writes.
 func counting(t *testing.T, config *rest.Config, writes *atomic.Int64) client.Client {
 	t.Helper()
-	plain, err := client.NewWithWatch(config, client.Options{Scheme: scheme.Scheme})
+	plain, err := client.NewWithWatch(config, client.Options{Scheme: kinds})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +89,7 @@ func planned(t *testing.T) []client.Object {
 			continue
 		}
 		u.SetOwnerReferences(nil)
-		typed, err := scheme.Scheme.New(u.GroupVersionKind())
+		typed, err := kinds.New(u.GroupVersionKind())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +102,7 @@ func planned(t *testing.T) []client.Object {
 
 // What Apply promises can be shown by a real API server alone: defaulting, field ownership and admission are its own.
 func TestApplyOnARealAPIServer(t *testing.T) {
-	server := &envtest.Environment{}
+	server := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
 	config, err := server.Start()
 	if err != nil {
 		t.Fatalf("starting an API server (make test sets KUBEBUILDER_ASSETS): %v", err)

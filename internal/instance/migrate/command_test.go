@@ -88,7 +88,7 @@ func TestWhatIsWrongIsToldInTheResult(t *testing.T) {
 		"long channel name": {func(t *testing.T, _ pod) {
 			t.Setenv(contract.EnvSetup, `{"channels":[{"name":"`+strings.Repeat("a", 46)+`","type":"TwilioSMS"}]}`)
 		}, "too long for a database role"},
-		"unknown channel type": {func(t *testing.T, _ pod) { t.Setenv(contract.EnvSetup, `{"channels":[{"name":"a","type":"Fax"}]}`) }, "use TwilioSMS"},
+		"unknown channel type": {func(t *testing.T, _ pod) { t.Setenv(contract.EnvSetup, `{"channels":[{"name":"a","type":"Fax"}]}`) }, "use one of TwilioSMS, WhatsApp"},
 		"channel twice": {func(t *testing.T, _ pod) {
 			t.Setenv(contract.EnvSetup, `{"channels":[{"name":"a","type":"TwilioSMS"},{"name":"a","type":"TwilioSMS"}]}`)
 		}, "listed twice"},
