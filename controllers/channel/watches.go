@@ -28,7 +28,7 @@ import (
 func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	b := ctrl.NewControllerManagedBy(mgr).Named("channel").
-		For(&v1alpha1.Channel{}, changed).
+		For(&v1alpha1.Channel{}). // its status too: see status.Patch
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 4,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),

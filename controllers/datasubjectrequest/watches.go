@@ -29,7 +29,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		return r.requestsIn(ctx, o.GetNamespace())
 	})
 	err := ctrl.NewControllerManagedBy(mgr).Named("datasubjectrequest").
-		For(&v1alpha1.DataSubjectRequest{}, changed).
+		For(&v1alpha1.DataSubjectRequest{}). // its status too: see status.Patch
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 4,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),

@@ -23,13 +23,12 @@ import (
 // Setup registers the reconciler with what it depends on: the tenant's migrations put
 // holds in force, the runs of its policies tell what they keep.
 func (r *Reconciler) Setup(mgr ctrl.Manager) error {
-	changed := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))
 	inNamespace := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
 		return r.holdsIn(ctx, o.GetNamespace())
 	})
 	migrations := builder.WithPredicates(predicate.NewPredicateFuncs(plan.IsMigration))
 	err := ctrl.NewControllerManagedBy(mgr).Named("legalhold").
-		For(&v1alpha1.LegalHold{}, changed).
+		For(&v1alpha1.LegalHold{}). // its status too: see status.Patch
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 2,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),

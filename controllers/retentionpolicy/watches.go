@@ -29,7 +29,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		return []client.ListOption{client.InNamespace(o.GetNamespace())}
 	}
 	err := ctrl.NewControllerManagedBy(mgr).Named("retentionpolicy").
-		For(&v1alpha1.RetentionPolicy{}, changed).
+		For(&v1alpha1.RetentionPolicy{}). // its status too: see status.Patch
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 4,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),

@@ -18,6 +18,10 @@ import (
 
 // Patch writes an object's status when it differs from before. Another writer in
 // between is a conflict, and the pass is made again. An object that has gone is no error.
+//
+// before may be older than what the pass before has written: the cache lags behind. When that is
+// what was judged now, nothing is written here. Reconcilers therefore watch the status of
+// their own kind: what was written comes by as an event, and is judged once more.
 func Patch(ctx context.Context, c client.Client, object, before client.Object) error {
 	if equality.Semantic.DeepEqual(object, before) {
 		return nil

@@ -145,7 +145,7 @@ func (w *world) playSend() {
 	must(connector.QueryRow(context.Background(), "SELECT sb.begin_attempt($1, $2, $3)", message, at, hashes).Scan(&answer))
 	want := "send"
 	m.statuses[message] = "sending"
-	if m.quiet[suppressed{"*", a}] || m.quiet[suppressed{t.channel, a}] {
+	if m.isQuiet(id) {
 		want, m.statuses[message] = "suppressed", "suppressed"
 	}
 	if answer != want {

@@ -50,6 +50,15 @@ func (l *ledger) anchor() contract.Anchor {
 }
 
 // append countersigns a receipt that joins the one before it, by the links told along.
+// forked tells that another receipt of the number was countersigned: a run whose result was lost
+// sealed the one in the backup, before the database was put back to a time before that. Such a backup is
+// refused as EvidenceBroken (docs/restore.md).
+func (l *ledger) forked(newest contract.ChainLink) bool {
+	return slices.ContainsFunc(l.statements, func(s statement.Receipt) bool {
+		return s.Sequence == newest.Sequence && s.Digest != newest.Digest
+	})
+}
+
 func (l *ledger) append(r statement.Receipt, recent []contract.ChainLink) {
 	r.Tenant, r.TenantUID, r.SignedAt, r.FinishedAt = tenant, "3f9b1c64-0000-4000-8000-000000000001", time.Now().UTC().Truncate(time.Second), r.FinishedAt.UTC()
 	if head := l.anchor().Head; head.Sequence > 0 {

@@ -75,6 +75,11 @@ func (w *world) playRestore() {
 	i := w.IntN(len(w.backups))
 	b := w.backups[i]
 	w.backups = slices.Delete(w.backups, i, i+1)
+	if w.ledger.forked(b.behind) {
+		w.count("backup of a fork")
+		w.skipped = true
+		return
+	}
 	quiet, anchor := w.model.quiet, w.ledger.anchor()
 	w.leave()
 	w.pools = map[string]*pgxpool.Pool{}
