@@ -239,7 +239,7 @@ func fingerprint(ctx context.Context, cl *client) []string {
 	for _, t := range tables {
 		parts = append(parts, fmt.Sprintf(`SELECT '%[1]s', count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM %[1]s t`, t))
 	}
-	return cl.rows(ctx, strings.Join(parts, " UNION ALL "))
+	return cl.rows(ctx, strings.Join(parts, " UNION ALL ")+" ORDER BY 1")
 }
 
 func cloned(form url.Values) url.Values {

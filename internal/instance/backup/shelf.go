@@ -79,7 +79,7 @@ func (b bucket) add(ctx context.Context, name string, fill func(io.Writer) error
 		}
 	default: // the store does not take it
 		_ = from.CloseWithError(errNotStored)
-		<-filled
+		_ = <-filled // it has ended
 	}
 	if err != nil {
 		return 0, fmt.Errorf("storing the backup: %w", err)

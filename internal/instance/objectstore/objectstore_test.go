@@ -227,7 +227,7 @@ func TestABucketThatKeepsVersionsIsRefused(t *testing.T) {
 func TestErrorsAreSortedAndTellNoSecret(t *testing.T) {
 	server := s3test.Start(t)
 	place := server.Place(t, bucket, "hotel/")
-	wrong := filepath.Join(server.Credentials(t))
+	wrong := server.Credentials(t)
 	secret := "a-secret-that-is-wrong"
 	if err := os.WriteFile(filepath.Join(wrong, contract.FileSecretAccessKey), []byte(secret), 0o600); err != nil {
 		t.Fatal(err)
