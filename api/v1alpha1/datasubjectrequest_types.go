@@ -139,6 +139,10 @@ type DataSubjectRequestStatus struct {
 	// completedAt is when it was done, in UTC.
 	// +optional
 	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+	// secretBroughtBackAt is when somebody last made the subject's Secret again after it was removed, in UTC: a GitOps
+	// tool, as a rule. It is removed again each time.
+	// +optional
+	SecretBroughtBackAt *metav1.Time `json:"secretBroughtBackAt,omitempty"`
 	// found counts the rows of the person, by category, when it was last carried out.
 	// +optional
 	// +listType=map

@@ -349,6 +349,10 @@ func (in *DataSubjectRequestStatus) DeepCopyInto(out *DataSubjectRequestStatus) 
 		in, out := &in.CompletedAt, &out.CompletedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.SecretBroughtBackAt != nil {
+		in, out := &in.SecretBroughtBackAt, &out.SecretBroughtBackAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Found != nil {
 		in, out := &in.Found, &out.Found
 		*out = make([]CategoryCount, len(*in))

@@ -101,7 +101,7 @@ func (s shop) store(t *testing.T, what string, status metav1.ConditionStatus, re
 // and so is a bucket abroad.
 func storedAway(t *testing.T, c testCluster) {
 	create(t, c, &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: "stores"}, Spec: v1alpha1.RegionSpec{
-		Jurisdiction: "EU", SubProcessors: []v1alpha1.SubProcessor{{Name: "twilio", Purpose: "delivery", Location: "US"}},
+		Jurisdiction: "EU", SubProcessors: []v1alpha1.SubProcessor{{Name: "twilio", Purpose: "delivery", Location: "US", TransferMechanism: "EU-US Data Privacy Framework"}},
 	}})
 	s := shop{eu: s3test.Start(t), us: s3test.Start(t, s3test.In("us-east-1"))}
 	s.hotel = c.book(t, "stored", func(o *v1alpha1.TenantSpec) {

@@ -167,7 +167,7 @@ func (r *Reconciler) next(s *scope, after time.Duration) time.Duration {
 	}
 	if st.CompletedAt != nil && s.request.Spec.Subject != nil && s.in.Tenant != nil {
 		sooner(lookAgain)
-		if s.facts.BroughtBack != "" {
+		if s.leftover != nil && s.facts.BroughtBack != "" {
 			sooner(broughtBackAgain)
 		}
 	}

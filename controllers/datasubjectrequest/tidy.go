@@ -27,6 +27,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope, st *v1alpha1.DataSub
 	if s.request.Spec.Subject == nil {
 		return nil
 	}
+	defer func() {
+		if st.SecretBroughtBackAt != nil {
+			s.facts.BroughtBack = s.request.Spec.Subject.SecretName
+		}
+	}()
 	secret, refusal, err := observe.Subject(ctx, r.Client, s.request.Namespace, s.request.Spec.Subject.SecretName,
 		func(data map[string][]byte) error { return plan.CheckSubject(s.request, data) })
 	if err != nil || refusal != nil {
@@ -38,7 +43,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope, st *v1alpha1.DataSub
 	}
 	s.leftover = secret
 	if secret.CreationTimestamp.After(st.CompletedAt.Time) {
-		s.facts.BroughtBack = secret.Name
+		st.SecretBroughtBackAt = secret.CreationTimestamp.DeepCopy()
 	}
 	return nil
 }
