@@ -193,6 +193,8 @@ func (t *subject) rendered(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the namespace: %w", err)
 	}
+	// Without the label that makes it a tenant's: what stands in a tenant's namespace is for the operator alone to write.
+	unstructured.RemoveNestedField(ns.Object, "metadata", "labels", v1alpha1.LabelTenant)
 	if err := write(ns); err != nil {
 		return "", err
 	}
