@@ -79,7 +79,9 @@ func (b bucket) add(ctx context.Context, name string, fill func(io.Writer) error
 		}
 	default: // the store does not take it
 		_ = from.CloseWithError(errNotStored)
-		_ = <-filled // it has ended
+		if broken := <-filled; broken != nil && err == nil {
+			return 0, broken
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("storing the backup: %w", err)
