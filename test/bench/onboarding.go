@@ -158,7 +158,11 @@ func (t *subject) onboardPlainly(ctx context.Context) (spent time.Duration, err 
 		}
 		return nil
 	})
-	return time.Since(start), err
+	if err != nil {
+		return 0, err
+	}
+	spent = time.Since(start)
+	return spent, t.deleteNamespace(ctx) // it bears no tenant's label, so that no erasure would
 }
 
 // kinds that are applied again, in the order in which a person would write them down.
