@@ -467,10 +467,11 @@ $$;
 
 -- first_seen marks an id as seen, in the caller's transaction, and tells whether it was not before. p_hashes are its keyed
 -- hashes under every version of the key, the current one first. Who asks for an id that is just being stored waits here
--- until that is durable or undone.
+-- until that is durable or undone. An id can be of any month, so that nothing is gained, and most of the time lost, by planning
+-- each look-up anew.
 -- +goose StatementBegin
 CREATE FUNCTION sb.first_seen(p_channel text, p_hashes bytea[]) RETURNS boolean
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended(p_channel || encode(p_hashes[1], 'hex'), 0));

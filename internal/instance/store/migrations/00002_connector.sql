@@ -100,7 +100,9 @@ CREATE FUNCTION sb.contact_of(p_kinds text[], p_addresses text[], p_hashes bytea
 AS $$
 DECLARE
   v_keys    integer := cardinality(p_hashes) / cardinality(p_kinds);
+  v_cutoff  timestamptz := sb.cutoff('Contacts');
   v_hashes  bytea[]; -- under the current key
+  v_bearer  record;
   v_contact uuid;
   v_live    boolean;
 BEGIN
@@ -111,19 +113,26 @@ BEGIN
     END IF;
   END LOOP;
   LOOP
-    -- The lock waits for a retention run that is deleting the contact; the row is then not found.
-    SELECT c.id, c.last_seen_at > sb.cutoff('Contacts') INTO v_contact, v_live
-      FROM unnest(p_kinds, v_hashes) WITH ORDINALITY AS n (kind, hash, place)
-      JOIN sb.contact_address a ON a.kind = n.kind AND a.address_hash = n.hash JOIN sb.contact c ON c.id = a.contact_id
-      ORDER BY c.last_seen_at > sb.cutoff('Contacts') DESC, n.place LIMIT 1 FOR UPDATE OF c;
-    IF FOUND AND v_live THEN
+    v_contact := NULL;
+    v_live := false;
+    FOR i IN 1 .. cardinality(p_kinds) LOOP
+      -- The lock waits for a retention run that is deleting the contact; the row is then not found.
+      SELECT c.id, c.last_seen_at > v_cutoff AS live INTO v_bearer FROM sb.contact_address a JOIN sb.contact c ON c.id = a.contact_id
+        WHERE a.kind = p_kinds[i] AND a.address_hash = v_hashes[i] FOR UPDATE OF c;
+      IF FOUND AND (v_bearer.live OR v_contact IS NULL) THEN
+        v_contact := v_bearer.id;
+        v_live := v_bearer.live;
+      END IF;
+      EXIT WHEN v_live;
+    END LOOP;
+    IF v_live THEN
       UPDATE sb.contact SET last_seen_at = clock_timestamp() WHERE id = v_contact;
       IF cardinality(p_kinds) > 1 THEN
         PERFORM sb.bind_addresses(v_contact, p_kinds, p_addresses, v_hashes, p_key_version);
       END IF;
       RETURN v_contact;
     END IF;
-    IF FOUND THEN
+    IF v_contact IS NOT NULL THEN
       INSERT INTO sb.contact (id) VALUES (p_new);
       UPDATE sb.contact_address a SET contact_id = p_new, address = n.address FROM unnest(p_kinds, p_addresses, v_hashes) AS n (kind, address, hash)
         WHERE a.kind = n.kind AND a.address_hash = n.hash AND a.contact_id = v_contact;
@@ -139,7 +148,9 @@ BEGIN
     INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id)
       VALUES (p_kinds[1], v_hashes[1], p_key_version, p_addresses[1], p_new) ON CONFLICT DO NOTHING;
     IF FOUND THEN
-      PERFORM sb.bind_addresses(p_new, p_kinds, p_addresses, v_hashes, p_key_version);
+      IF cardinality(p_kinds) > 1 THEN
+        PERFORM sb.bind_addresses(p_new, p_kinds, p_addresses, v_hashes, p_key_version);
+      END IF;
       RETURN p_new;
     END IF;
     -- Another channel met the same guest at the same moment.
