@@ -220,6 +220,10 @@ type RetentionPlan struct {
 	// plannedAt is when, in UTC.
 	// +required
 	PlannedAt metav1.Time `json:"plannedAt"`
+	// estimated says that counts may be the database's estimates, because no exact ones could have stopped the run. Counts of
+	// a plan that waits for approval, or of a dry run, are always exact.
+	// +optional
+	Estimated bool `json:"estimated,omitempty"`
 	// categories say what would happen to each.
 	// +optional
 	// +listType=map

@@ -59,7 +59,7 @@ func summary(run *v1alpha1.RetentionRun) *v1alpha1.RunSummary {
 
 // planOf is a plan as status shows it.
 func planOf(p contract.Plan) *v1alpha1.RetentionPlan {
-	plan := &v1alpha1.RetentionPlan{Digest: p.Digest, PolicyDigest: p.PolicyDigest, PlannedAt: metav1.NewTime(p.PlannedAt)}
+	plan := &v1alpha1.RetentionPlan{Digest: p.Digest, PolicyDigest: p.PolicyDigest, PlannedAt: metav1.NewTime(p.PlannedAt), Estimated: p.Estimated}
 	for _, c := range p.Categories {
 		plan.Categories = append(plan.Categories, v1alpha1.PlannedCategory{
 			Category: v1alpha1.Category(c.Category), Cutoff: metav1.NewMicroTime(c.Cutoff),

@@ -136,6 +136,9 @@ type Plan struct {
 	Digest       string    `json:"digest,omitempty"` // hex SHA-256 of the rest as JSON
 	PolicyDigest string    `json:"policyDigest"`
 	PlannedAt    time.Time `json:"plannedAt"`
+	// Estimated: counts may be the database's estimates, for no exact ones could have stopped the run. Never of a plan
+	// that waits for approval.
+	Estimated bool `json:"estimated,omitempty"`
 	// Categories in the order of the policy's rules.
 	Categories []PlannedCategory `json:"categories"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,11 +12,12 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 )
 
-// kindProviderIDs is a kind that no rule names: the ids seen follow the messages.
-const kindProviderIDs = "ProviderIDs"
-
 // kindFiles are files without an attachment.
 const kindFiles = "Files"
+
+// monthsAtOnce bounds the months of one transaction: others wait while it drops their tables, and for each it is
+// flushed to disk.
+const monthsAtOnce = 2
 
 // attempts bounds how often work that others block is tried again.
 const attempts = 5
@@ -38,48 +40,70 @@ func (r *run) purgeArchives(ctx context.Context) error {
 	return err
 }
 
-// dropMonths drops the partitions of whole expired months. Those that others
-// keep locked are left to deleteRows.
+// dropMonths drops what is expired as a whole of some months, a few of them in each
+// transaction. What others keep locked is left to deleteRows.
 func (r *run) dropMonths(ctx context.Context) error {
 	if r.outcome != contract.OutcomeEnforced {
 		return nil
 	}
-	for _, kind := range r.kinds {
-		switch kind {
-		case contract.CategoryMessages, contract.CategoryMessageMetadata, contract.CategoryAccessLogs, kindProviderIDs:
-		default:
-			continue
+	rows, _ := r.conn.Query(ctx, "SELECT sb.retention_months($1)", r.policy.Policy)
+	months, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	if err != nil {
+		return err
+	}
+	for group := range slices.Chunk(months, monthsAtOnce) {
+		err := r.drop(ctx, group)
+		if retryable(err) {
+			err = r.dropPatiently(ctx, group)
 		}
-		if err := r.dropMonthsOf(ctx, kind); err != nil {
-			return fmt.Errorf("%s: %w", kind, r.explain(err))
+		if err != nil {
+			return r.explain(err)
 		}
 	}
 	return nil
 }
 
-func (r *run) dropMonthsOf(ctx context.Context, kind string) error {
-	for attempt := 0; ; {
-		var dropped *int64
-		err := r.conn.QueryRow(ctx, "SELECT sb.retention_drop($1, $2)", r.policy.Policy, kind).Scan(&dropped)
-		switch {
-		case err == nil && dropped == nil:
-			return nil
-		case err == nil:
-			attempt = 0
-			r.Log.Info("an expired month was dropped", "category", kind, "rows", *dropped)
-			continue
-		case !retryable(err):
-			return err
-		case attempt == attempts-1:
-			r.Log.Warn("an expired month is locked by others; its rows are deleted in batches", "category", kind)
-			return nil
+// dropPatiently drops months one by one, waiting for those who have them locked.
+func (r *run) dropPatiently(ctx context.Context, months []time.Time) error {
+	for _, month := range months {
+		for attempt := 0; ; attempt++ {
+			err := r.drop(ctx, []time.Time{month})
+			if err == nil {
+				break
+			}
+			if !retryable(err) {
+				return err
+			}
+			if attempt == attempts-1 {
+				r.Log.Warn("an expired month is locked by others; its rows are deleted in batches", "month", monthOf(month))
+				break
+			}
+			if err := pause(ctx, attempt); err != nil {
+				return err
+			}
 		}
-		if err := pause(ctx, attempt); err != nil {
-			return err
-		}
-		attempt++
 	}
+	return nil
 }
+
+// drop drops what is expired of some months, in one transaction.
+func (r *run) drop(ctx context.Context, months []time.Time) error {
+	rows, _ := r.conn.Query(ctx, "SELECT kind, sum(dropped)::bigint FROM sb.retention_drop($1, $2) GROUP BY kind ORDER BY kind", r.policy.Policy, months)
+	type count struct {
+		Kind    string
+		Dropped int64
+	}
+	counts, err := pgx.CollectRows(rows, pgx.RowToStructByPos[count])
+	if err != nil {
+		return err
+	}
+	for _, c := range counts {
+		r.Log.Info("expired months were dropped", "category", c.Kind, "from", monthOf(months[0]), "to", monthOf(months[len(months)-1]), "rows", c.Dropped)
+	}
+	return nil
+}
+
+func monthOf(t time.Time) string { return t.UTC().Format("2006-01") }
 
 // deleteRows deletes the rest in bounded transactions, the last of which seals.
 func (r *run) deleteRows(ctx context.Context) error {
@@ -87,14 +111,14 @@ func (r *run) deleteRows(ctx context.Context) error {
 		if err := r.removeObjects(ctx); err != nil {
 			return err
 		}
-		more, blocked := false, false
+		more := false
 		r.sealed = false // set by a transaction that then failed to commit
 		err := pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) (err error) {
-			more, blocked, err = r.deleteSome(ctx, tx)
+			more, err = r.deleteSome(ctx, tx)
 			if err != nil || more {
 				return err
 			}
-			return r.finish(ctx, tx, blocked, attempt == attempts-1)
+			return r.finish(ctx, tx, r.blocked, attempt == attempts-1)
 		})
 		switch {
 		case err == nil && r.sealed:
@@ -110,28 +134,29 @@ func (r *run) deleteRows(ctx context.Context) error {
 			return err
 		}
 		attempt++
+		r.done, r.blocked = 0, false
 	}
 }
 
-// deleteSome deletes at most Batch rows. more: there may be others. blocked: some
-// kind could not be worked on because of others' locks.
-func (r *run) deleteSome(ctx context.Context, tx pgx.Tx) (more, blocked bool, err error) {
+// deleteSome deletes at most Batch rows, of the kinds that are not done. more: there may be others.
+func (r *run) deleteSome(ctx context.Context, tx pgx.Tx) (more bool, err error) {
 	if r.outcome != contract.OutcomeEnforced {
-		return false, false, nil
+		return false, nil
 	}
 	left, files := r.Batch, false
-	for _, kind := range r.kinds {
+	for ; r.done < len(r.kinds); r.done++ {
+		kind := r.kinds[r.done]
 		for {
 			var deleted int
 			err := pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {
 				return savepoint.QueryRow(ctx, "SELECT sb.retention_batch($1, $2, $3)", r.policy.Policy, kind, left).Scan(&deleted)
 			})
 			if retryable(err) {
-				blocked = true
+				r.blocked = true
 				break
 			}
 			if err != nil {
-				return false, false, fmt.Errorf("%s: %w", kind, err)
+				return false, fmt.Errorf("%s: %w", kind, err)
 			}
 			if deleted == 0 {
 				break
@@ -139,13 +164,13 @@ func (r *run) deleteSome(ctx context.Context, tx pgx.Tx) (more, blocked bool, er
 			files = files || kind == contract.CategoryAttachments || kind == kindFiles
 			if left -= deleted; left <= 0 {
 				r.loose = r.loose || files
-				return true, blocked, nil
+				return true, nil
 			}
 		}
 	}
 	// Objects go after their rows, and before the seal, which counts what is left of them.
 	r.loose = r.loose || files
-	return files && r.Objects != nil, blocked, nil
+	return files && r.Objects != nil, nil
 }
 
 // explain adds to an error what the user needs to know of it.

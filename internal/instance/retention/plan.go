@@ -37,7 +37,7 @@ func (r *run) plan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		plan, err := r.survey(ctx, tx, changed || r.policy.Mode == contract.ModeDryRun)
+		plan, err := r.survey(ctx, tx, r.policy.Mode == contract.ModeDryRun)
 		if err != nil {
 			return err
 		}
@@ -52,6 +52,9 @@ func (r *run) plan(ctx context.Context) error {
 		case over != "":
 			r.Log.Warn("the guard stops the run", "policy", r.policy.Policy, "category", over, "max_percent", r.policy.MaxPercent)
 			r.outcome = contract.OutcomeBlocked
+			if plan, err = r.survey(ctx, tx, true); err != nil {
+				return err
+			}
 		default:
 			r.outcome = contract.OutcomeEnforced
 			if approved != nil || !changed {
@@ -73,10 +76,11 @@ func (r *run) changed(ctx context.Context, tx pgx.Tx) (bool, error) {
 	return changed, err
 }
 
-// survey counts what the run would find. Totals are estimates where even half of one
-// would let the run pass: a daily run need not count years of rows.
+// survey counts what the run would find. Unless exact, estimates stand where none could
+// let the run pass that a count would stop: for totals, of which even half would do, so that a daily run
+// need not count years of rows; and for whole months where the guard lets everything pass.
 func (r *run) survey(ctx context.Context, tx pgx.Tx, exact bool) (*contract.Plan, error) {
-	plan := &contract.Plan{PolicyDigest: r.policy.Digest}
+	plan := &contract.Plan{PolicyDigest: r.policy.Digest, Estimated: !exact}
 	rows, _ := tx.Query(ctx, `SELECT kind, cutoff, now() FROM sb.retention_progress WHERE policy = $1 AND ruled ORDER BY kind COLLATE "C"`, r.policy.Policy)
 	var err error
 	plan.Categories, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c contract.PlannedCategory, err error) {
@@ -88,17 +92,17 @@ func (r *run) survey(ctx context.Context, tx pgx.Tx, exact bool) (*contract.Plan
 	}
 	for i := range plan.Categories {
 		c := &plan.Categories[i]
-		count := func(exact bool) error {
-			err := tx.QueryRow(ctx, "SELECT expired, held, total FROM sb.retention_survey($1, $2, $3)", r.policy.Policy, c.Category, exact).
+		count := func(expired, total bool) error {
+			err := tx.QueryRow(ctx, "SELECT expired, held, total FROM sb.retention_survey($1, $2, $3, $4)", r.policy.Policy, c.Category, expired, total).
 				Scan(&c.Expired, &c.HeldBack, &c.Total)
 			c.Expired -= c.HeldBack
 			return err
 		}
-		if err := count(exact); err != nil {
+		if err := count(exact || r.policy.MaxPercent < 100, exact); err != nil {
 			return nil, fmt.Errorf("counting %s: %w", c.Category, err)
 		}
 		if !exact && exceeds(c.Expired, c.Total/2, r.policy.MaxPercent) {
-			if err := count(true); err != nil {
+			if err := count(true, true); err != nil {
 				return nil, fmt.Errorf("counting %s: %w", c.Category, err)
 			}
 		}
@@ -148,8 +152,9 @@ func (r *run) overLimit(plan, approved *contract.Plan) string {
 	return ""
 }
 
+// exceeds: no part exceeds all of the total, whatever an estimate says.
 func exceeds(part, total int64, percent int32) bool {
-	return part > 0 && part*100 > total*int64(percent)
+	return percent < 100 && part > 0 && part*100 > total*int64(percent)
 }
 
 // writeDown stores the plan, so that it can be approved.

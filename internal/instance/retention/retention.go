@@ -15,7 +15,7 @@
 //  3. What has expired is counted. Before the first run of changed rules, a dry run,
 //     and a run that the guard stops, the counts are written down as a plan.
 //     A dry run and a run that is stopped go on with 6, and delete nothing.
-//  4. Months that are expired as a whole go by DROP, one transaction each.
+//  4. Months that are expired as a whole go by DROP, a few in each transaction.
 //  5. The rest goes in transactions of a bounded number of rows. Objects of files
 //     that went with them are removed from the store after each, and struck off
 //     when it has confirmed that; a store that does not is left to the next run.
@@ -140,6 +140,9 @@ type run struct {
 	policy contract.Retention
 	tenant string
 	kinds  []string // what to delete, in order
+	done   int      // how many of kinds are: nothing more of them can be deleted by this attempt
+	// blocked: some kind could not be worked on by this attempt, because of others' locks.
+	blocked bool
 	// outcome is decided by the plan; nothing is deleted unless it is OutcomeEnforced.
 	outcome string
 	planned *contract.Plan

@@ -47,7 +47,7 @@ func TestTheRoleReadsNoWordAndDeletesNothingByItself(t *testing.T) {
 		"receipt SELECT", "receipt_lock EXECUTE",
 		"removals_add EXECUTE", "removals_done EXECUTE", "removals_next EXECUTE", "removals_pending EXECUTE",
 		"retention_batch EXECUTE", "retention_drop EXECUTE", "retention_files EXECUTE", "retention_kept SELECT", "retention_left EXECUTE",
-		"retention_limit SELECT",
+		"retention_limit SELECT", "retention_months EXECUTE",
 		"retention_open EXECUTE", "retention_plan SELECT", "retention_planned EXECUTE",
 		"retention_progress SELECT", "retention_run SELECT",
 		"retention_seal EXECUTE", "retention_survey EXECUTE", "retention_total EXECUTE",

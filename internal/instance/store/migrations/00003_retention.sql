@@ -214,39 +214,59 @@ CREATE FUNCTION sb.retention_anonymize(p_from text) RETURNS text
     'SELECT (m.at AT TIME ZONE ''UTC'')::date, m.channel, m.direction, count(*) FROM ' || p_from || ' m GROUP BY 1, 2, 3 '
     'ON CONFLICT (day, channel, direction) DO UPDATE SET messages = c.messages + excluded.messages';
 
--- retention_drop drops the oldest partition of a category whose every row is expired and none held: its upper bound is not
--- past the cutoff. The rows are counted under a lock that lets readers in and writers not. NULL: there is none to drop.
--- The lock on the parent that DROP needs is awaited for a moment only, since others queue up behind it.
+-- retention_months lists the months, by their first instant, of which something is expired as a whole: its upper bound is not
+-- past the cutoff.
 -- +goose StatementBegin
-CREATE FUNCTION sb.retention_drop(p_policy text, p_kind text) RETURNS bigint
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
+CREATE FUNCTION sb.retention_months(p_policy text) RETURNS SETOF timestamptz
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT DISTINCT q.lower FROM sb.retention_progress p CROSS JOIN sb.retention_table(p.kind) t CROSS JOIN LATERAL sb.retention_partitions(t.name) q
+  WHERE p.policy = p_policy AND t.partitioned AND q.upper <= p.cutoff
+  ORDER BY 1
+$$;
+-- +goose StatementEnd
+
+-- retention_drop drops what is expired as a whole of some months, and counts it by kind; but a month's rows of a kind of which
+-- any is held, which go in batches. Rows are counted under a lock that lets readers in and writers not. DROP needs a lock on the
+-- parent too, which others queue up behind: it is awaited for a moment only, and taken when all is counted. The locks are taken
+-- in the order in which a message that comes in takes them.
+-- +goose StatementBegin
+CREATE FUNCTION sb.retention_drop(p_policy text, p_months timestamptz[]) RETURNS TABLE (kind text, dropped bigint)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_progress sb.retention_progress;
-  v_holds    text;
-  v_part     regclass;
-  v_held     boolean;
-  v_count    bigint;
+  v_part   record;
+  v_holds  text;
+  v_held   boolean;
+  v_count  bigint;
+  v_doomed text[] := '{}';
 BEGIN
   PERFORM sb.retention_in_force(p_policy);
-  SELECT * INTO STRICT v_progress FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind;
-  v_holds := sb.retention_holds(p_kind);
+  PERFORM set_config('lock_timeout', '200ms', true);
   FOR v_part IN
-    SELECT q.part FROM sb.retention_partitions((sb.retention_table(p_kind)).name) q WHERE q.upper <= v_progress.cutoff ORDER BY q.lower
+    SELECT p.kind, p.anonymize, q.part::text AS name FROM sb.retention_progress p
+    CROSS JOIN sb.retention_table(p.kind) t CROSS JOIN LATERAL sb.retention_partitions(t.name) q
+    WHERE p.policy = p_policy AND t.partitioned AND q.upper <= p.cutoff AND q.lower = ANY (p_months)
+    ORDER BY array_position(ARRAY['ProviderIDs', 'MessageMetadata', 'Messages'], p.kind), q.lower
   LOOP
-    EXECUTE format('LOCK TABLE %s IN SHARE MODE', v_part);
+    EXECUTE format('LOCK TABLE %s IN SHARE MODE', v_part.name);
+    v_holds := sb.retention_holds(v_part.kind);
     IF v_holds IS NOT NULL THEN
-      EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE EXISTS (SELECT FROM %s))', v_part, v_holds) INTO v_held;
-      CONTINUE WHEN v_held; -- its rows go in batches
+      EXECUTE format('SELECT EXISTS (SELECT FROM %s t WHERE EXISTS (SELECT FROM %s))', v_part.name, v_holds) INTO v_held;
+      CONTINUE WHEN v_held;
     END IF;
-    EXECUTE format('SELECT count(*) FROM %s', v_part) INTO v_count;
-    IF v_progress.anonymize THEN
-      EXECUTE sb.retention_anonymize(v_part::text);
+    EXECUTE format('SELECT count(*) FROM %s', v_part.name) INTO v_count;
+    IF v_part.anonymize THEN
+      EXECUTE sb.retention_anonymize(v_part.name);
     END IF;
-    EXECUTE format('DROP TABLE %s', v_part);
-    RETURN sb.retention_count(p_policy, p_kind, v_count);
+    v_doomed := v_doomed || v_part.name;
+    kind := v_part.kind;
+    dropped := sb.retention_count(p_policy, kind, v_count);
+    RETURN NEXT;
   END LOOP;
-  RETURN NULL;
+  IF v_doomed <> '{}' THEN
+    EXECUTE 'DROP TABLE ' || array_to_string(v_doomed, ', ');
+  END IF;
 END
 $$;
 -- +goose StatementEnd
@@ -330,22 +350,39 @@ END
 $$;
 -- +goose StatementEnd
 
--- retention_survey counts what a run would find: expired rows, how many of them are held, and all rows. The last is the
--- planner's estimate unless p_exact, or when it has none.
+-- retention_survey counts what a run would find: expired rows, how many of them are held, and all rows. The planner's estimates
+-- stand for what need not be counted: of expired rows, for those of whole months when nothing is held.
 -- +goose StatementBegin
-CREATE FUNCTION sb.retention_survey(p_policy text, p_kind text, p_exact boolean, OUT expired bigint, OUT held bigint, OUT total bigint)
+CREATE FUNCTION sb.retention_survey(p_policy text, p_kind text, p_count_expired boolean, p_count_total boolean,
+  OUT expired bigint, OUT held bigint, OUT total bigint)
   LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   v_table  record;
+  v_part   record;
   v_holds  text := sb.retention_holds(p_kind);
   v_cutoff timestamptz;
+  v_count  bigint;
 BEGIN
   SELECT cutoff INTO STRICT v_cutoff FROM sb.retention_progress WHERE policy = p_policy AND kind = p_kind AND ruled;
   SELECT * INTO v_table FROM sb.retention_table(p_kind);
-  EXECUTE format('SELECT count(*), count(*) FILTER (WHERE %s) FROM sb.%I t WHERE %I <= $1',
-    COALESCE('EXISTS (SELECT FROM ' || v_holds || ')', 'false'), v_table.name, v_table.mark) INTO expired, held USING v_cutoff;
-  IF NOT p_exact THEN
+  IF p_count_expired OR v_holds IS NOT NULL OR NOT v_table.partitioned THEN
+    EXECUTE format('SELECT count(*), count(*) FILTER (WHERE %s) FROM sb.%I t WHERE %I <= $1',
+      COALESCE('EXISTS (SELECT FROM ' || v_holds || ')', 'false'), v_table.name, v_table.mark) INTO expired, held USING v_cutoff;
+  ELSE
+    expired := 0;
+    held := 0;
+    FOR v_part IN
+      SELECT q.part, CASE WHEN q.upper <= v_cutoff AND c.reltuples >= 0 THEN c.reltuples::bigint END AS estimate
+      FROM sb.retention_partitions(v_table.name) q JOIN pg_class c ON c.oid = q.part WHERE q.lower <= v_cutoff
+    LOOP
+      IF v_part.estimate IS NULL THEN
+        EXECUTE format('SELECT count(*) FROM %s WHERE %I <= $1', v_part.part, v_table.mark) INTO v_count USING v_cutoff;
+      END IF;
+      expired := expired + COALESCE(v_part.estimate, v_count);
+    END LOOP;
+  END IF;
+  IF NOT p_count_total THEN
     SELECT CASE WHEN min(c.reltuples) >= 0 THEN sum(c.reltuples)::bigint END INTO total
       FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
       WHERE CASE WHEN v_table.partitioned THEN i.inhparent ELSE c.oid END = ('sb.' || quote_ident(v_table.name))::regclass;
@@ -520,8 +557,8 @@ CREATE VIEW sb.message_statistics AS
 
 -- Functions are anyone's to call unless that is taken away.
 REVOKE ALL ON FUNCTION sb.retention_partitions(text), sb.retention_in_force(text), sb.retention_open(text, text),
-  sb.retention_count(text, text, bigint), sb.retention_drop(text, text), sb.retention_batch(text, text, integer),
-  sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_oldest(text),
+  sb.retention_count(text, text, bigint), sb.retention_months(text), sb.retention_drop(text, timestamptz[]), sb.retention_batch(text, text, integer),
+  sb.retention_survey(text, text, boolean, boolean), sb.retention_planned(text, text), sb.retention_oldest(text),
   sb.retention_vacuumed(text, timestamptz), sb.retention_left(text, text), sb.retention_seal(text, bigint, text, text, text), sb.retention_holds(text), sb.holds_of_access(uuid, timestamptz),
   sb.remove_files(uuid[], text), sb.retention_anonymize(text), sb.retention_table(text), sb.ensure_partition(timestamptz), sb.holds_of(uuid, text, timestamptz),
   sb.holds_of_contact(uuid, timestamptz), sb.hold_bearer() FROM PUBLIC;
@@ -544,8 +581,8 @@ GRANT EXECUTE ON FUNCTION sb.retention_total(text) TO sb_retain;
 
 GRANT USAGE ON SCHEMA sb TO sb_retain;
 GRANT SELECT ON sb.retention_limit, sb.retention_run, sb.retention_progress, sb.retention_kept, sb.retention_plan, sb.receipt TO sb_retain;
-GRANT EXECUTE ON FUNCTION sb.retention_open(text, text), sb.retention_drop(text, text), sb.retention_batch(text, text, integer),
-  sb.retention_survey(text, text, boolean), sb.retention_planned(text, text), sb.retention_left(text, text),
+GRANT EXECUTE ON FUNCTION sb.retention_open(text, text), sb.retention_months(text), sb.retention_drop(text, timestamptz[]), sb.retention_batch(text, text, integer),
+  sb.retention_survey(text, text, boolean, boolean), sb.retention_planned(text, text), sb.retention_left(text, text),
   sb.retention_seal(text, bigint, text, text, text) TO sb_retain;
 GRANT EXECUTE ON FUNCTION sb.ensure_partition(timestamptz) TO sb_retain, sb_serve;
 GRANT EXECUTE ON FUNCTION sb.receipt_lock() TO sb_retain;
@@ -554,7 +591,7 @@ GRANT SELECT ON sb.receipt, sb.message_statistics TO sb_serve;
 -- +goose Down
 DROP VIEW sb.message_statistics;
 DROP FUNCTION sb.retention_total, sb.remove_files, sb.retention_seal, sb.retention_left, sb.retention_vacuumed, sb.retention_oldest, sb.retention_planned, sb.retention_survey, sb.retention_batch,
-  sb.retention_drop, sb.retention_anonymize, sb.retention_count, sb.retention_open, sb.retention_in_force, sb.retention_holds,
+  sb.retention_drop, sb.retention_months, sb.retention_anonymize, sb.retention_count, sb.retention_open, sb.retention_in_force, sb.retention_holds,
   sb.holds_of_access, sb.retention_table, sb.retention_partitions;
 DROP TABLE sb.retention_plan, sb.retention_kept, sb.retention_progress, sb.retention_run;
 DROP INDEX sb.reply_key_created, sb.conversation_guestless, sb.receipt_policy;
