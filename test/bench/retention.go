@@ -64,17 +64,15 @@ func (d deletion) byHand() float64 {
 	return median(sums)
 }
 
-// measureRetention takes the figures of deletion: the daily run, then the shrink, each so many rounds.
+// measureRetention takes the figures of deletion: the daily run, then the shrink, each so many rounds; and at last a
+// shrink while messages come in.
 func (t *subject) measureRetention(ctx context.Context, rounds int, result *retention) error {
 	if err := t.keep(ctx, historyDays); err != nil {
 		return err
 	}
 	for round := range rounds {
 		fmt.Printf("retention %d of %d: %d messages of %d days …\n", round+1, rounds, historyMessages, historyDays)
-		if err := t.sql(ctx, "TRUNCATE sb.message, sb.message_body, sb.seen, sb.contact CASCADE", 0); err != nil {
-			return err
-		}
-		if err := fixture.FillHistory(ctx, t.cluster, namespace, historyMessages, historyDays); err != nil {
+		if err := t.fillHistory(ctx); err != nil {
 			return err
 		}
 		// The first run of rules that were changed writes a plan: the round before has changed them.
@@ -88,12 +86,27 @@ func (t *subject) measureRetention(ctx context.Context, rounds int, result *rete
 			return fmt.Errorf("the shrink: %w", err)
 		}
 	}
+	fmt.Println("a shrink while messages come in …")
+	if err := t.fillHistory(ctx); err != nil {
+		return err
+	}
+	if err := t.measureDelay(ctx, result); err != nil {
+		return fmt.Errorf("the shrink while messages come in: %w", err)
+	}
 	messages, err := t.cluster.Count(ctx, namespace, "SELECT count(*) FROM sb.message")
 	result.Messages = historyMessages
 	if err == nil && messages > historyMessages {
 		err = fmt.Errorf("%d messages are left of %d", messages, historyMessages)
 	}
 	return err
+}
+
+// fillHistory leaves nothing but a history of 24 months.
+func (t *subject) fillHistory(ctx context.Context) error {
+	if err := t.sql(ctx, "TRUNCATE sb.message, sb.message_body, sb.seen, sb.contact CASCADE", 0); err != nil {
+		return err
+	}
+	return fixture.FillHistory(ctx, t.cluster, namespace, historyMessages, historyDays)
 }
 
 func (t *subject) measureDaily(ctx context.Context, round int, result *retention) error {
@@ -120,18 +133,10 @@ func (t *subject) measureShrink(ctx context.Context, round int, result *retentio
 		return err
 	}
 	before := size()
-	watch, err := t.watchInbound(ctx)
-	if err != nil {
-		return err
+	run, runErr := t.retain(ctx, fmt.Sprintf("shrink-%d", round))
+	if runErr != nil {
+		return runErr
 	}
-	run, err := t.retain(ctx, fmt.Sprintf("shrink-%d", round))
-	if stopped := watch.stop(); err == nil {
-		err = stopped
-	}
-	if err != nil {
-		return err
-	}
-	watch.sort(run, &result.Inbound)
 	after := size()
 	if err != nil {
 		return err
@@ -142,6 +147,32 @@ func (t *subject) measureShrink(ctx context.Context, round int, result *retentio
 		return err
 	}
 	return t.keep(ctx, historyDays)
+}
+
+// measureDelay shrinks the history while messages come in.
+func (t *subject) measureDelay(ctx context.Context, result *retention) error {
+	if err := t.sql(ctx, "VACUUM ANALYZE; CHECKPOINT", 0); err != nil {
+		return err
+	}
+	if err := t.keep(ctx, keptDays); err != nil {
+		return err
+	}
+	watch, err := t.watchInbound(ctx)
+	if err != nil {
+		return err
+	}
+	run, err := t.retain(ctx, "delay")
+	if stopped := watch.stop(); err == nil {
+		err = stopped
+	}
+	if err != nil {
+		return err
+	}
+	watch.sort(run, &result.Inbound)
+	result.Memory = max(result.Memory, run.memory)
+	fmt.Printf("  %d messages: %.0f ms by retain; p99 of messages that came in %.1f ms, and %.1f ms before\n",
+		run.deleted, run.elapsed.Seconds()*1000, result.Inbound.ShrinkP99, result.Inbound.IdleP99)
+	return nil
 }
 
 // beside deletes the same rows by hand, and adds both times to d.
