@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
@@ -51,21 +49,16 @@ func (p *Provider) Send(ctx context.Context, out provider.Outgoing) (provider.Se
 	if err != nil {
 		return provider.Sent{}, &provider.NotSentError{Cause: err}
 	}
-	var reached atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
-	request, err := http.NewRequestWithContext(traced, http.MethodPost, p.messages(), bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.messages(), bytes.NewReader(body))
 	if err != nil {
 		return provider.Sent{}, &provider.NotSentError{Cause: fmt.Errorf("making the request: %w", err)}
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
-	status, header, got, err := provider.Do(p.http, request)
-	switch {
-	case err != nil && !reached.Load():
-		return provider.Sent{}, &provider.NotSentError{Cause: err}
-	case err != nil:
-		return provider.Sent{}, &provider.UnknownError{Cause: err}
+	status, header, got, err := provider.Attempt(p.http, request)
+	if err != nil {
+		return provider.Sent{}, err
 	}
 	var a answer
 	if err := json.Unmarshal(got, &a); err != nil {

@@ -87,8 +87,8 @@ func TestEveryTypeOfMessageIsKept(t *testing.T) {
 		`{"type":"<script>"}`:               "[message]",
 		`{}`:                                "[message]",
 		`{"type":7,"text":"not an object"}`: "[message]",
-		`{"type":"text","text":{"body":"a\u0000b"}}`:                               "a\uFFFDb",
-		`{"type":"text","text":{"body":"` + strings.Repeat("ü", maxBody+5) + `"}}`: strings.Repeat("ü", maxBody),
+		`{"type":"text","text":{"body":"a\u0000b"}}`:                                        "a\uFFFDb",
+		`{"type":"text","text":{"body":"` + strings.Repeat("ü", provider.MaxText+5) + `"}}`: strings.Repeat("ü", provider.MaxText),
 	} {
 		var m standin.Object
 		if err := json.Unmarshal([]byte(document), &m); err != nil {
@@ -248,7 +248,7 @@ func FuzzPayload(f *testing.F) {
 			return
 		}
 		for _, m := range d.Messages {
-			if m.ID == "" || len(m.ID) > maxID || len(m.From) == 0 || strings.ContainsRune(m.Body, 0) || len([]rune(m.Body)) > maxBody {
+			if m.ID == "" || len(m.ID) > maxID || len(m.From) == 0 || strings.ContainsRune(m.Body, 0) || len([]rune(m.Body)) > provider.MaxText {
 				t.Errorf("let through: %+v", m)
 			}
 			for _, a := range m.From {
