@@ -22,5 +22,8 @@ type Check struct {
 	Code    string `json:"code,omitempty"` // the provider's number for the problem, at most MaxCheckCode digits
 }
 
+// PathCheck is where `instance connect` tells the operator, and nobody else, a Check: GET.
+const PathCheck = "/operator/v1/check"
+
 // MaxCheckCode bounds Check.Code, in bytes.
 const MaxCheckCode = 10

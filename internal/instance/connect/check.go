@@ -2,11 +2,14 @@ package connect
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
@@ -34,6 +37,18 @@ func (c *Connector) Check() contract.Check {
 	c.check.mu.Lock()
 	defer c.check.mu.Unlock()
 	return c.check.state
+}
+
+// CheckHandler answers contract.PathCheck, to the operator alone.
+func (c *Connector) CheckHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !httpserve.IsOperator(r) {
+			http.NotFound(w, r) // to everyone else there is nothing here
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(c.Check()) // a client that went away can't be told
+	})
 }
 
 // keepChecking asks the provider whether the credentials work, until ctx ends.
