@@ -177,6 +177,24 @@ func TestWhatsAppsCodesAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+func TestTelegramsCodesAreThoseOfTheCode(t *testing.T) {
+	told := []string{}
+	for _, r := range rows(t, "channels-telegram.md", "Error codes that staff see") {
+		if strings.Contains(r[0], "-") {
+			told = append(told, r[0])
+		}
+	}
+	var want []string
+	for _, m := range regexp.MustCompile(`(?m)^\tcode\w+ += "([a-z-]+)"`).FindAllStringSubmatch(source(t, "../internal/instance/telegram/outcome.go"), -1) {
+		want = append(want, m[1])
+	}
+	slices.Sort(want)
+	slices.Sort(told)
+	if len(want) == 0 || !slices.Equal(told, want) {
+		t.Errorf("channels-telegram.md has the codes\n%v, the code\n%v", told, want)
+	}
+}
+
 func TestMetricsAreThoseOfTheCode(t *testing.T) {
 	var told, want []string
 	for _, r := range rows(t, "operations.md", "Metrics and probes") {

@@ -42,7 +42,7 @@ type ChannelList struct {
 
 // ChannelType is a provider and its protocol.
 //
-// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp
+// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp;Telegram
 type ChannelType string
 
 const (
@@ -50,12 +50,15 @@ const (
 	TypeTwilioSMS ChannelType = "TwilioSMS"
 	// TypeWhatsApp is WhatsApp by Meta's Cloud API.
 	TypeWhatsApp ChannelType = "WhatsApp"
+	// TypeTelegram is a bot of Telegram's.
+	TypeTelegram ChannelType = "Telegram"
 )
 
 // ChannelSpec is what a client wants of a channel.
 //
 // +kubebuilder:validation:XValidation:rule="(self.type == 'TwilioSMS') == has(self.twilioSMS)",message="set the field that type names: type TwilioSMS goes with twilioSMS"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'WhatsApp') == has(self.whatsApp)",message="set the field that type names: type WhatsApp goes with whatsApp"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Telegram') == has(self.telegram)",message="set the field that type names: type Telegram goes with telegram"
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type can't change: make a new Channel"
 type ChannelSpec struct {
 	// type of the channel; the field of the same name holds its settings. It can't change. Example: TwilioSMS.
@@ -69,6 +72,10 @@ type ChannelSpec struct {
 	// whatsApp holds the settings of type WhatsApp.
 	// +optional
 	WhatsApp *WhatsApp `json:"whatsApp,omitempty"`
+
+	// telegram holds the settings of type Telegram.
+	// +optional
+	Telegram *Telegram `json:"telegram,omitempty"`
 
 	// subProcessor is the name, in the Region's register, of the company that carries the messages. Example: twilio.
 	// +required

@@ -43,6 +43,8 @@ const (
 	ConditionAccepted = "Accepted"
 	// ConditionConnectorAvailable (Channel): the connector takes webhooks.
 	ConditionConnectorAvailable = "ConnectorAvailable"
+	// ConditionCredentialsAccepted (Channel): the provider takes the credentials.
+	ConditionCredentialsAccepted = "CredentialsAccepted"
 
 	// ConditionScheduled (RetentionPolicy): the CronJob stands as asked for.
 	ConditionScheduled = "Scheduled"
@@ -100,6 +102,20 @@ const (
 	ReasonSecretMissing = "SecretMissing"
 	// ReasonKeyMissing: a Secret lacks a key that is needed.
 	ReasonKeyMissing = "KeyMissing"
+	// ReasonCredentialsRefused: the provider does not take the credentials.
+	ReasonCredentialsRefused = "CredentialsRefused"
+	// ReasonCredentialsExpired: the credentials' time is over.
+	ReasonCredentialsExpired = "CredentialsExpired"
+	// ReasonCredentialsNotAllowed: the provider takes the credentials, and does not allow what the channel needs.
+	ReasonCredentialsNotAllowed = "CredentialsNotAllowed"
+	// ReasonCredentialsElsewhere: the credentials are of another account, number, page or bot than the channel names.
+	ReasonCredentialsElsewhere = "CredentialsElsewhere"
+	// ReasonAccountSuspended: the provider has suspended or closed the account.
+	ReasonAccountSuspended = "AccountSuspended"
+	// ReasonWebhookRefused: the provider does not take the channel's address.
+	ReasonWebhookRefused = "WebhookRefused"
+	// ReasonProviderUnreachable: the provider does not say whether the credentials work.
+	ReasonProviderUnreachable = "ProviderUnreachable"
 	// ReasonSubProcessorNotRegistered: the Region's register lacks the channel's sub-processor.
 	ReasonSubProcessorNotRegistered = "SubProcessorNotRegistered"
 

@@ -50,6 +50,13 @@ func aChannel(change func(*v1alpha1.Channel)) *v1alpha1.Channel {
 	return c
 }
 
+func byTelegram(username string) *v1alpha1.Channel {
+	return aChannel(func(o *v1alpha1.Channel) {
+		o.Spec.Type, o.Spec.TwilioSMS = v1alpha1.TypeTelegram, nil
+		o.Spec.Telegram = &v1alpha1.Telegram{Username: username, CredentialsSecretRef: v1alpha1.SecretReference{Name: "telegram"}}
+	})
+}
+
 func byWhatsApp(change func(*v1alpha1.ChannelSpec)) *v1alpha1.Channel {
 	return aChannel(func(o *v1alpha1.Channel) {
 		o.Spec.Type, o.Spec.TwilioSMS = v1alpha1.TypeWhatsApp, nil
@@ -112,6 +119,8 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"a channel without its settings":                    {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS = nil }), "type TwilioSMS goes with twilioSMS"},
 		"a channel of WhatsApp":                             {byWhatsApp(func(*v1alpha1.ChannelSpec) {}), ""},
 		"a channel of WhatsApp without its settings":        {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp = nil }), "type WhatsApp goes with whatsApp"},
+		"a channel of Telegram":                             {byTelegram("hotel_berlin_bot"), ""},
+		"a bot by its @":                                    {byTelegram("@hotel_berlin_bot"), "without the @"},
 		"a channel of two types":                            {aChannel(func(o *v1alpha1.Channel) { o.Spec.WhatsApp = byWhatsApp(nil).Spec.WhatsApp }), "type WhatsApp goes with whatsApp"},
 		"a number for its ID":                               {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.PhoneNumberID = "+493023125100" }), "phone number ID"},
 		"a version of the Graph API without its v":          {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.APIVersion = "23.0" }), "v23.0"},

@@ -29,6 +29,7 @@ type testCluster struct {
 	writes        *written // of the operator, but for its events
 	restart       func(*testing.T)
 	config        *rest.Config // the administrator's
+	connectors    *switchboards
 }
 
 func startOperator(t *testing.T) testCluster {
@@ -53,26 +54,26 @@ func startOperator(t *testing.T) testCluster {
 		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
 		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
 	}
-	cluster := testCluster{Client: c, writes: &written{}, config: admin}
+	cluster := testCluster{Client: c, writes: &written{}, config: admin, connectors: playConnectors(t, c)}
 	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return recorder{next, cluster.writes} })
-	stop := operate(t, account)
+	stop := operate(t, account, cluster.connectors)
 	cluster.restart = func(t *testing.T) {
 		t.Helper()
 		stop()
-		stop = operate(t, account)
+		stop = operate(t, account, cluster.connectors)
 	}
 	t.Cleanup(func() { stop() })
 	return cluster
 }
 
 // operate runs the operator until it is stopped.
-func operate(t *testing.T, account *rest.Config) (stop func()) {
+func operate(t *testing.T, account *rest.Config, connectors *switchboards) (stop func()) {
 	t.Helper()
 	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false", "--journal-interval=1s"}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.stateURL = instances.url
+	o.stateURL, o.connectorURL, o.checksEvery = instances.url, connectors.url, time.Second
 	with, err := managerOptions(o)
 	if err != nil {
 		t.Fatal(err)

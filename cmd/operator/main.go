@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -27,6 +28,7 @@ import (
 	"github.com/switchboard-operator/switchboard/controllers/retentionpolicy"
 	"github.com/switchboard-operator/switchboard/controllers/tenant"
 	"github.com/switchboard-operator/switchboard/internal/apply"
+	"github.com/switchboard-operator/switchboard/internal/checks"
 	"github.com/switchboard-operator/switchboard/internal/credentials"
 	"github.com/switchboard-operator/switchboard/internal/journal"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
@@ -104,6 +106,13 @@ func setup(mgr ctrl.Manager, o options) error {
 	if err := mgr.Add(asked); err != nil {
 		return fmt.Errorf("adding the journal: %w", err)
 	}
+	told := &checks.Checks{
+		Client: c, Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now}, Every: cmp.Or(o.checksEvery, checks.Every),
+		URL: o.connectorURL, Changed: make(chan event.GenericEvent),
+	}
+	if err := mgr.Add(told); err != nil {
+		return fmt.Errorf("adding the checks of credentials: %w", err)
+	}
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
 		&region.Reconciler{Client: c, Recorder: recorder},
 		&tenant.Reconciler{
@@ -111,7 +120,7 @@ func setup(mgr ctrl.Manager, o options) error {
 			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
 		},
 		&channel.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told,
 		},
 		&retentionpolicy.Reconciler{
 			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,

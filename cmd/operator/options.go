@@ -24,6 +24,9 @@ type options struct {
 	journalEvery   time.Duration
 	// stateURL leads to a tenant's serve, outside of a cluster; nil for its Service.
 	stateURL func(*v1alpha1.Tenant) string
+	// connectorURL leads to a channel's connector likewise, and checksEvery is how often it is asked; checks.Every when zero.
+	connectorURL func(*v1alpha1.Channel) string
+	checksEvery  time.Duration
 }
 
 const overview = `Usage: operator [flags]

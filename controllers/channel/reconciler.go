@@ -20,6 +20,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/apply"
+	"github.com/switchboard-operator/switchboard/internal/checks"
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/judge"
 	"github.com/switchboard-operator/switchboard/internal/name"
@@ -41,6 +42,7 @@ type Reconciler struct {
 	Images            plan.Images
 	OperatorNamespace string
 	Gateway           bool
+	Checks            *checks.Checks
 }
 
 type scope struct {
@@ -72,6 +74,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "find the database login", Do: with(r.findLogin)},
 		{Name: "check the provider's credentials", Do: with(r.checkCredentials)},
 		{Name: "apply the connector", Do: with(r.applyConnector)},
+		{Name: "hear what the provider says", Do: with(r.hearProvider)},
 	}
 }
 
@@ -182,6 +185,25 @@ func (r *Reconciler) applyConnector(ctx context.Context, s *scope) error {
 		return err
 	}
 	return r.Applier.Prune(ctx, s.channel.Namespace, plan.ConnectorLabels(s.in.Tenant.Name, s.channel.Name), objects, plan.Routes(r.Gateway)...)
+}
+
+// hearProvider asks the connector, where there is one, whether the provider takes the credentials.
+func (r *Reconciler) hearProvider(ctx context.Context, s *scope) error {
+	connector, err := observe.Deployment(ctx, r.Client, s.channel.Namespace, name.Connector(s.channel.Name))
+	if err != nil || connector.Available == 0 {
+		return err
+	}
+	check, err := r.Checks.Known(ctx, s.channel)
+	if err != nil {
+		return &step.Wait{
+			Condition: v1alpha1.ConditionCredentialsAccepted, Reason: v1alpha1.ReasonWaiting, After: askAgain,
+			Message: "the connector does not tell what the provider says of the credentials",
+		}
+	}
+	secret, _ := plan.ChannelCredentials(s.channel)
+	err = judge.Credentials(judge.CredentialsFacts{Type: s.channel.Spec.Type, Secret: secret, Check: check, Lost: checks.Lost(check)})
+	s.facts.CredentialsAccepted = err == nil
+	return err
 }
 
 func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.Result, error) {

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/plan"
@@ -50,6 +51,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	} {
 		b.Owns(owned)
 	}
+	b.WatchesRawSource(source.Channel(r.Checks.Changed, &handler.EnqueueRequestForObject{}))
 	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("watching Channels: %w", err)
 	}

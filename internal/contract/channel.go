@@ -10,6 +10,7 @@ type SetupChannel struct {
 const (
 	ChannelTypeTwilioSMS = "TwilioSMS"
 	ChannelTypeWhatsApp  = "WhatsApp"
+	ChannelTypeTelegram  = "Telegram"
 )
 
 // WebhookPath is where a channel of a type takes messages, below /webhooks/NAME/.
@@ -17,6 +18,8 @@ func WebhookPath(channelType string) string {
 	switch channelType {
 	case ChannelTypeWhatsApp:
 		return "whatsapp"
+	case ChannelTypeTelegram:
+		return "telegram"
 	default:
 		return "twilio/inbound"
 	}
@@ -27,13 +30,17 @@ func CredentialKeys(channelType string) []string {
 	switch channelType {
 	case ChannelTypeWhatsApp:
 		return []string{FileAccessToken, FileAppSecret, FileVerifyToken}
+	case ChannelTypeTelegram:
+		return []string{FileBotToken, FileSecretToken}
 	default:
 		return []string{FileAuthToken}
 	}
 }
 
 // ChannelTypes lists the types of channels.
-func ChannelTypes() []string { return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp} }
+func ChannelTypes() []string {
+	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram}
+}
 
 // Channel is what `instance connect` needs to know of its channel.
 type Channel struct {
@@ -41,6 +48,7 @@ type Channel struct {
 	Type      string     `json:"type"`
 	TwilioSMS *TwilioSMS `json:"twilioSMS,omitempty"`
 	WhatsApp  *WhatsApp  `json:"whatsApp,omitempty"`
+	Telegram  *Telegram  `json:"telegram,omitempty"`
 	Keywords  []Keywords `json:"keywords,omitempty"`
 }
 
@@ -61,6 +69,13 @@ type WhatsApp struct {
 	APIBaseURL        string `json:"apiBaseURL"`         // https://graph.facebook.com
 	APIVersion        string `json:"apiVersion"`         // v23.0
 	CABundle          string `json:"caBundle,omitempty"` // PEM, instead of the public authorities
+}
+
+// Telegram is a bot's side of a channel; its credentials are in DirChannel.
+type Telegram struct {
+	Username   string `json:"username"`           // without the @
+	APIBaseURL string `json:"apiBaseURL"`         // https://api.telegram.org
+	CABundle   string `json:"caBundle,omitempty"` // PEM, instead of the public authorities
 }
 
 // Keywords adds words of a locale to the mandatory ones; it can't remove any.

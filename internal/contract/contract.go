@@ -97,6 +97,10 @@ const (
 	FileAccessToken = "accessToken"
 	FileAppSecret   = "appSecret"
 	FileVerifyToken = "verifyToken"
+	// FileBotToken and FileSecretToken are the keys of a Telegram channel's Secret: by which
+	// messages are sent, and by which Telegram proves itself.
+	FileBotToken    = "botToken"
+	FileSecretToken = "secretToken"
 )
 
 // Environment variables of instance pods. PGHOST, PGPORT, PGDATABASE and

@@ -15,6 +15,8 @@ type ChannelFacts struct {
 	EgressClosed     bool // something of the tenant is outside of its region
 	CredentialsReady bool
 	Connector        observe.Workload
+	// CredentialsAccepted: the provider takes them.
+	CredentialsAccepted bool
 }
 
 // Channel judges a channel.
@@ -44,5 +46,6 @@ func Channel(f ChannelFacts) []metav1.Condition {
 		step(v1alpha1.ConditionAccepted, f.Accepted, "the channel agrees with its Region's rules"),
 		step(v1alpha1.ConditionCredentialsReady, f.CredentialsReady, "the provider's credentials are there"),
 		connector,
+		step(v1alpha1.ConditionCredentialsAccepted, f.CredentialsAccepted, "the provider takes the credentials"),
 	}, f.Outcome, "the channel takes and sends messages")
 }

@@ -133,6 +133,9 @@ func TestChannel(t *testing.T) {
 	missing := &step.Stall{Condition: v1alpha1.ConditionCredentialsReady, Reason: v1alpha1.ReasonSecretMissing, Message: "kubectl create secret"}
 	up := observe.Workload{Exists: true, Wanted: 1, Available: 1}
 	hold(t, judge.Channel(judge.ChannelFacts{Accepted: true, CredentialsReady: true, Connector: up}),
+		expect{v1alpha1.ConditionCredentialsAccepted, v1alpha1.ReasonWaiting, metav1.ConditionUnknown, ""},
+		expect{v1alpha1.ConditionReady, v1alpha1.ReasonWaiting, no, ""})
+	hold(t, judge.Channel(judge.ChannelFacts{Accepted: true, CredentialsReady: true, Connector: up, CredentialsAccepted: true}),
 		expect{v1alpha1.ConditionReady, v1alpha1.ReasonReady, yes, ""}, expect{condition: v1alpha1.ConditionReconciling})
 	hold(t, judge.Channel(judge.ChannelFacts{Accepted: true, Outcome: missing, Connector: up}),
 		expect{v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonSecretMissing, no, "kubectl create secret"},

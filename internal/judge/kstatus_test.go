@@ -61,7 +61,7 @@ func TestKstatusReadsTheConditions(t *testing.T) {
 		{"a tenant outside of its region is not Current", tenant(nil, func(f *judge.TenantFacts) { f.Residency.Nodes[0].InRegion = false }), 2, status.InProgressStatus},
 		{"a policy that never ran is Current", judge.Retention(judge.RetentionFacts{Accepted: true, Scheduled: true}), 2, status.CurrentStatus},
 		{"a channel that works is Current", judge.Channel(judge.ChannelFacts{
-			Accepted: true, CredentialsReady: true, Connector: observe.Workload{Exists: true, Wanted: 1, Available: 1},
+			Accepted: true, CredentialsReady: true, Connector: observe.Workload{Exists: true, Wanted: 1, Available: 1}, CredentialsAccepted: true,
 		}), 2, status.CurrentStatus},
 		{"a hold that is over waits for somebody", judge.LegalHold(judge.LegalHoldFacts{
 			Outcome: &step.Stall{Condition: v1alpha1.ConditionInForce, Reason: v1alpha1.ReasonExpired, Message: "delete it"}, Accepted: true,

@@ -18,6 +18,7 @@ const (
 	defaultTwilioURL    = "https://api.twilio.com" // in its home region
 	defaultGraphURL     = "https://graph.facebook.com"
 	defaultGraphVersion = "v23.0"
+	defaultTelegramURL  = "https://api.telegram.org"
 )
 
 // Connector is a channel's way in and out: its own pod, login, certificate and egress.
@@ -74,6 +75,9 @@ func ChannelCredentials(channel *v1alpha1.Channel) (secret string, keys []string
 	if t := channel.Spec.TwilioSMS; t != nil {
 		secret = t.CredentialsSecretRef.Name
 	}
+	if t := channel.Spec.Telegram; t != nil {
+		secret = t.CredentialsSecretRef.Name
+	}
 	return secret, contract.CredentialKeys(string(channel.Spec.Type))
 }
 
@@ -90,6 +94,9 @@ func channelOf(channel *v1alpha1.Channel) contract.Channel {
 			PhoneNumberID: w.PhoneNumberID, BusinessAccountID: w.BusinessAccountID,
 			APIBaseURL: cmp.Or(w.APIBaseURL, defaultGraphURL), APIVersion: cmp.Or(w.APIVersion, defaultGraphVersion), CABundle: w.CABundle,
 		}
+	}
+	if t := channel.Spec.Telegram; t != nil {
+		c.Telegram = &contract.Telegram{Username: t.Username, APIBaseURL: cmp.Or(t.APIBaseURL, defaultTelegramURL), CABundle: t.CABundle}
 	}
 	for _, k := range channel.Spec.Keywords {
 		c.Keywords = append(c.Keywords, contract.Keywords{

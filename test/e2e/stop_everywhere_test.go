@@ -59,6 +59,7 @@ var _ = Describe("STOP everywhere", Label("stop-everywhere"), Ordered, func() {
 		cl = newClient("stop", regionEU, "+493023125130")
 		cl.apply(ctx)
 		number = whatsapp.Number{PhoneNumberID: "106540352242922", BusinessAccountID: "102290129340398", AccessToken: "access-" + run, AppSecret: "secret-" + run}
+		Expect(meta.Register(ctx, number)).To(Succeed()) // the Channel is Ready only once its token works
 		// The sub-processor stands for whoever carries the messages; the Region of the suite registers one.
 		Expect(c.ApplyYAML(ctx, fmt.Sprintf(`
 apiVersion: v1

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 )
 
@@ -25,7 +26,7 @@ const maxAnchor = 4096
 // not guarded, because what is asked is whether the database is behind.
 func State(pool *pgxpool.Pool, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isOperator(r) {
+		if !httpserve.IsOperator(r) {
 			http.NotFound(w, r) // to everyone else there is nothing here
 			return
 		}
@@ -46,12 +47,6 @@ func State(pool *pgxpool.Pool, log *slog.Logger) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(state) // a client that went away can't be told
 	})
-}
-
-// isOperator says that the peer proved to be the operator: the server verifies
-// certificates against the tenant's own authority.
-func isOperator(r *http.Request) bool {
-	return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && r.TLS.VerifiedChains[0][0].Subject.CommonName == contract.OperatorName
 }
 
 func readState(ctx context.Context, pool *pgxpool.Pool, anchor contract.Anchor) (contract.State, error) {

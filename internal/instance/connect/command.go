@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -42,8 +43,11 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- c.Run(working) }()
+	handler := http.NewServeMux()
+	handler.Handle("GET "+contract.PathCheck, c.CheckHandler())
+	handler.Handle("/", c.Handler())
 	served := httpserve.Run(ctx, httpserve.Config{
-		Handler: c.Handler(), Log: log,
+		Handler: handler, VerifyClients: true, Log: log,
 		Ready: func(ctx context.Context) error { return store.Ready(ctx, pool) },
 	})
 	stop()

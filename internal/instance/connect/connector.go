@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,6 +19,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
+	"github.com/switchboard-operator/switchboard/internal/instance/telegram"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
 	"github.com/switchboard-operator/switchboard/internal/instance/whatsapp"
 )
@@ -31,6 +34,8 @@ type Config struct {
 	Log        *slog.Logger
 	// RescueAfter is when a send whose connector was killed is taken up again; a minute when zero.
 	RescueAfter time.Duration
+	// CheckEvery is how often the provider is asked whether the credentials work, while they do; 5 minutes when zero.
+	CheckEvery time.Duration
 }
 
 // Connector connects one channel.
@@ -44,6 +49,7 @@ type Connector struct {
 	keysDir     string
 	log         *slog.Logger
 	rescueAfter time.Duration
+	check       check
 }
 
 // New makes a connector and checks what can be checked without the network. Run
@@ -66,9 +72,13 @@ func New(c Config) (*Connector, error) {
 	if c.RescueAfter == 0 {
 		c.RescueAfter = time.Minute
 	}
+	if c.CheckEvery == 0 {
+		c.CheckEvery = checkEvery
+	}
 	return &Connector{
 		channel: c.Channel, site: site, database: database{c.Pool}, words: optout.New(c.Channel.Keywords), provider: carrier,
 		receiver: newReceiver(database{c.Pool}, c.Channel.Name, c.Log), keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
+		check: check{every: c.CheckEvery},
 	}, nil
 }
 
@@ -79,9 +89,11 @@ func providerOf(c contract.Channel, site provider.Site) (provider.Provider, erro
 		return twilio.New(*c.TwilioSMS, site)
 	case c.Type == contract.ChannelTypeWhatsApp && c.WhatsApp != nil:
 		return whatsapp.New(*c.WhatsApp, site)
+	case c.Type == contract.ChannelTypeTelegram && c.Telegram != nil:
+		return telegram.New(*c.Telegram, site)
 	}
-	return nil, fmt.Errorf("channels of type %q are not known; use %s with its member twilioSMS, or %s with whatsApp",
-		c.Type, contract.ChannelTypeTwilioSMS, contract.ChannelTypeWhatsApp)
+	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram",
+		c.Type, strings.Join(contract.ChannelTypes(), ", "))
 }
 
 // Handler serves the channel's webhooks.
@@ -94,14 +106,12 @@ func (c *Connector) Handler() http.Handler {
 	return mux
 }
 
-// Run stores what webhooks bring, and sends what is queued, until ctx ends.
+// Run stores what webhooks bring, sends what is queued, and asks whether the credentials
+// work, until ctx ends.
 func (c *Connector) Run(ctx context.Context) error {
-	stored := make(chan struct{})
-	go func() {
-		defer close(stored)
-		c.receiver.run(ctx)
-	}()
-	err := c.send(ctx)
-	<-stored
-	return err
+	var others sync.WaitGroup
+	defer others.Wait()
+	others.Go(func() { c.receiver.run(ctx) })
+	others.Go(func() { c.keepChecking(ctx) })
+	return c.send(ctx)
 }

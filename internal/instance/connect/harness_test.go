@@ -40,18 +40,20 @@ const (
 
 // stage is a connector between a real database and a stand-in for Twilio.
 type stage struct {
-	t         testing.TB
-	database  *pgtest.Database
-	admin     *pgxpool.Pool
-	serve     *pgxpool.Pool
-	twilio    *standin.Server
-	provider  *httptest.Server
-	connector *httptest.Server
-	channel   contract.Channel
-	dir       string // of keys and token
-	log       *lockedBuffer
-	route     func() error // tells the provider where the connector is
-	end       func()
+	t          testing.TB
+	database   *pgtest.Database
+	admin      *pgxpool.Pool
+	serve      *pgxpool.Pool
+	twilio     *standin.Server
+	provider   *httptest.Server
+	connector  *httptest.Server
+	channel    contract.Channel
+	dir        string // of keys and token
+	log        *lockedBuffer
+	route      func() error // tells the provider where the connector is
+	end        func()
+	checkEvery time.Duration // 5 minutes when zero
+	running    *Connector
 }
 
 // newStage starts everything; change may alter the channel.
@@ -106,11 +108,12 @@ func (s *stage) start() {
 	pool := s.database.Connector(s.t, s.channel.Name)
 	c, err := New(Config{
 		Channel: s.channel, PublicURL: publicURL, Pool: pool, ChannelDir: s.dir, KeysDir: s.dir,
-		Log: slog.New(slog.NewJSONHandler(s.log, nil)), RescueAfter: sendTimeout + time.Second,
+		Log: slog.New(slog.NewJSONHandler(s.log, nil)), RescueAfter: sendTimeout + time.Second, CheckEvery: s.checkEvery,
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.running = c
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()

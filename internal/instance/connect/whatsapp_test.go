@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/meta"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
-	"github.com/switchboard-operator/switchboard/internal/instance/whatsapp"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 	"github.com/switchboard-operator/switchboard/test/standin/whatsapp/standin"
 )
@@ -65,7 +65,7 @@ func newWhatsApp(t *testing.T, d *pgtest.Database) *wa {
 // deliver posts a signed webhook and gives the answer.
 func (s *wa) deliver(body []byte) (int, string) {
 	s.t.Helper()
-	status, _, answer := s.raw(whatsAppPath, body, http.Header{whatsapp.SignatureHeader: {standin.Sign(appSecret, body)}, "Content-Type": {"application/json"}})
+	status, _, answer := s.raw(whatsAppPath, body, http.Header{meta.SignatureHeader: {standin.Sign(appSecret, body)}, "Content-Type": {"application/json"}})
 	return status, answer
 }
 
@@ -159,7 +159,7 @@ func TestWhatIsNotMetasIsRefusedAndChangesNothing(t *testing.T) {
 	} {
 		header := http.Header{"Content-Type": {"application/json"}}
 		if c.signature != "" {
-			header.Set(whatsapp.SignatureHeader, c.signature)
+			header.Set(meta.SignatureHeader, c.signature)
 		}
 		status, _, answer := s.raw(whatsAppPath, c.body, header)
 		if status != c.want || strings.Contains(answer, "won") {

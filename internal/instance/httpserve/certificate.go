@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -68,4 +69,10 @@ type withoutMessage struct{ slog.Handler }
 func (h withoutMessage) Handle(ctx context.Context, r slog.Record) error {
 	r.Message = "a connection failed"
 	return h.Handler.Handle(ctx, r)
+}
+
+// IsOperator says that the peer proved to be the operator: a server with VerifyClients
+// verifies certificates against the tenant's own authority.
+func IsOperator(r *http.Request) bool {
+	return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && r.TLS.VerifiedChains[0][0].Subject.CommonName == contract.OperatorName
 }

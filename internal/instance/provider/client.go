@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/trust"
@@ -63,14 +65,34 @@ func Do(client *http.Client, request *http.Request) (status int, header http.Hea
 	return response.StatusCode, response.Header, answer, nil
 }
 
+// Attempt is Do for a request that sends a message. It fails with *NotSentError when no
+// connection was made, and with *UnknownError when one was: then the message may have been taken.
+func Attempt(client *http.Client, request *http.Request) (status int, header http.Header, answer []byte, err error) {
+	var reached atomic.Bool
+	traced := httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
+	status, header, answer, err = Do(client, request.WithContext(traced))
+	switch {
+	case err != nil && !reached.Load():
+		err = &NotSentError{Cause: err}
+	case err != nil:
+		err = &UnknownError{Cause: err}
+	}
+	return status, header, answer, err
+}
+
 // RetryAfter reads the header of that name: seconds or a date (RFC 9110, section 10.2.3).
 func RetryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
-		return min(time.Duration(min(seconds, 86400))*time.Second, maxRetryAfter)
+		return Seconds(seconds)
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return min(max(time.Until(at), 0), maxRetryAfter)
 	}
 	return 0
+}
+
+// Seconds is how long to wait for a provider that asks for so many seconds.
+func Seconds(n int) time.Duration {
+	return min(time.Duration(min(max(n, 0), 86400))*time.Second, maxRetryAfter)
 }

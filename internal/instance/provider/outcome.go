@@ -36,6 +36,16 @@ func (e *UnknownError) Error() string {
 
 func (e *UnknownError) Unwrap() error { return e.Cause }
 
+// CredentialsError says that a channel's credentials do not work as its settings are.
+type CredentialsError struct {
+	Problem string // a contract.Problem…
+	Code    string // the provider's, "" when it gave none
+}
+
+func (e *CredentialsError) Error() string {
+	return fmt.Sprintf("the channel's credentials do not work: %s (code %q)", e.Problem, e.Code)
+}
+
 // RejectedError is a webhook that is not the provider's, or not as it makes them.
 type RejectedError struct {
 	Status int    // of HTTP

@@ -32,6 +32,14 @@ type Asker interface {
 	Sent(ctx context.Context, to, body string, since time.Time) ([]Sent, error)
 }
 
+// Checker is a Provider that can ask whether its credentials work, and sets up at the
+// provider what is for the channel to set up.
+type Checker interface {
+	// Check fails with *CredentialsError when the credentials do not work. Any other error says
+	// nothing of them: the provider did not answer, or not as it should.
+	Check(context.Context) error
+}
+
 // Webhook is one kind of request that the provider makes.
 type Webhook struct {
 	Method string

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
@@ -28,6 +29,17 @@ func (s Site) Credential(key string) (string, error) {
 		return "", fmt.Errorf("reading the channel's credentials: the key %s of the Secret that the Channel names is empty", key)
 	}
 	return value, nil
+}
+
+// Fingerprint changes when one of the keys does.
+func (s Site) Fingerprint(keys []string) [sha256.Size]byte {
+	all := sha256.New()
+	for _, key := range keys {
+		b, err := os.ReadFile(filepath.Join(s.Dir, key))
+		fmt.Fprintf(all, "%s %d %t\n", key, len(b), err == nil)
+		all.Write(b)
+	}
+	return [sha256.Size]byte(all.Sum(nil))
 }
 
 // CheckOrigin fails for what is no https origin; name says of which setting.

@@ -1,6 +1,10 @@
 package whatsapp
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/meta"
+)
 
 // codeWindow is the code of more than 24 hours since the guest last wrote. Codes are those of
 // https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes.
@@ -10,15 +14,13 @@ const codeWindow = 131047
 // is over.
 const CodeWindowClosed = "window-closed"
 
-// busy are the codes of limits and of servers that are down, with which a message was not
-// taken: 2 and 131016 say that a service is down, 4 and 80007 that the app or account, 130429 that
-// the number, and 131056 that this guest is sent too much at once.
-var busy = map[int]bool{2: true, 4: true, 80007: true, 130429: true, 131016: true, 131056: true}
-
-// misconfigured are the codes of a mistake in the Channel, its Secret or the account's
-// settings: 190 of the access token, 3, 10 and 200 of its rights, 33 of the number's id, 131005
-// of access, 133010 of a number that is not registered.
-var misconfigured = map[int]bool{3: true, 10: true, 33: true, 190: true, 200: true, 131005: true, 133010: true}
+// codes are those that WhatsApp has besides the Graph API's: 131016 says that a service is down, 80007 that the account, 130429
+// that the number, and 131056 that this guest is sent too much at once; 131005 is of access, 133010 of a number that is
+// not registered.
+var codes = meta.Codes{
+	Busy:          map[int]bool{80007: true, 130429: true, 131016: true, 131056: true},
+	Misconfigured: map[int]bool{131005: true, 133010: true},
+}
 
 // reasons explain codes that a message to one guest meets, and say what to do.
 var reasons = map[int]string{

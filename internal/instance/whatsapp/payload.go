@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -17,8 +16,6 @@ import (
 const (
 	// maxItems bounds the messages and statuses of one webhook. Meta sends at most 1,000 changes.
 	maxItems = 2000
-	// maxBody is the longest text kept, in characters. WhatsApp's limit is 4,096.
-	maxBody = 16_000
 	// maxID bounds an id of a message, in bytes.
 	maxID = 256
 )
@@ -99,7 +96,7 @@ func (p *Provider) take(d *provider.Delivery, v value) {
 			d.Unreadable++
 			continue
 		}
-		d.Messages = append(d.Messages, provider.Inbound{ID: m.ID, From: p.Addresses(m.From), Body: storable(m.words())})
+		d.Messages = append(d.Messages, provider.Inbound{ID: m.ID, From: p.Addresses(m.From), Body: provider.Storable(m.words())})
 	}
 	for _, raw := range v.Statuses {
 		var s status
@@ -114,16 +111,6 @@ func (p *Provider) take(d *provider.Delivery, v value) {
 }
 
 func isID(id string) bool { return len(id) <= maxID && printing.MatchString(id) }
-
-// storable makes a guest's words such that PostgreSQL can hold them. A message is not
-// refused for a byte or a length.
-func storable(body string) string {
-	body = strings.ReplaceAll(strings.ToValidUTF8(body, "\uFFFD"), "\x00", "\uFFFD")
-	if utf8.RuneCountInString(body) > maxBody {
-		body = string([]rune(body)[:maxBody])
-	}
-	return body
-}
 
 // status is an entry of statuses.
 type status struct {

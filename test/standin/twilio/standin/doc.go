@@ -4,6 +4,7 @@
 //
 // # Twilio's side
 //
+//	GET  /2010-04-01/Accounts/{AccountSid}.json                 the account
 //	POST /2010-04-01/Accounts/{AccountSid}/Messages.json        send
 //	GET  /2010-04-01/Accounts/{AccountSid}/Messages.json        list, newest first (To, From, DateSent, PageSize)
 //	GET  /2010-04-01/Accounts/{AccountSid}/Messages/{Sid}.json  one

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -52,6 +53,7 @@ func New(c Config) *Server {
 	for _, r := range c.Routes {
 		s.routes[r.Host+r.Path] = r
 	}
+	s.mux.HandleFunc("GET /2010-04-01/Accounts/{file}", s.account)
 	s.mux.HandleFunc("POST /2010-04-01/Accounts/{account}/Messages.json", s.authorised(s.send))
 	s.mux.HandleFunc("GET /2010-04-01/Accounts/{account}/Messages.json", s.authorised(s.list))
 	s.mux.HandleFunc("GET /2010-04-01/Accounts/{account}/Messages/{file}", s.authorised(s.one))
@@ -90,6 +92,15 @@ func (s *Server) authorised(next func(http.ResponseWriter, *http.Request, Accoun
 		}
 		next(w, r, account)
 	}
+}
+
+// account is Twilio's "fetch an Account resource".
+func (s *Server) account(w http.ResponseWriter, r *http.Request) {
+	sid, _ := strings.CutSuffix(r.PathValue("file"), ".json")
+	r.SetPathValue("account", sid)
+	s.authorised(func(w http.ResponseWriter, _ *http.Request, a Account) {
+		answer(w, http.StatusOK, map[string]any{"sid": a.SID, "status": cmp.Or(a.Status, "active"), "type": "Full", "friendly_name": "a stand-in"})
+	})(w, r)
 }
 
 // route finds the way to a URL: of the routes of its host the one with the longest path.

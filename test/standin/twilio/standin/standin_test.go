@@ -3,6 +3,7 @@ package standin
 import (
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -239,5 +240,23 @@ func TestWebhooksAreSignedAndGoByTheirRoute(t *testing.T) {
 	status, _, answered := call(t, server, http.MethodPost, "/control/inbound", "", "", "", string(in))
 	if r := <-got; status != 200 || answered["status"] != float64(http.StatusAccepted) || r.form.Get("Body") != "Grüß Gott ☕" || r.form.Get("OptOutType") != "STOP" {
 		t.Errorf("inbound: HTTP %d %v, received %+v", status, answered, r)
+	}
+}
+
+func TestTheAccountIsServed(t *testing.T) {
+	s, server := start(t)
+	base := &client.Client{Credentials: client.NewCredentials(sid, token), HTTPClient: &http.Client{Transport: redirect{server}}}
+	base.SetAccountSid(sid)
+	api := twilio.NewRestClientWithParams(twilio.ClientParams{Client: base}).Api
+	a, err := api.FetchAccount(sid)
+	if err != nil || *a.Sid != sid || *a.Status != "active" {
+		t.Errorf("it is %+v: %v", a, err)
+	}
+	if err := s.AddAccount(Account{SID: sid, AuthToken: "another", Numbers: []string{"*"}}); err != nil {
+		t.Fatal(err)
+	}
+	var refused *client.TwilioRestError
+	if _, err := api.FetchAccount(sid); !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized || refused.Code != 20003 {
+		t.Errorf("with a token that was replaced: %v", err)
 	}
 }

@@ -3,6 +3,7 @@
 // own to be: a wrong token, form or recipient is refused with the code that Meta gives.
 //
 //	POST /{version}/{phone-number-id}/messages    sends a text
+//	GET  /{version}/{phone-number-id}             the number, if the token may see it
 //
 // Tests control it by its methods, or on a cluster by HTTPS:
 //

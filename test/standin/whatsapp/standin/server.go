@@ -30,16 +30,18 @@ type Server struct {
 	messages []Message
 	attempts []*Attempt
 	webhooks []Webhook
+	expired  map[string]bool // access tokens
 }
 
 // New makes a stand-in. Close ends its webhooks.
 func New(numbers ...Number) *Server {
-	s := &Server{mux: http.NewServeMux(), numbers: map[string]Number{}, outcomes: map[string]Outcome{}}
+	s := &Server{mux: http.NewServeMux(), numbers: map[string]Number{}, outcomes: map[string]Outcome{}, expired: map[string]bool{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	for _, n := range numbers {
 		s.numbers[n.PhoneNumberID] = n
 	}
 	s.mux.HandleFunc("POST /{version}/{number}/messages", s.send)
+	s.mux.HandleFunc("GET /{version}/{number}", s.one)
 	s.mux.HandleFunc("POST /control/numbers", set(s.AddNumber))
 	s.mux.HandleFunc("POST /control/faults", set(s.AddFault))
 	s.mux.HandleFunc("POST /control/outcomes", set(s.SetOutcome))
@@ -75,9 +77,46 @@ func (s *Server) number(w http.ResponseWriter, r *http.Request) (Number, bool) {
 	return n, true
 }
 
+// one is the Graph API's "get a phone number".
+func (s *Server) one(w http.ResponseWriter, r *http.Request) {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	s.mu.Lock()
+	n, known := s.numbers[r.PathValue("number")]
+	expired, anybodys := s.expired[token], false
+	for _, other := range s.numbers {
+		anybodys = anybodys || other.AccessToken == token
+	}
+	s.mu.Unlock()
+	switch {
+	case expired:
+		failure(w, http.StatusBadRequest, 190, 463, "Error validating access token: Session has expired")
+	case !anybodys:
+		failure(w, http.StatusBadRequest, 190, 0, "Invalid OAuth access token")
+	case !known || n.AccessToken != token:
+		failure(w, http.StatusBadRequest, 100, 33, "Unsupported get request")
+	default:
+		answer(w, http.StatusOK, Object{"id": n.PhoneNumberID})
+	}
+}
+
+// Expire ends an access token.
+func (s *Server) Expire(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expired[token] = true
+}
+
 // fail answers an error as the Graph API does.
 func fail(w http.ResponseWriter, status, code int, message string) {
-	answer(w, status, Object{"error": Object{"message": fmt.Sprintf("(#%d) %s", code, message), "type": "OAuthException", "code": code, "fbtrace_id": "A0"}})
+	failure(w, status, code, 0, message)
+}
+
+func failure(w http.ResponseWriter, status, code, subcode int, message string) {
+	document := Object{"message": fmt.Sprintf("(#%d) %s", code, message), "type": "OAuthException", "code": code, "fbtrace_id": "A0"}
+	if subcode != 0 {
+		document["error_subcode"] = subcode
+	}
+	answer(w, status, Object{"error": document})
 }
 
 func answer(w http.ResponseWriter, status int, document any) {

@@ -1,4 +1,6 @@
-package whatsapp
+// Package meta speaks what the products of Meta have in common: an address that is verified,
+// signed webhooks, and the Graph API.
+package meta
 
 import (
 	"crypto/hmac"
