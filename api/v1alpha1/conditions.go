@@ -39,7 +39,8 @@ const (
 	// ConditionRetentionCovered (Tenant): every category of data is bounded by a policy in force.
 	ConditionRetentionCovered = "RetentionCovered"
 
-	// ConditionAccepted (Channel, RetentionPolicy, LegalHold, DataSubjectRequest): the spec can be carried out.
+	// ConditionAccepted (Channel, RetentionPolicy, LegalHold, DataSubjectRequest): the spec can be carried out. A Tenant bears it, False,
+	// only while its region is not among those that the operator serves.
 	ConditionAccepted = "Accepted"
 	// ConditionConnectorAvailable (Channel): the connector takes webhooks.
 	ConditionConnectorAvailable = "ConnectorAvailable"
@@ -87,6 +88,8 @@ const (
 
 	// ReasonRegionNotFound: spec.region names no Region.
 	ReasonRegionNotFound = "RegionNotFound"
+	// ReasonRegionNotServed: the operator of this cluster serves other regions, and leaves the object alone.
+	ReasonRegionNotServed = "RegionNotServed"
 	// ReasonNamespaceNotAdoptable: the namespace exists and doesn't bear the tenant's label.
 	ReasonNamespaceNotAdoptable = "NamespaceNotAdoptable"
 	// ReasonNamespaceOfOtherTenant: the namespace belongs to another tenant.

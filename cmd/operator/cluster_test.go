@@ -27,11 +27,20 @@ import (
 type testCluster struct {
 	client.Client          // the administrator's
 	writes        *written // of the operator, but for its events
-	restart       func(*testing.T)
+	restart       func(t *testing.T, args ...string)
+	start         func(t *testing.T, args ...string)
 	config        *rest.Config // the administrator's
 }
 
 func startOperator(t *testing.T) testCluster {
+	t.Helper()
+	c := prepareCluster(t)
+	c.start(t)
+	return c
+}
+
+// prepareCluster has all but the operator, which start starts; restart ends it first.
+func prepareCluster(t *testing.T) testCluster {
 	t.Helper()
 	admin := startServer(t)
 	scheme, err := newScheme()
@@ -48,27 +57,38 @@ func startOperator(t *testing.T) testCluster {
 	create(t, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "switchboard-system"}})
 	installRBAC(t, c)
 	policies(t, c)
-	account := rest.CopyConfig(admin)
-	account.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
-	}
+	account := operatorAccount(admin)
 	cluster := testCluster{Client: c, writes: &written{}, config: admin}
 	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return recorder{next, cluster.writes} })
-	stop := operate(t, account)
-	cluster.restart = func(t *testing.T) {
+	stop := func() {}
+	cluster.start = func(t *testing.T, args ...string) {
+		t.Helper()
+		stop = operate(t, account, args...)
+	}
+	cluster.restart = func(t *testing.T, args ...string) {
 		t.Helper()
 		stop()
-		stop = operate(t, account)
+		stop = operate(t, account, args...)
 	}
 	t.Cleanup(func() { stop() })
 	return cluster
 }
 
+// operatorAccount is the administrator in the operator's place.
+func operatorAccount(admin *rest.Config) *rest.Config {
+	account := rest.CopyConfig(admin)
+	account.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
+	}
+	return account
+}
+
 // operate runs the operator until it is stopped.
-func operate(t *testing.T, account *rest.Config) (stop func()) {
+func operate(t *testing.T, account *rest.Config, args ...string) (stop func()) {
 	t.Helper()
-	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false", "--journal-interval=1s"}, os.Stderr)
+	args = append(args, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false", "--journal-interval=1s")
+	o, err := parse(args, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}

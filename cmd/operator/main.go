@@ -99,26 +99,27 @@ func setup(mgr ctrl.Manager, o options) error {
 	recorder := mgr.GetEventRecorder("switchboard-operator")
 	asked := &journal.Journal{
 		Client: c, Ledger: evidence, Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
-		Every: o.journalEvery, Now: time.Now, URL: o.stateURL, Changed: make(chan event.GenericEvent),
+		Every: o.journalEvery, Now: time.Now, Regions: o.regions, URL: o.stateURL, Changed: make(chan event.GenericEvent),
 	}
 	if err := mgr.Add(asked); err != nil {
 		return fmt.Errorf("adding the journal: %w", err)
 	}
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
-		&region.Reconciler{Client: c, Recorder: recorder},
+		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},
 		&tenant.Reconciler{
 			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
-			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
+			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now}, Regions: o.regions,
 		},
 		&channel.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Regions: o.regions,
 		},
 		&retentionpolicy.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now, Regions: o.regions,
 		},
-		&legalhold.Reconciler{Client: c, Recorder: recorder, Now: time.Now},
+		&legalhold.Reconciler{Client: c, Recorder: recorder, Now: time.Now, Regions: o.regions},
 		&datasubjectrequest.Reconciler{
 			Client: c, Live: mgr.GetAPIReader(), Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
+			Regions: o.regions,
 		},
 	} {
 		if err := reconciler.Setup(mgr); err != nil {

@@ -33,6 +33,7 @@ func TestHelpAndMistakes(t *testing.T) {
 		"--postgres-image=":      "--postgres-image is empty",
 		"--namespace=Not-A-One":  "--namespace",
 		"--journal-interval=1ms": "too short",
+		"--regions=Europe":       "can't be the name of a Region",
 		"--what":                 "not defined",
 	} {
 		if _, err := parse([]string{args}, &help); err == nil || !strings.Contains(err.Error(), want) {

@@ -136,6 +136,12 @@ func server(f TenantFacts) metav1.Condition {
 	}
 }
 
+// Refused judges a tenant that this operator leaves alone.
+func Refused(outcome error) []metav1.Condition {
+	accepted, _ := told(v1alpha1.ConditionAccepted, outcome)
+	return summarise([]metav1.Condition{accepted}, outcome, "")
+}
+
 // Terminating judges a tenant that is being deleted: what its deletion waits for.
 func Terminating(outcome error) []metav1.Condition {
 	waiting := is(v1alpha1.ConditionTerminating, true, v1alpha1.ReasonFailed, outcome.Error())
