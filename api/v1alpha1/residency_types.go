@@ -20,6 +20,7 @@ type Residency struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=channel
+	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	SubProcessors []ObservedSubProcessor `json:"subProcessors,omitempty"`
 	// violations that there are now.

@@ -42,7 +42,7 @@ func Remember(before, seen *v1alpha1.Residency, now time.Time) *v1alpha1.Residen
 			return v.Name, &v.FirstSeen, &v.LastSeen
 		}),
 		SubProcessors: remember(before.SubProcessors, seen.SubProcessors, at, func(p *v1alpha1.ObservedSubProcessor) (string, **metav1.Time, **metav1.Time) {
-			return p.Channel, &p.FirstSeen, &p.LastSeen
+			return p.Channel + " " + p.Name, &p.FirstSeen, &p.LastSeen
 		}),
 		Planned: seen.Planned, EgressClosed: EgressClosed(seen),
 	}

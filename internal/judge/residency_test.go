@@ -88,3 +88,21 @@ func TestANodeThatHasGoneClosesNothing(t *testing.T) {
 		t.Error("a volume is outside, and egress is open")
 	}
 }
+
+// TestAChannelThatChangesWhoCarriesItIsTwoFlows: each with its own times.
+func TestAChannelThatChangesWhoCarriesItIsTwoFlows(t *testing.T) {
+	by := func(name string) *v1alpha1.Residency {
+		return &v1alpha1.Residency{SubProcessors: []v1alpha1.ObservedSubProcessor{{Channel: "desk", Name: name, Allowed: true}}}
+	}
+	r := judge.Remember(judge.Remember(nil, by("twilio"), morning), by("other"), noon)
+	if len(r.SubProcessors) != 2 {
+		t.Fatalf("remembered: %+v", r.SubProcessors)
+	}
+	now, before := r.SubProcessors[0], r.SubProcessors[1]
+	if now.Name != "other" || !now.FirstSeen.Equal(&metav1.Time{Time: noon}) || now.LastSeen != nil {
+		t.Errorf("now: %+v", now)
+	}
+	if before.Name != "twilio" || before.LastSeen == nil || !before.LastSeen.Equal(&metav1.Time{Time: noon}) {
+		t.Errorf("before: %+v", before)
+	}
+}
