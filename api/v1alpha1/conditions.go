@@ -119,6 +119,19 @@ const (
 	// ReasonTransferNotCovered: the channel's sub-processor is outside of the jurisdiction, without a transfer mechanism.
 	ReasonTransferNotCovered = "TransferNotCovered"
 
+	// ReasonDatabaseUnreachable: the server of a provider does not answer.
+	ReasonDatabaseUnreachable = "DatabaseUnreachable"
+	// ReasonDatabaseUntrusted: it has no TLS, or another certificate than was to be expected.
+	ReasonDatabaseUntrusted = "DatabaseUntrusted"
+	// ReasonDatabaseLoginRefused: it refuses the login, or has no such database.
+	ReasonDatabaseLoginRefused = "DatabaseLoginRefused"
+	// ReasonDatabaseRightsMissing: the login may not do what a migration has to.
+	ReasonDatabaseRightsMissing = "DatabaseRightsMissing"
+	// ReasonDatabaseTooOld: the server is older than PostgreSQL 15.
+	ReasonDatabaseTooOld = "DatabaseTooOld"
+	// ReasonDatabaseTaken: the server has the roles of another tenant.
+	ReasonDatabaseTaken = "DatabaseTaken"
+
 	// ReasonMigrationFailed: the migrate Job failed; the message has its error.
 	ReasonMigrationFailed = "MigrationFailed"
 	// ReasonReplaying: an older database was put back, and what has happened since is being carried out again.
@@ -188,6 +201,8 @@ const (
 	ReasonExportFailed = "ExportFailed"
 	// ReasonObjectsRemain: objects in the namespace have not gone yet.
 	ReasonObjectsRemain = "ObjectsRemain"
+	// ReasonEmptyingDatabase: the tenant's schemas and roles are being removed from its provider's server.
+	ReasonEmptyingDatabase = "EmptyingDatabase"
 	// ReasonEmptyingStore: the tenant's objects are being removed from its store.
 	ReasonEmptyingStore = "EmptyingStore"
 	// ReasonVolumesRemain: volumes of the namespace have not been removed yet.

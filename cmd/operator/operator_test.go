@@ -59,6 +59,7 @@ func TestOperator(t *testing.T) {
 	t.Run("put back", func(t *testing.T) { putBack(t, c) })
 	t.Run("backed up", func(t *testing.T) { backedUp(t, c) })
 	t.Run("stored away", func(t *testing.T) { storedAway(t, c) })
+	t.Run("provided for", func(t *testing.T) { provided(t, c) })
 	t.Run("held back", func(t *testing.T) { heldBack(t, c) })
 	t.Run("asked for by a guest", func(t *testing.T) { askedFor(t, c) })
 	t.Run("out of its region, and back", func(t *testing.T) { drifts(t, c) })

@@ -60,7 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	st.StorageClass, st.Jurisdictions = seen.Class, plan.Jurisdictions(region)
 	st.Planned = judge.Planned(plan.PlaceDigest(region), seen.Tenants)
-	facts := judge.RegionFacts{Outcome: outcome, Seen: seen, Planned: st.Planned, Uncovered: plan.Uncovered(region)}
+	facts := judge.RegionFacts{Outcome: outcome, Seen: seen, Planned: st.Planned, Uncovered: plan.Uncovered(region), DatabaseUncovered: plan.DatabasePlace(region) != nil}
 	status.SetConditions(&st.Conditions, judge.Region(facts), region.Generation)
 	if err := status.Patch(ctx, r.Client, region, before); err != nil {
 		return step.Result(err)

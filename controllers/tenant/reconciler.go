@@ -158,8 +158,10 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	if !f.NamespaceReady || s.in.Region.Name == "" {
 		return nil // nothing there is known to be the tenant's
 	}
-	if f.Database, err = observe.Database(ctx, r.Client, namespace); err != nil {
-		return err
+	if f.External = plan.External(s.in.Region) != nil; !f.External { // what a provider runs was asked by a step
+		if f.Database, err = observe.Database(ctx, r.Client, namespace); err != nil {
+			return err
+		}
 	}
 	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {
 		return err

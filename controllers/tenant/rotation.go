@@ -14,6 +14,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/credentials"
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
 
@@ -30,6 +31,11 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 		Components: s.components(),
 		Servers:    map[string]string{name.PostgresTLS: name.Postgres, name.ServeTLS: name.Serve},
 		Public:     []string{name.ServeTLS},
+		Superuser:  true,
+	}
+	if plan.External(s.in.Region) != nil { // neither its certificate nor its superuser is ours
+		wanted.Superuser = false
+		delete(wanted.Servers, name.PostgresTLS)
 	}
 	for _, c := range s.channels {
 		wanted.Servers[name.ConnectorTLS(c.Name)] = name.Connector(c.Name)
@@ -57,8 +63,11 @@ const askAgain = 5 * time.Second
 
 // components that log in to the tenant's database.
 func (s *scope) components() []string {
-	all := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup,
+	all := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay,
 		contract.ComponentExport, contract.ComponentAdopt}
+	if plan.EngineOf(s.in.Region).Replicates() {
+		all = append(all, contract.ComponentBackup)
+	}
 	for _, c := range s.channels {
 		all = append(all, contract.ComponentConnector(c.Name))
 	}

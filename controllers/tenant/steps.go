@@ -120,6 +120,9 @@ func (r *Reconciler) applyIsolation(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) applyDatabase(ctx context.Context, s *scope) error {
+	if plan.External(s.in.Region) != nil {
+		return nil
+	}
 	// A Region may have changed its defaults since: the volume that is there stays as it is.
 	claim, err := observe.DatabaseClaim(ctx, r.Client, s.in.Namespace())
 	if err != nil {
@@ -141,6 +144,9 @@ func (r *Reconciler) applyServer(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) waitForDatabase(ctx context.Context, s *scope) error {
+	if plan.External(s.in.Region) != nil {
+		return r.checkDatabase(ctx, s)
+	}
 	database, err := observe.Database(ctx, r.Client, s.in.Namespace())
 	if err != nil || database.Settled {
 		return err

@@ -41,6 +41,7 @@ type Wanted struct {
 	Tenant, Namespace, Hostname string
 	Rotation                    string            // value of the annotation that asks for new logins
 	Components                  []string          // that log in to the database, without the superuser
+	Superuser                   bool              // the database's superuser is ours
 	Servers                     map[string]string // Secret of a serving certificate → Service that it is for
 	Public                      []string          // Secrets whose certificate is for Hostname too
 	// Used are the newest versions of logins that the database has known: a lost login
@@ -82,7 +83,11 @@ func (k Keeper) Ensure(ctx context.Context, w Wanted) (Found, error) {
 	if err := m.random(ctx); err != nil {
 		return nil, err
 	}
-	for _, component := range append([]string{name.Admin}, w.Components...) {
+	components := w.Components
+	if w.Superuser {
+		components = append([]string{name.Admin}, components...)
+	}
+	for _, component := range components {
 		if err := m.login(ctx, component); err != nil {
 			return nil, err
 		}
@@ -211,6 +216,9 @@ func (m maker) lost() error {
 		name.Keys:                       "without it, guests who said STOP are not recognised any more",
 		name.Credentials(name.Admin, 1): "the database's superuser knows no other password",
 	} {
+		if secret == name.Credentials(name.Admin, 1) && !m.wanted.Superuser {
+			continue
+		}
 		if m.secrets[secret] == nil {
 			return &LostError{Secret: secret, Message: fmt.Sprintf(
 				"Secret %s was removed, and %s: restore it from a backup, with its labels; the tenant's pods go on as they are", secret, loss)}

@@ -106,3 +106,25 @@ func TestAChannelThatChangesWhoCarriesItIsTwoFlows(t *testing.T) {
 		t.Errorf("before: %+v", before)
 	}
 }
+
+// TestWhatAProviderClaimsIsNotTakenForSeen: its time is kept, and the condition says whose word it is.
+func TestWhatAProviderClaimsIsNotTakenForSeen(t *testing.T) {
+	at := func(location string) *v1alpha1.Residency {
+		r := onNodes(near(true))
+		r.Database = &v1alpha1.ObservedDatabase{Provider: "Example", Location: location, Claimed: true, Allowed: true}
+		return r
+	}
+	first := judge.Remember(nil, at("DE"), morning)
+	if again := judge.Remember(first, at("DE"), noon); !reflect.DeepEqual(again, first) {
+		t.Errorf("nothing happened, and something is written: %+v", again.Database)
+	}
+	if moved := judge.Remember(first, at("FR"), noon); !moved.Database.FirstSeen.Equal(&metav1.Time{Time: noon}) {
+		t.Errorf("moved: %+v", moved.Database)
+	}
+	if gone := judge.Remember(first, onNodes(near(true)), noon); gone.Database != nil {
+		t.Errorf("gone: %+v", gone.Database)
+	}
+	f := served()
+	f.Residency.Database = first.Database
+	hold(t, judge.Tenant(f), expect{v1alpha1.ConditionResidencyCompliant, v1alpha1.ReasonReady, yes, "is what provider Example says, and was not seen"})
+}

@@ -20,6 +20,7 @@ type TenantFacts struct {
 	GlassBroken bool
 
 	Database  observe.Workload
+	External  bool // a provider runs it
 	Setup     observe.Setup
 	Server    observe.Workload
 	Residency *v1alpha1.Residency
@@ -100,6 +101,9 @@ func isolated(f TenantFacts) metav1.Condition {
 }
 
 func database(f TenantFacts) metav1.Condition {
+	if c, says := told(v1alpha1.ConditionDatabaseReady, f.Outcome); says && f.External {
+		return c
+	}
 	switch {
 	case f.Database.Settled:
 		return is(v1alpha1.ConditionDatabaseReady, true, v1alpha1.ReasonReady, "the database accepts connections")

@@ -29,6 +29,7 @@ const (
 	Backups        = "backups"         // PersistentVolumeClaim
 	BackupKey      = "backup-key"      // Secret with the age key of backups
 	EmptyBucket    = "empty-bucket"    // Job that empties the object store before a tenant is erased
+	EraseDatabase  = "erase-database"  // Job that removes what a tenant has in a provider's database
 	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
 	Boundary       = "residency"       // ResidencyBoundary, by which the admission policies find it
 	Manager        = "switchboard-tenant-manager"
@@ -82,6 +83,9 @@ func ExportObject(tenant, uid string) string { return Certificate(tenant, uid) +
 
 // Bucket names the Job that checks a tenant's bucket, by the hash of what it checks.
 func Bucket(hash string) string { return "bucket-" + hash }
+
+// CheckDatabase names the Job that asks a provider's server, by the hash of what it asks.
+func CheckDatabase(hash string) string { return "check-database-" + hash }
 
 // Admin is the component of the database's superuser.
 const Admin = "admin"

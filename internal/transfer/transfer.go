@@ -19,6 +19,7 @@ import (
 const (
 	KindSubProcessor = "SubProcessor"
 	KindExport       = "Export"
+	KindDatabase     = "Database"
 )
 
 // States of a flow.
@@ -76,6 +77,9 @@ func (r Report) Findings() int {
 func (r *Report) Add(t *v1alpha1.Tenant, region *v1alpha1.Region, channels []v1alpha1.Channel) {
 	r.Tenants = append(r.Tenants, t.Name)
 	flows := append(current(region, t, channels), ended(region, t, channels)...)
+	if d := database(region, t); d != nil {
+		flows = append(flows, *d)
+	}
 	if t.Spec.Export != nil {
 		flows = append(flows, exported(t))
 	}
@@ -146,6 +150,22 @@ func ended(region *v1alpha1.Region, t *v1alpha1.Tenant, channels []v1alpha1.Chan
 		flows = append(flows, f)
 	}
 	return flows
+}
+
+// database is a provider's server outside of the jurisdiction; nil for one within, or of the tenant's own namespace.
+func database(region *v1alpha1.Region, t *v1alpha1.Tenant) *Flow {
+	e := plan.External(region)
+	if e == nil || plan.Within(e.Location, region.Spec.Jurisdiction) {
+		return nil
+	}
+	f := &Flow{Kind: KindDatabase, Recipient: e.Provider, Location: e.Location, Purpose: "storage of all data", Mechanism: e.TransferMechanism, State: StateOpen}
+	if e.TransferMechanism == "" {
+		f.Finding = FindingNoMechanism
+	}
+	if r := t.Status.Residency; r != nil && r.Database != nil && r.Database.Provider == e.Provider && r.Database.Location == e.Location {
+		f.Since = instant(r.Database.FirstSeen)
+	}
+	return f
 }
 
 // exported is the file that a tenant is to be taken out as: the register knows nothing of where it goes.

@@ -105,6 +105,28 @@ func TestStoresOfExportsAreNotTheRegisters(t *testing.T) {
 	}
 }
 
+func TestADatabaseAbroadIsAFlow(t *testing.T) {
+	region := europe()
+	region.Spec.Database = &v1alpha1.RegionDatabase{Engine: v1alpha1.EngineExternal, External: &v1alpha1.ExternalDatabase{Provider: "Example", Location: "FR"}}
+	tenant := &v1alpha1.Tenant{Status: v1alpha1.TenantStatus{Residency: &v1alpha1.Residency{Database: &v1alpha1.ObservedDatabase{Provider: "Example", Location: "US", FirstSeen: &march}}}}
+	flows := func() []transfer.Flow {
+		var r transfer.Report
+		r.Add(tenant, region, nil)
+		return r.Flows
+	}
+	if got := flows(); len(got) != 0 {
+		t.Errorf("within: %+v", got)
+	}
+	region.Spec.Database.External.Location = "US"
+	if got := flows(); len(got) != 1 || got[0].Kind != transfer.KindDatabase || got[0].Recipient != "Example" || got[0].Finding != transfer.FindingNoMechanism || date(got[0].Since) != "2026-03-01" {
+		t.Errorf("outside: %+v", got)
+	}
+	region.Spec.Database.External.TransferMechanism = "SCC"
+	if got := flows(); len(got) != 1 || got[0].Finding != "" || got[0].Mechanism != "SCC" {
+		t.Errorf("under a mechanism: %+v", got)
+	}
+}
+
 func date(t *time.Time) string {
 	if t == nil {
 		return ""
