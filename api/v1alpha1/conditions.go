@@ -119,6 +119,8 @@ const (
 	// ReasonTransferNotCovered: the channel's sub-processor is outside of the jurisdiction, without a transfer mechanism.
 	ReasonTransferNotCovered = "TransferNotCovered"
 
+	// ReasonEngineMissing: the cluster lacks what the Region's database engine needs.
+	ReasonEngineMissing = "EngineMissing"
 	// ReasonDatabaseUnreachable: the server of a provider does not answer.
 	ReasonDatabaseUnreachable = "DatabaseUnreachable"
 	// ReasonDatabaseUntrusted: it has no TLS, or another certificate than was to be expected.

@@ -131,12 +131,14 @@ type LabelValue string
 
 // DatabaseEngine is a way to run a tenant's database.
 //
-// +kubebuilder:validation:Enum=Embedded;External
+// +kubebuilder:validation:Enum=Embedded;CloudNativePG;External
 type DatabaseEngine string
 
 const (
 	// EngineEmbedded is a PostgreSQL of one pod in the tenant's namespace.
 	EngineEmbedded DatabaseEngine = "Embedded"
+	// EngineCloudNativePG is a Cluster of CloudNativePG's in the tenant's namespace.
+	EngineCloudNativePG DatabaseEngine = "CloudNativePG"
 	// EngineExternal is a PostgreSQL that a provider runs, a server for each tenant.
 	EngineExternal DatabaseEngine = "External"
 )
@@ -144,12 +146,17 @@ const (
 // RegionDatabase sets defaults for databases.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.engine) && self.engine == 'External') == has(self.external)",message="engine External goes with external: set both or none"
+// +kubebuilder:validation:XValidation:rule="(has(self.engine) && self.engine == 'CloudNativePG') == has(self.cloudNativePG)",message="engine CloudNativePG goes with cloudNativePG: set both or none"
+// +kubebuilder:validation:XValidation:rule="!has(self.cloudNativePG) || !has(self.backup)",message="backups of engine CloudNativePG are not built: leave backup out"
 // +kubebuilder:validation:XValidation:rule="!has(self.external) || !has(self.backup)",message="an external database is backed up by its provider: leave backup out"
 type RegionDatabase struct {
-	// engine runs the database. It can't change. Default: Embedded, one PostgreSQL pod per tenant. External: a server for each
-	// tenant that a provider runs.
+	// engine runs the database. It can't change. Default: Embedded, one PostgreSQL pod per tenant. CloudNativePG:
+	// a Cluster of that operator's, with replicas and failover. External: a server for each tenant that a provider runs.
 	// +optional
 	Engine DatabaseEngine `json:"engine,omitempty"`
+	// cloudNativePG says how CloudNativePG runs the databases of engine CloudNativePG. Default: none.
+	// +optional
+	CloudNativePG *CloudNativePG `json:"cloudNativePG,omitempty"`
 	// external says who runs the servers of engine External, and where. Default: none.
 	// +optional
 	External *ExternalDatabase `json:"external,omitempty"`
@@ -166,6 +173,25 @@ type RegionDatabase struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('100Mi')) >= 0",message="a database needs a volume of 100Mi or more"
 	Storage *resource.Quantity `json:"storage,omitempty"`
+}
+
+// CloudNativePG says how CloudNativePG runs databases. Its operator is installed in the cluster before this one starts.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.apiServer.ports)",message="apiServer.ports: name the port of the API server, such as 6443"
+type CloudNativePG struct {
+	// instances of each tenant's database, of which one leads. Default: 2. Example: 3.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9
+	Instances *int32 `json:"instances,omitempty"`
+	// operatorNamespace is where CloudNativePG's operator runs, which may ask the database's pods how they are. Default: cnpg-system.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	OperatorNamespace string `json:"operatorNamespace,omitempty"`
+	// apiServer is where the database's pods reach the cluster's API server, by which they agree on who leads. No default.
+	// +required
+	APIServer Egress `json:"apiServer"`
 }
 
 // ExternalDatabase is a PostgreSQL that a provider runs. Each tenant has a server of its own there, since roles are common to

@@ -39,10 +39,11 @@ func startOperator(t *testing.T) testCluster {
 	return c
 }
 
-// prepareCluster has all but the operator, which start starts; restart ends it first.
-func prepareCluster(t *testing.T) testCluster {
+// prepareCluster has all but the operator, which start starts; restart ends it first. definitions
+// are files with resources of others.
+func prepareCluster(t *testing.T, definitions ...string) testCluster {
 	t.Helper()
-	admin := startServer(t)
+	admin := startServer(t, definitions...)
 	scheme, err := newScheme()
 	if err != nil {
 		t.Fatal(err)

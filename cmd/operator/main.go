@@ -81,7 +81,11 @@ func run(ctx context.Context, log *slog.Logger, o options) error {
 
 // setup registers the reconcilers, one per kind.
 func setup(mgr ctrl.Manager, o options) error {
-	gateway, err := knowsRoutes(mgr)
+	gateway, err := knows(mgr, schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"})
+	if err != nil {
+		return err
+	}
+	clusters, err := knows(mgr, plan.ClusterKind)
 	if err != nil {
 		return err
 	}
@@ -107,7 +111,7 @@ func setup(mgr ctrl.Manager, o options) error {
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
 		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},
 		&tenant.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
 			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now}, Regions: o.regions,
 		},
 		&channel.Reconciler{
@@ -129,15 +133,15 @@ func setup(mgr ctrl.Manager, o options) error {
 	return nil
 }
 
-// knowsRoutes tells whether the cluster has Gateway API's HTTPRoutes. One that
-// gets them later needs a restart of the operator.
-func knowsRoutes(mgr ctrl.Manager) (bool, error) {
-	_, err := mgr.GetRESTMapper().RESTMapping(schema.GroupKind{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}, "v1")
+// knows tells whether the cluster has a kind that is not Kubernetes' own. One that gets it later needs a restart of the
+// operator.
+func knows(mgr ctrl.Manager, kind schema.GroupVersionKind) (bool, error) {
+	_, err := mgr.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
 	if meta.IsNoMatchError(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("asking the cluster for HTTPRoute: %w", err)
+		return false, fmt.Errorf("asking the cluster for %s: %w", kind.Kind, err)
 	}
 	return true, nil
 }

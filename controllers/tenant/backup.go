@@ -25,9 +25,8 @@ import (
 func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 	b := plan.BackupOf(s.in)
 	s.facts.Backup.Known = true
-	if b != nil && !plan.EngineOf(s.in.Region).Replicates() {
-		s.facts.Backup.Wanted, s.facts.Backup.Problem, s.facts.Backup.Reason = true,
-			"the database is backed up by its provider, and not by the operator: take spec.backup out; how long the provider keeps copies is not known here", v1alpha1.ReasonNoBackup
+	if why := plan.EngineOf(s.in.Region).NoBackups(); b != nil && why != "" {
+		s.facts.Backup.Wanted, s.facts.Backup.Problem, s.facts.Backup.Reason = true, why, v1alpha1.ReasonNoBackup
 		return nil
 	}
 	if b == nil {
@@ -112,9 +111,9 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 		s.restore.Phase, s.restore.Request, s.restore.Message = v1alpha1.RestoreFailed, request[:min(len(request), 256)], "the annotation names no file: use kubectl switchboard restore"
 		return nil
 	}
-	if !plan.EngineOf(s.in.Region).Replicates() {
+	if plan.EngineOf(s.in.Region).NoBackups() != "" {
 		s.restore.Phase, s.restore.Message = v1alpha1.RestoreFailed,
-			"the database is backed up by its provider: have it put back there; the instance recognises that, and what has happened since is replayed"
+			"the operator has no backups of this database: have whoever runs it put one back; the instance recognises that, and what has happened since is replayed"
 		return nil
 	}
 	s.in.DatabaseStopped = true

@@ -41,6 +41,7 @@ import (
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies;ingresses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,verbs=bind,resourceNames=switchboard-tenant-manager
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -56,6 +57,7 @@ type Reconciler struct {
 	Heads    cache.Cache // of the ledger's ConfigMaps: their metadata
 	Journal  *journal.Journal
 	Gateway  bool // the cluster knows Gateway API routes
+	Clusters bool // it knows CloudNativePG's Clusters
 	Regions  served.Regions
 	Now      func() time.Time
 }
@@ -158,10 +160,8 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	if !f.NamespaceReady || s.in.Region.Name == "" {
 		return nil // nothing there is known to be the tenant's
 	}
-	if f.External = plan.External(s.in.Region) != nil; !f.External { // what a provider runs was asked by a step
-		if f.Database, err = observe.Database(ctx, r.Client, namespace); err != nil {
-			return err
-		}
+	if err := r.observeDatabase(ctx, s); err != nil {
+		return err
 	}
 	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {
 		return err

@@ -29,13 +29,14 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 		Tenant: s.tenant.Name, Namespace: s.in.Namespace(), Hostname: s.tenant.Spec.Hostname,
 		Rotation:   s.tenant.Annotations[v1alpha1.AnnotationRotateCredentials],
 		Components: s.components(),
-		Servers:    map[string]string{name.PostgresTLS: name.Postgres, name.ServeTLS: name.Serve},
+		Servers:    map[string]string{name.ServeTLS: name.Serve},
 		Public:     []string{name.ServeTLS},
-		Superuser:  true,
+		Superuser:  plan.External(s.in.Region) == nil,
 	}
-	if plan.External(s.in.Region) != nil { // neither its certificate nor its superuser is ours
-		wanted.Superuser = false
-		delete(wanted.Servers, name.PostgresTLS)
+	database := plan.EngineOf(s.in.Region).Certificates()
+	if database.Server != "" {
+		wanted.Servers[name.PostgresTLS] = database.Server
+		wanted.Clients, wanted.Watched = database.Clients, database.Labels
 	}
 	for _, c := range s.channels {
 		wanted.Servers[name.ConnectorTLS(c.Name)] = name.Connector(c.Name)
@@ -65,7 +66,7 @@ const askAgain = 5 * time.Second
 func (s *scope) components() []string {
 	all := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay,
 		contract.ComponentExport, contract.ComponentAdopt}
-	if plan.EngineOf(s.in.Region).Replicates() {
+	if plan.EngineOf(s.in.Region).NoBackups() == "" {
 		all = append(all, contract.ComponentBackup)
 	}
 	for _, c := range s.channels {

@@ -79,6 +79,9 @@ func (r *Reconciler) retain(ctx context.Context, s *scope) error {
 	if err != nil || ns == nil {
 		return err
 	}
+	if err := r.hibernate(ctx, ns.Name); err != nil {
+		return err
+	}
 	before := ns.DeepCopy()
 	ns.Labels[v1alpha1.LabelRetained] = "true"
 	return r.Client.Patch(ctx, ns, client.MergeFrom(before))
@@ -92,6 +95,9 @@ func (r *Reconciler) endWorkloads(ctx context.Context, s *scope) error {
 		return err
 	}
 	labels := plan.TenantLabels(s.tenant.Name)
+	if err := r.removeCluster(ctx, ns.Name); err != nil {
+		return err
+	}
 	var empties []client.Object // these come after
 	for _, job := range []string{name.EmptyBucket, name.EraseDatabase} {
 		empties = append(empties, &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: metav1.ObjectMeta{Name: job, Namespace: ns.Name}})

@@ -44,6 +44,8 @@ type Wanted struct {
 	Superuser                   bool              // the database's superuser is ours
 	Servers                     map[string]string // Secret of a serving certificate → Service that it is for
 	Public                      []string          // Secrets whose certificate is for Hostname too
+	Clients                     map[string]string // Secret of a client certificate → role that it is for
+	Watched                     map[string]string // labels of the database's certificates, for who else watches them
 	// Used are the newest versions of logins that the database has known: a lost login
 	// is replaced by a newer one, never by another secret of the same name.
 	Used map[string]int
@@ -77,6 +79,11 @@ func (k Keeper) Ensure(ctx context.Context, w Wanted) (Found, error) {
 	}
 	for _, secret := range slices.Sorted(maps.Keys(w.Servers)) {
 		if err := m.server(ctx, secret, w.Servers[secret]); err != nil {
+			return nil, err
+		}
+	}
+	for _, secret := range slices.Sorted(maps.Keys(w.Clients)) {
+		if err := m.client(ctx, secret, w.Clients[secret]); err != nil {
 			return nil, err
 		}
 	}
@@ -236,11 +243,20 @@ func (m maker) server(ctx context.Context, secret, service string) error {
 	if slices.Contains(m.wanted.Public, secret) {
 		names = append(names, m.wanted.Hostname)
 	}
+	return m.certificate(ctx, secret, names, func() (Pair, error) { return m.ca.Server(m.Now(), names...) })
+}
+
+// client keeps a client certificate fresh, in place likewise.
+func (m maker) client(ctx context.Context, secret, role string) error {
+	return m.certificate(ctx, secret, nil, func() (Pair, error) { return m.ca.Client(m.Now(), role) })
+}
+
+func (m maker) certificate(ctx context.Context, secret string, names []string, issue func() (Pair, error)) error {
 	old := m.secrets[secret]
 	if old != nil && !due(old.Data[contract.FileTLSCert], m.authority, m.Now(), names...) {
 		return nil
 	}
-	pair, err := m.ca.Server(m.Now(), names...)
+	pair, err := issue()
 	if err != nil {
 		return err
 	}
@@ -315,9 +331,13 @@ func (m maker) login(ctx context.Context, component string) error {
 }
 
 func (m maker) create(ctx context.Context, secretName string, data map[string][]byte, immutable bool, annotations map[string]string) error {
+	marks := labels(m.wanted.Tenant)
+	if _, client := m.wanted.Clients[secretName]; client || secretName == name.PostgresTLS {
+		maps.Copy(marks, m.wanted.Watched)
+	}
 	s := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: secretName, Namespace: m.wanted.Namespace, Labels: labels(m.wanted.Tenant), Annotations: annotations,
+			Name: secretName, Namespace: m.wanted.Namespace, Labels: marks, Annotations: annotations,
 		},
 		Data: data, Immutable: &immutable,
 	}

@@ -56,7 +56,9 @@ func (embedded) Login(in Tenant, component string) corev1.Volume {
 	return secretVolume("database", name.Credentials(component, max(in.Versions[component], 1)))
 }
 
-func (embedded) Replicates() bool { return true }
+func (embedded) NoBackups() string { return "" }
+
+func (embedded) Certificates() Certificates { return Certificates{Server: name.Postgres} }
 
 func postgresConfig(in Tenant) *corev1.ConfigMap {
 	return &corev1.ConfigMap{

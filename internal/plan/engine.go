@@ -21,16 +21,29 @@ type Engine interface {
 	Place(in Tenant) []corev1.EnvVar
 	// Login is a component's way in, or that of name.Admin, laid out as contract.DirDatabase.
 	Login(in Tenant, component string) corev1.Volume
-	// Replicates says that the operator backs it up, by the replication of a server that is its own, and puts backups back.
-	Replicates() bool
+	// NoBackups says why the operator makes no backups of it, and puts none back; empty when it does.
+	NoBackups() string
+	// Certificates are those that the tenant's authority issues for the database's own pods.
+	Certificates() Certificates
+}
+
+// Certificates of a database's own pods.
+type Certificates struct {
+	Server  string            // Service that the certificate in name.PostgresTLS is for; empty when there is none
+	Clients map[string]string // Secret of a client certificate → role that it is for
+	Labels  map[string]string // that these Secrets bear for somebody else's controller
 }
 
 // EngineOf gives the engine of a region.
 func EngineOf(region *v1alpha1.Region) Engine {
-	if External(region) != nil {
+	switch {
+	case External(region) != nil:
 		return external{}
+	case CloudNativePG(region) != nil:
+		return cloudNativePG{}
+	default:
+		return embedded{}
 	}
-	return embedded{}
 }
 
 // External says who runs a region's databases; nil when they run in the tenants' namespaces.

@@ -60,7 +60,12 @@ func (external) Login(in Tenant, component string) corev1.Volume {
 	return corev1.Volume{Name: "database", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: &secretMode}}}
 }
 
-func (external) Replicates() bool { return false }
+func (external) NoBackups() string {
+	return "the database is backed up by its provider, and not by the operator: take spec.backup out; how long the provider keeps copies is not known here"
+}
+
+// Certificates are the provider's.
+func (external) Certificates() Certificates { return Certificates{} }
 
 // projected gives keys of a Secret as files.
 func projected(secret string, optional bool, files map[string]string) corev1.VolumeProjection {
