@@ -21,7 +21,7 @@ sed -e 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' \
     -e 's|image: switchboard/operator:dev|image: {{ .Values.image.operator }}|' \
     -e 's/imagePullPolicy: IfNotPresent/imagePullPolicy: {{ .Values.image.pullPolicy }}/' \
     -e 's|--instance-image=.*|--instance-image={{ .Values.image.instance }}|' \
-    -e 's|--postgres-image=.*|--postgres-image={{ .Values.image.postgres }}|' \
+    -e 's|--postgres-image=.*|--postgres-image={{ .Values.image.postgres }}\n          {{- with .Values.regions }}\n            - --regions={{ join "," . }}\n          {{- end }}|' \
     -e 's|^      serviceAccountName: .*|&\n      {{- with .Values.nodeSelector }}\n      nodeSelector: {{- toYaml . \| nindent 8 }}\n      {{- end }}\n      {{- with .Values.tolerations }}\n      tolerations: {{- toYaml . \| nindent 8 }}\n      {{- end }}|' \
     config/manager/deployment.yaml |
   awk '/^          resources:$/ {print "          resources: {{- toYaml .Values.resources | nindent 12 }}"; skip = 1; next}

@@ -39,7 +39,8 @@ const (
 	// ConditionRetentionCovered (Tenant): every category of data is bounded by a policy in force.
 	ConditionRetentionCovered = "RetentionCovered"
 
-	// ConditionAccepted (Channel, RetentionPolicy, LegalHold, DataSubjectRequest): the spec can be carried out.
+	// ConditionAccepted (Channel, RetentionPolicy, LegalHold, DataSubjectRequest): the spec can be carried out. A Tenant bears it, False,
+	// only while its region is not among those that the operator serves.
 	ConditionAccepted = "Accepted"
 	// ConditionConnectorAvailable (Channel): the connector takes webhooks.
 	ConditionConnectorAvailable = "ConnectorAvailable"
@@ -89,6 +90,8 @@ const (
 
 	// ReasonRegionNotFound: spec.region names no Region.
 	ReasonRegionNotFound = "RegionNotFound"
+	// ReasonRegionNotServed: the operator of this cluster serves other regions, and leaves the object alone.
+	ReasonRegionNotServed = "RegionNotServed"
 	// ReasonNamespaceNotAdoptable: the namespace exists and doesn't bear the tenant's label.
 	ReasonNamespaceNotAdoptable = "NamespaceNotAdoptable"
 	// ReasonNamespaceOfOtherTenant: the namespace belongs to another tenant.
@@ -131,6 +134,21 @@ const (
 	ReasonFilesPending = "FilesPending"
 	// ReasonTransferNotCovered: the channel's sub-processor is outside of the jurisdiction, without a transfer mechanism.
 	ReasonTransferNotCovered = "TransferNotCovered"
+
+	// ReasonEngineMissing: the cluster lacks what the Region's database engine needs.
+	ReasonEngineMissing = "EngineMissing"
+	// ReasonDatabaseUnreachable: the server of a provider does not answer.
+	ReasonDatabaseUnreachable = "DatabaseUnreachable"
+	// ReasonDatabaseUntrusted: it has no TLS, or another certificate than was to be expected.
+	ReasonDatabaseUntrusted = "DatabaseUntrusted"
+	// ReasonDatabaseLoginRefused: it refuses the login, or has no such database.
+	ReasonDatabaseLoginRefused = "DatabaseLoginRefused"
+	// ReasonDatabaseRightsMissing: the login may not do what a migration has to.
+	ReasonDatabaseRightsMissing = "DatabaseRightsMissing"
+	// ReasonDatabaseTooOld: the server is older than PostgreSQL 15.
+	ReasonDatabaseTooOld = "DatabaseTooOld"
+	// ReasonDatabaseTaken: the server has the roles of another tenant.
+	ReasonDatabaseTaken = "DatabaseTaken"
 
 	// ReasonMigrationFailed: the migrate Job failed; the message has its error.
 	ReasonMigrationFailed = "MigrationFailed"
@@ -201,6 +219,8 @@ const (
 	ReasonExportFailed = "ExportFailed"
 	// ReasonObjectsRemain: objects in the namespace have not gone yet.
 	ReasonObjectsRemain = "ObjectsRemain"
+	// ReasonEmptyingDatabase: the tenant's schemas and roles are being removed from its provider's server.
+	ReasonEmptyingDatabase = "EmptyingDatabase"
 	// ReasonEmptyingStore: the tenant's objects are being removed from its store.
 	ReasonEmptyingStore = "EmptyingStore"
 	// ReasonVolumesRemain: volumes of the namespace have not been removed yet.

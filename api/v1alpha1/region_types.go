@@ -43,6 +43,8 @@ type RegionList struct {
 }
 
 // RegionSpec is what the platform wants of a region.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.database) && has(self.database.engine) ? self.database.engine : 'Embedded') == (has(oldSelf.database) && has(oldSelf.database.engine) ? oldSelf.database.engine : 'Embedded')",message="database.engine can't change: the tenants' data is there. Make another Region, and bring the data over by an export"
 type RegionSpec struct {
 	// jurisdiction is the law that data in this region is under, as an ISO 3166 code of
 	// a country, optionally of a subdivision, or EU. No default. Example: DE, EU, US-MA.
@@ -129,17 +131,35 @@ type LabelValue string
 
 // DatabaseEngine is a way to run a tenant's database.
 //
-// +kubebuilder:validation:Enum=Embedded
+// +kubebuilder:validation:Enum=Embedded;CloudNativePG;External
 type DatabaseEngine string
 
-// EngineEmbedded is a PostgreSQL of one pod in the tenant's namespace.
-const EngineEmbedded DatabaseEngine = "Embedded"
+const (
+	// EngineEmbedded is a PostgreSQL of one pod in the tenant's namespace.
+	EngineEmbedded DatabaseEngine = "Embedded"
+	// EngineCloudNativePG is a Cluster of CloudNativePG's in the tenant's namespace.
+	EngineCloudNativePG DatabaseEngine = "CloudNativePG"
+	// EngineExternal is a PostgreSQL that a provider runs, a server for each tenant.
+	EngineExternal DatabaseEngine = "External"
+)
 
 // RegionDatabase sets defaults for databases.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.engine) && self.engine == 'External') == has(self.external)",message="engine External goes with external: set both or none"
+// +kubebuilder:validation:XValidation:rule="(has(self.engine) && self.engine == 'CloudNativePG') == has(self.cloudNativePG)",message="engine CloudNativePG goes with cloudNativePG: set both or none"
+// +kubebuilder:validation:XValidation:rule="!has(self.cloudNativePG) || !has(self.backup)",message="backups of engine CloudNativePG are not built: leave backup out"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || !has(self.backup)",message="an external database is backed up by its provider: leave backup out"
 type RegionDatabase struct {
-	// engine runs the database. Default: Embedded, one PostgreSQL pod per tenant.
+	// engine runs the database. It can't change. Default: Embedded, one PostgreSQL pod per tenant. CloudNativePG:
+	// a Cluster of that operator's, with replicas and failover. External: a server for each tenant that a provider runs.
 	// +optional
 	Engine DatabaseEngine `json:"engine,omitempty"`
+	// cloudNativePG says how CloudNativePG runs the databases of engine CloudNativePG. Default: none.
+	// +optional
+	CloudNativePG *CloudNativePG `json:"cloudNativePG,omitempty"`
+	// external says who runs the servers of engine External, and where. Default: none.
+	// +optional
+	External *ExternalDatabase `json:"external,omitempty"`
 	// image is a container image that holds to the contract of the official postgres
 	// image. Default: the operator's flag --postgres-image. Example: docker.io/library/postgres:15-bookworm.
 	// +optional
@@ -153,6 +173,57 @@ type RegionDatabase struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('100Mi')) >= 0",message="a database needs a volume of 100Mi or more"
 	Storage *resource.Quantity `json:"storage,omitempty"`
+}
+
+// CloudNativePG says how CloudNativePG runs databases. Its operator is installed in the cluster before this one starts.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.apiServer.ports)",message="apiServer.ports: name the port of the API server, such as 6443"
+type CloudNativePG struct {
+	// instances of each tenant's database, of which one leads. Default: 2. Example: 3.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9
+	Instances *int32 `json:"instances,omitempty"`
+	// operatorNamespace is where CloudNativePG's operator runs, which may ask the database's pods how they are. Default: cnpg-system.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	OperatorNamespace string `json:"operatorNamespace,omitempty"`
+	// apiServer is where the database's pods reach the cluster's API server, by which they agree on who leads. No default.
+	// +required
+	APIServer Egress `json:"apiServer"`
+}
+
+// ExternalDatabase is a PostgreSQL that a provider runs. Each tenant has a server of its own there, since roles are common to
+// all databases of a server. PostgreSQL 15 or newer, TLS 1.3.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.egress.ports)",message="egress.ports: name the port of the servers, such as 5432"
+type ExternalDatabase struct {
+	// provider who runs the servers under contract, for the record. Example: Example Cloud SQL, Frankfurt.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Provider string `json:"provider"`
+	// location of the servers and their backups, as a jurisdiction, as the provider says: nobody here can see it. Example: DE.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=6
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z]{2}(-[A-Z0-9]{1,3})?$')",message="use an ISO 3166 code such as DE or US-MA, or EU"
+	Location string `json:"location"`
+	// transferMechanism under which data leaves the region's jurisdiction. Default: none, for servers inside of it; elsewhere no
+	// tenant is set up, and channels are stopped. Example: Standard Contractual Clauses.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	TransferMechanism string `json:"transferMechanism,omitempty"`
+	// credentialsSecretRef names a Secret in each tenant's namespace with the keys host, dbname, user, ca.crt (the authorities that
+	// the server's certificate may be from, in PEM), and password or tls.crt and tls.key; port where it is not 5432. The login owns
+	// the database and may make roles (CREATEROLE); it is used for migrations alone.
+	// +required
+	CredentialsSecretRef SecretReference `json:"credentialsSecretRef"`
+	// egress is where the servers are reached. The tenants' pods that work with the database may connect to that.
+	// +required
+	Egress Egress `json:"egress"`
 }
 
 // BackupDestination is where copies of a database are kept.

@@ -20,8 +20,12 @@ type Residency struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=channel
+	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	SubProcessors []ObservedSubProcessor `json:"subProcessors,omitempty"`
+	// database that a provider runs: where it says that it is. Not there for a database whose volume is seen.
+	// +optional
+	Database *ObservedDatabase `json:"database,omitempty"`
 	// violations that there are now.
 	// +optional
 	// +listType=atomic
@@ -91,6 +95,31 @@ type ObservedSubProcessor struct {
 	// lastSeen is when the channel had gone, in UTC; not there as long as it is.
 	// +optional
 	LastSeen *metav1.Time `json:"lastSeen,omitempty"`
+}
+
+// ObservedDatabase is a database of which only its provider knows where it is.
+type ObservedDatabase struct {
+	// provider who runs it, by the Region.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Provider string `json:"provider"`
+	// location as the provider claims it, by the Region: nobody has seen it.
+	// +required
+	// +kubebuilder:validation:MaxLength=6
+	Location string `json:"location"`
+	// transferMechanism under which data leaves the jurisdiction.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	TransferMechanism string `json:"transferMechanism,omitempty"`
+	// claimed: always true, so that nobody takes it for seen.
+	// +required
+	Claimed bool `json:"claimed"`
+	// allowed: the location is within the jurisdiction, or under a mechanism. Otherwise nothing is set up, and channels are stopped.
+	// +required
+	Allowed bool `json:"allowed"`
+	// firstSeen is when the Region was first seen to say so, in UTC.
+	// +optional
+	FirstSeen *metav1.Time `json:"firstSeen,omitempty"`
 }
 
 // ObservedNode is a node that runs a pod of the tenant.

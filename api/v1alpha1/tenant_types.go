@@ -294,6 +294,9 @@ type Erasure struct {
 	// objects says what became of the tenant's objects in its store; absent while that is not known, and when it has none.
 	// +optional
 	Objects *ErasedObjects `json:"objects,omitempty"`
+	// database says what became of what the tenant had in a provider's database; absent while that is not known, and when it has none.
+	// +optional
+	Database *ErasedDatabase `json:"database,omitempty"`
 	// unchecked says why it could not be counted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
@@ -312,6 +315,24 @@ type ErasedObjects struct {
 	// +required
 	Removed int64 `json:"removed"`
 	// problem says why not all are known to be gone; empty when the store listed none any more.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Problem string `json:"problem,omitempty"`
+}
+
+// ErasedDatabase is what became of a tenant's schemas and roles in a provider's database.
+type ErasedDatabase struct {
+	// provider who runs it, by the Region; empty when the Region had gone.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Provider string `json:"provider,omitempty"`
+	// schemas that were dropped.
+	// +required
+	Schemas int32 `json:"schemas"`
+	// roles that were dropped.
+	// +required
+	Roles int32 `json:"roles"`
+	// problem says why not all is known to be gone; empty when nothing was left.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Problem string `json:"problem,omitempty"`

@@ -37,7 +37,7 @@ func (o outcome) says(t *testing.T, code int, parts ...string) {
 }
 
 func TestHelpTeaches(t *testing.T) {
-	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}, {"report"}, {"report", "transfers", "--help"}} {
 		o := plugin(t, "", args...)
 		o.says(t, exitWhole, "kubectl switchboard")
 		if o.errs != "" || strings.Contains(o.out, "kubectl-switchboard audit") {
@@ -55,7 +55,7 @@ func TestMistakesAreToldAsSuch(t *testing.T) {
 		{"restore"}, {"restore", "a"}, {"restore", "a", "b", "--backup", "latest"},
 		{"audit", "access"}, {"audit", "access", "a", "-o", "yaml"}, {"audit", "access", "a", "--since", "yesterday"},
 		{"audit", "certificate"}, {"audit", "certificate", "a", "-o", "yaml"}, {"audit", "certificate", "a", "--file", "b"},
-		{"audit", "verify", "a", "-o", "yaml"}, {"audit", "verify", "a", "--anchor", "x"},
+		{"report", "transfer"}, {"audit", "verify", "a", "-o", "yaml"}, {"audit", "verify", "a", "--anchor", "x"},
 	} {
 		o := plugin(t, "", args...)
 		o.says(t, exitUsage, "--help")

@@ -27,14 +27,24 @@ import (
 type testCluster struct {
 	client.Client          // the administrator's
 	writes        *written // of the operator, but for its events
-	restart       func(*testing.T)
+	restart       func(t *testing.T, args ...string)
+	start         func(t *testing.T, args ...string)
 	config        *rest.Config // the administrator's
 	connectors    *switchboards
 }
 
 func startOperator(t *testing.T) testCluster {
 	t.Helper()
-	admin := startServer(t)
+	c := prepareCluster(t)
+	c.start(t)
+	return c
+}
+
+// prepareCluster has all but the operator, which start starts; restart ends it first. definitions
+// are files with resources of others.
+func prepareCluster(t *testing.T, definitions ...string) testCluster {
+	t.Helper()
+	admin := startServer(t, definitions...)
 	scheme, err := newScheme()
 	if err != nil {
 		t.Fatal(err)
@@ -49,27 +59,38 @@ func startOperator(t *testing.T) testCluster {
 	create(t, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "switchboard-system"}})
 	installRBAC(t, c)
 	policies(t, c)
-	account := rest.CopyConfig(admin)
-	account.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
-	}
+	account := operatorAccount(admin)
 	cluster := testCluster{Client: c, writes: &written{}, config: admin, connectors: playConnectors(t, c)}
 	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return recorder{next, cluster.writes} })
-	stop := operate(t, account, cluster.connectors)
-	cluster.restart = func(t *testing.T) {
+	stop := func() {}
+	cluster.start = func(t *testing.T, args ...string) {
+		t.Helper()
+		stop = operate(t, account, cluster.connectors, args...)
+	}
+	cluster.restart = func(t *testing.T, args ...string) {
 		t.Helper()
 		stop()
-		stop = operate(t, account, cluster.connectors)
+		stop = operate(t, account, cluster.connectors, args...)
 	}
 	t.Cleanup(func() { stop() })
 	return cluster
 }
 
+// operatorAccount is the administrator in the operator's place.
+func operatorAccount(admin *rest.Config) *rest.Config {
+	account := rest.CopyConfig(admin)
+	account.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:switchboard-system:switchboard-operator",
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"},
+	}
+	return account
+}
+
 // operate runs the operator until it is stopped.
-func operate(t *testing.T, account *rest.Config, connectors *switchboards) (stop func()) {
+func operate(t *testing.T, account *rest.Config, connectors *switchboards, args ...string) (stop func()) {
 	t.Helper()
-	o, err := parse([]string{"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false", "--journal-interval=1s"}, os.Stderr)
+	args = append(args, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-elect=false", "--journal-interval=1s")
+	o, err := parse(args, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +177,7 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 }
 
 // play makes everything in a namespace work once, as the cluster's controllers would:
-// StatefulSets and Deployments get their pods, migrations end well. Jobs that ask an object store are the test's.
+// StatefulSets and Deployments get their pods, migrations end well. Jobs that ask an object store or a provider's database are the test's.
 func (c testCluster) play(ctx context.Context, namespace string) error {
 	var sets appsv1.StatefulSetList
 	if err := c.List(ctx, &sets, client.InNamespace(namespace)); err != nil {
@@ -192,7 +213,7 @@ func (c testCluster) play(ctx context.Context, namespace string) error {
 		return err
 	}
 	for i := range jobs.Items {
-		if strings.Contains(jobs.Items[i].Name, "bucket") {
+		if name := jobs.Items[i].Name; strings.Contains(name, "bucket") || strings.Contains(name, "-database") {
 			continue
 		}
 		if len(jobs.Items[i].Status.Conditions) == 0 && jobs.Items[i].DeletionTimestamp.IsZero() {

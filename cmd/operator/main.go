@@ -83,7 +83,11 @@ func run(ctx context.Context, log *slog.Logger, o options) error {
 
 // setup registers the reconcilers, one per kind.
 func setup(mgr ctrl.Manager, o options) error {
-	gateway, err := knowsRoutes(mgr)
+	gateway, err := knows(mgr, schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"})
+	if err != nil {
+		return err
+	}
+	clusters, err := knows(mgr, plan.ClusterKind)
 	if err != nil {
 		return err
 	}
@@ -101,7 +105,7 @@ func setup(mgr ctrl.Manager, o options) error {
 	recorder := mgr.GetEventRecorder("switchboard-operator")
 	asked := &journal.Journal{
 		Client: c, Ledger: evidence, Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
-		Every: o.journalEvery, Now: time.Now, URL: o.stateURL, Changed: make(chan event.GenericEvent),
+		Every: o.journalEvery, Now: time.Now, Regions: o.regions, URL: o.stateURL, Changed: make(chan event.GenericEvent),
 	}
 	if err := mgr.Add(asked); err != nil {
 		return fmt.Errorf("adding the journal: %w", err)
@@ -114,20 +118,21 @@ func setup(mgr ctrl.Manager, o options) error {
 		return fmt.Errorf("adding the checks of credentials: %w", err)
 	}
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
-		&region.Reconciler{Client: c, Recorder: recorder},
+		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},
 		&tenant.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
-			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
+			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
+			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now}, Regions: o.regions,
 		},
 		&channel.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told, Regions: o.regions,
 		},
 		&retentionpolicy.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now, Regions: o.regions,
 		},
-		&legalhold.Reconciler{Client: c, Recorder: recorder, Now: time.Now},
+		&legalhold.Reconciler{Client: c, Recorder: recorder, Now: time.Now, Regions: o.regions},
 		&datasubjectrequest.Reconciler{
 			Client: c, Live: mgr.GetAPIReader(), Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
+			Regions: o.regions,
 		},
 	} {
 		if err := reconciler.Setup(mgr); err != nil {
@@ -137,15 +142,15 @@ func setup(mgr ctrl.Manager, o options) error {
 	return nil
 }
 
-// knowsRoutes tells whether the cluster has Gateway API's HTTPRoutes. One that
-// gets them later needs a restart of the operator.
-func knowsRoutes(mgr ctrl.Manager) (bool, error) {
-	_, err := mgr.GetRESTMapper().RESTMapping(schema.GroupKind{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}, "v1")
+// knows tells whether the cluster has a kind that is not Kubernetes' own. One that gets it later needs a restart of the
+// operator.
+func knows(mgr ctrl.Manager, kind schema.GroupVersionKind) (bool, error) {
+	_, err := mgr.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
 	if meta.IsNoMatchError(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("asking the cluster for HTTPRoute: %w", err)
+		return false, fmt.Errorf("asking the cluster for %s: %w", kind.Kind, err)
 	}
 	return true, nil
 }

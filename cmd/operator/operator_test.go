@@ -33,6 +33,7 @@ func TestHelpAndMistakes(t *testing.T) {
 		"--postgres-image=":      "--postgres-image is empty",
 		"--namespace=Not-A-One":  "--namespace",
 		"--journal-interval=1ms": "too short",
+		"--regions=Europe":       "can't be the name of a Region",
 		"--what":                 "not defined",
 	} {
 		if _, err := parse([]string{args}, &help); err == nil || !strings.Contains(err.Error(), want) {
@@ -59,18 +60,20 @@ func TestOperator(t *testing.T) {
 	t.Run("put back", func(t *testing.T) { putBack(t, c) })
 	t.Run("backed up", func(t *testing.T) { backedUp(t, c) })
 	t.Run("stored away", func(t *testing.T) { storedAway(t, c) })
+	t.Run("provided for", func(t *testing.T) { provided(t, c) })
+	t.Run("an engine that is not there", func(t *testing.T) { engineMissing(t, c) })
 	t.Run("held back", func(t *testing.T) { heldBack(t, c) })
 	t.Run("asked for by a guest", func(t *testing.T) { askedFor(t, c) })
 	t.Run("out of its region, and back", func(t *testing.T) { drifts(t, c) })
 	t.Run("who may have a namespace", func(t *testing.T) { whoMayHaveANamespace(t, c) })
 }
 
-func startServer(t *testing.T) *rest.Config {
+func startServer(t *testing.T, definitions ...string) *rest.Config {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Fatal("this test needs an API server: run `make test`, which builds one and sets KUBEBUILDER_ASSETS")
 	}
-	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	environment := &envtest.Environment{CRDDirectoryPaths: append(definitions, "../../config/crd/bases"), ErrorIfCRDPathMissing: true}
 	config, err := environment.Start()
 	if err != nil {
 		t.Fatal(err)

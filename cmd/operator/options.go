@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/served"
 )
 
 // options are what the command line says.
@@ -22,6 +23,7 @@ type options struct {
 	metricsAddress string
 	probeAddress   string
 	journalEvery   time.Duration
+	regions        served.Regions // all when empty
 	// stateURL leads to a tenant's serve, outside of a cluster; nil for its Service.
 	stateURL func(*v1alpha1.Tenant) string
 	// connectorURL leads to a channel's connector likewise, and checksEvery is how often it is asked; checks.Every when zero.
@@ -73,6 +75,8 @@ func parse(args []string, out io.Writer) (options, error) {
 
 	flags.DurationVar(&o.journalEvery, "journal-interval", 10*time.Second,
 		"`time` between two questions to each tenant's instance: what its database holds, and which guests' consent has\nchanged; what changed after the last one is lost with the database when that is put back")
+
+	flags.Func("regions", "`names` of the Regions whose tenants this operator serves, with commas in between; may be given more than once.\nDefault: all. Tenants of others are told so in their status, and left alone: for one cluster in each region, not for\ntwo operators in one cluster", o.regions.Add)
 
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {

@@ -26,6 +26,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/served"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -43,6 +44,7 @@ type Reconciler struct {
 	OperatorNamespace string
 	Gateway           bool
 	Checks            *checks.Checks
+	Regions           served.Regions
 }
 
 type scope struct {
@@ -68,6 +70,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		return func(ctx context.Context) error { return do(ctx, s) }
 	}
 	return []step.Step{
+		{Name: "see whether the region is served", Do: func(ctx context.Context) error { return r.Regions.Check(ctx, r.Client, s.channel.Namespace) }},
 		{Name: "find the tenant", Do: with(r.loadTenant)},
 		{Name: "check the channel against its region", Do: with(r.accept)},
 		{Name: "see where the tenant is", Do: with(r.lookAround)},

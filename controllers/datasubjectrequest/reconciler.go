@@ -19,6 +19,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/served"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -37,6 +38,7 @@ type Reconciler struct {
 	OperatorNamespace string
 	Ledger            *ledger.Ledger
 	Now               func() time.Time
+	Regions           served.Regions
 }
 
 type scope struct {
@@ -75,6 +77,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		}
 	}
 	return []step.Step{
+		{Name: "see whether the region is served", Do: func(ctx context.Context) error { return r.Regions.Check(ctx, r.Client, s.request.Namespace) }},
 		{Name: "find the tenant", Do: with(r.loadTenant)},
 		{Name: "look for an answer", Do: with(r.awaitAnswer)},
 		{Name: "take what the Job told", Do: open(r.settle)},

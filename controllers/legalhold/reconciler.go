@@ -20,6 +20,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/judge"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/served"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -32,6 +33,7 @@ type Reconciler struct {
 	Client   client.Client
 	Recorder events.EventRecorder
 	Now      func() time.Time
+	Regions  served.Regions
 }
 
 type scope struct {
@@ -58,6 +60,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		return func(ctx context.Context) error { return do(ctx, s) }
 	}
 	return []step.Step{
+		{Name: "see whether the region is served", Do: func(ctx context.Context) error { return r.Regions.Check(ctx, r.Client, s.hold.Namespace) }},
 		{Name: "find the tenant", Do: with(r.loadTenant)},
 		{Name: "look at the clock", Do: with(r.checkTime)},
 		{Name: "check who is named", Do: with(r.checkSubject)},

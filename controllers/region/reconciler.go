@@ -22,6 +22,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/judge"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/served"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -33,13 +34,17 @@ import (
 type Reconciler struct {
 	Client   client.Client
 	Recorder events.EventRecorder
+	Regions  served.Regions
 }
 
 // maxNames is the API's bound on lists of names.
 const maxNames = 64
 
-// Reconcile is one pass over one Region.
+// Reconcile is one pass over one Region. The status of one that is not served is for its own operator to write.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if !r.Regions.Serve(req.Name) {
+		return ctrl.Result{}, nil
+	}
 	region := &v1alpha1.Region{}
 	if err := r.Client.Get(ctx, req.NamespacedName, region); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -55,7 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	st.StorageClass, st.Jurisdictions = seen.Class, plan.Jurisdictions(region)
 	st.Planned = judge.Planned(plan.PlaceDigest(region), seen.Tenants)
-	facts := judge.RegionFacts{Outcome: outcome, Seen: seen, Planned: st.Planned, Uncovered: plan.Uncovered(region)}
+	facts := judge.RegionFacts{Outcome: outcome, Seen: seen, Planned: st.Planned, Uncovered: plan.Uncovered(region), DatabaseUncovered: plan.DatabasePlace(region) != nil}
 	status.SetConditions(&st.Conditions, judge.Region(facts), region.Generation)
 	if err := status.Patch(ctx, r.Client, region, before); err != nil {
 		return step.Result(err)

@@ -22,6 +22,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/served"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -39,6 +40,7 @@ type Reconciler struct {
 	OperatorNamespace string
 	Ledger            *ledger.Ledger
 	Now               func() time.Time
+	Regions           served.Regions
 }
 
 type scope struct {
@@ -63,6 +65,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		return func(ctx context.Context) error { return do(ctx, s) }
 	}
 	return []step.Step{
+		{Name: "see whether the region is served", Do: func(ctx context.Context) error { return r.Regions.Check(ctx, r.Client, s.policy.Namespace) }},
 		{Name: "find the tenant", Do: with(r.loadTenant)},
 		{Name: "check the policy against its region", Do: with(r.accept)},
 		{Name: "look for policies of the same categories", Do: with(r.findShared)},

@@ -25,6 +25,10 @@ import (
 func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 	b := plan.BackupOf(s.in)
 	s.facts.Backup.Known = true
+	if why := plan.EngineOf(s.in.Region).NoBackups(); b != nil && why != "" {
+		s.facts.Backup.Wanted, s.facts.Backup.Problem, s.facts.Backup.Reason = true, why, v1alpha1.ReasonNoBackup
+		return nil
+	}
 	if b == nil {
 		// Copies stay in their volume, which nobody asked to be removed.
 		return r.Applier.Prune(ctx, s.in.Namespace(), plan.BackupLabels(s.tenant.Name), nil, &batchv1.CronJobList{})
@@ -105,6 +109,11 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 	s.restore = &v1alpha1.RestoreStatus{Request: request, Phase: v1alpha1.RestoreRestoring}
 	if file == "" || len(request) > 256 {
 		s.restore.Phase, s.restore.Request, s.restore.Message = v1alpha1.RestoreFailed, request[:min(len(request), 256)], "the annotation names no file: use kubectl switchboard restore"
+		return nil
+	}
+	if plan.EngineOf(s.in.Region).NoBackups() != "" {
+		s.restore.Phase, s.restore.Message = v1alpha1.RestoreFailed,
+			"the operator has no backups of this database: have whoever runs it put one back; the instance recognises that, and what has happened since is replayed"
 		return nil
 	}
 	s.in.DatabaseStopped = true

@@ -86,6 +86,7 @@ func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading the tenant's channels: %w", err)
 	}
 	seen.SubProcessors, seen.Planned = observe.SubProcessors(s.in.Region, channels.Items), s.planned
+	seen.Database = observe.ExternalDatabase(s.in.Region)
 	s.facts.Residency = judge.Remember(s.tenant.Status.Residency, seen, r.Now())
 	return nil
 }

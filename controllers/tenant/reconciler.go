@@ -24,6 +24,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/served"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -40,6 +41,7 @@ import (
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies;ingresses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,verbs=bind,resourceNames=switchboard-tenant-manager
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -55,6 +57,8 @@ type Reconciler struct {
 	Heads    cache.Cache // of the ledger's ConfigMaps: their metadata
 	Journal  *journal.Journal
 	Gateway  bool // the cluster knows Gateway API routes
+	Clusters bool // it knows CloudNativePG's Clusters
+	Regions  served.Regions
 	Now      func() time.Time
 }
 
@@ -82,6 +86,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, t); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if refusal := r.Regions.Refuse(t.Spec.Region); refusal != nil {
+		return r.refuse(ctx, t, refusal)
+	}
 	s := &scope{tenant: t, evidence: t.Status.Evidence, in: plan.Tenant{
 		Tenant: t, Region: &v1alpha1.Region{}, Images: r.Images, OperatorNamespace: r.Keeper.OperatorNamespace, Gateway: r.Gateway,
 	}}
@@ -90,6 +97,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	outcome := step.Run(ctx, r.steps(s))
 	return r.report(ctx, s, outcome)
+}
+
+// refuse says that a Tenant is another operator's, and does nothing else.
+func (r *Reconciler) refuse(ctx context.Context, t *v1alpha1.Tenant, refusal error) (ctrl.Result, error) {
+	before := t.DeepCopy()
+	t.Status.ObservedGeneration = t.Generation
+	status.SetConditions(&t.Status.Conditions, judge.Refused(refusal), t.Generation)
+	if err := status.Patch(ctx, r.Client, t, before); err != nil {
+		return step.Result(err)
+	}
+	status.Events(r.Recorder, t, before.Status.Conditions, t.Status.Conditions)
+	return step.Result(refusal)
 }
 
 // report observes what is there, judges it and writes status, whatever became of the
@@ -141,7 +160,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	if !f.NamespaceReady || s.in.Region.Name == "" {
 		return nil // nothing there is known to be the tenant's
 	}
-	if f.Database, err = observe.Database(ctx, r.Client, namespace); err != nil {
+	if err := r.observeDatabase(ctx, s); err != nil {
 		return err
 	}
 	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/credentials"
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
 
@@ -28,8 +29,14 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 		Tenant: s.tenant.Name, Namespace: s.in.Namespace(), Hostname: s.tenant.Spec.Hostname,
 		Rotation:   s.tenant.Annotations[v1alpha1.AnnotationRotateCredentials],
 		Components: s.components(),
-		Servers:    map[string]string{name.PostgresTLS: name.Postgres, name.ServeTLS: name.Serve},
+		Servers:    map[string]string{name.ServeTLS: name.Serve},
 		Public:     []string{name.ServeTLS},
+		Superuser:  plan.External(s.in.Region) == nil,
+	}
+	database := plan.EngineOf(s.in.Region).Certificates()
+	if database.Server != "" {
+		wanted.Servers[name.PostgresTLS] = database.Server
+		wanted.Clients, wanted.Watched = database.Clients, database.Labels
 	}
 	for _, c := range s.channels {
 		wanted.Servers[name.ConnectorTLS(c.Name)] = name.Connector(c.Name)
@@ -57,8 +64,11 @@ const askAgain = 5 * time.Second
 
 // components that log in to the tenant's database.
 func (s *scope) components() []string {
-	all := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup,
+	all := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay,
 		contract.ComponentExport, contract.ComponentAdopt}
+	if plan.EngineOf(s.in.Region).NoBackups() == "" {
+		all = append(all, contract.ComponentBackup)
+	}
 	for _, c := range s.channels {
 		all = append(all, contract.ComponentConnector(c.Name))
 	}

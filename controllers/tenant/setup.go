@@ -39,8 +39,10 @@ func (r *Reconciler) planSetup(ctx context.Context, s *scope) error {
 		_, refusal := plan.Processor(s.in.Region, &c)
 		return refusal != nil
 	})
-	admin := s.found[name.Admin]
-	s.in.Versions = map[string]int{name.Admin: admin[len(admin)-1]}
+	s.in.Versions = map[string]int{}
+	if admin := s.found[name.Admin]; len(admin) > 0 { // a provider's server has another
+		s.in.Versions[name.Admin] = admin[len(admin)-1]
+	}
 	s.job = plan.Setup(s.in, logins, accepted, limits, holds)
 	s.facts.Setup, err = observe.ReadSetup(ctx, r.Client, s.tenant, s.in.Namespace(), s.job.Name)
 	if err != nil {

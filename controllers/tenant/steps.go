@@ -120,6 +120,12 @@ func (r *Reconciler) applyIsolation(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) applyDatabase(ctx context.Context, s *scope) error {
+	if plan.CloudNativePG(s.in.Region) != nil && !r.Clusters {
+		return &step.Stall{
+			Condition: v1alpha1.ConditionDatabaseReady, Reason: v1alpha1.ReasonEngineMissing,
+			Message: "the cluster knows no Clusters of CloudNativePG: install it, then restart this operator",
+		}
+	}
 	// A Region may have changed its defaults since: the volume that is there stays as it is.
 	claim, err := observe.DatabaseClaim(ctx, r.Client, s.in.Namespace())
 	if err != nil {
@@ -141,12 +147,14 @@ func (r *Reconciler) applyServer(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) waitForDatabase(ctx context.Context, s *scope) error {
-	database, err := observe.Database(ctx, r.Client, s.in.Namespace())
-	if err != nil || database.Settled {
+	if plan.External(s.in.Region) != nil {
+		return r.checkDatabase(ctx, s)
+	}
+	if err := r.observeDatabase(ctx, s); err != nil || s.facts.Database.Settled {
 		return err
 	}
 	return &step.Wait{
 		Condition: v1alpha1.ConditionDatabaseReady, Reason: v1alpha1.ReasonProgressing,
-		Message: "the database is not ready; see kubectl -n " + s.in.Namespace() + " describe pod postgres-0 if this lasts",
+		Message: "the database is not ready; see kubectl -n " + s.in.Namespace() + " describe " + s.facts.DatabaseObject() + " if this lasts",
 	}
 }

@@ -42,6 +42,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 			{Name: "count what goes", Do: with(r.count)},
 			{Name: "end what runs", Do: with(r.endWorkloads)},
 			{Name: "empty the object store", Do: with(r.emptyStore)}, // nothing stores any more, and the credentials are there still
+			{Name: "empty the provider's database", Do: with(r.emptyDatabase)},
 			{Name: "erase the namespace", Do: with(r.eraseNamespace)},
 			{Name: "wait for the volumes", Do: with(r.waitForVolumes)},
 			{Name: "erase the authority", Do: with(r.eraseAuthority)},
@@ -78,6 +79,9 @@ func (r *Reconciler) retain(ctx context.Context, s *scope) error {
 	if err != nil || ns == nil {
 		return err
 	}
+	if err := r.hibernate(ctx, ns.Name); err != nil {
+		return err
+	}
 	before := ns.DeepCopy()
 	ns.Labels[v1alpha1.LabelRetained] = "true"
 	return r.Client.Patch(ctx, ns, client.MergeFrom(before))
@@ -91,8 +95,14 @@ func (r *Reconciler) endWorkloads(ctx context.Context, s *scope) error {
 		return err
 	}
 	labels := plan.TenantLabels(s.tenant.Name)
-	empties := &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: metav1.ObjectMeta{Name: name.EmptyBucket, Namespace: ns.Name}}
-	err = r.Applier.Prune(ctx, ns.Name, labels, []client.Object{empties},
+	if err := r.removeCluster(ctx, ns.Name); err != nil {
+		return err
+	}
+	var empties []client.Object // these come after
+	for _, job := range []string{name.EmptyBucket, name.EraseDatabase} {
+		empties = append(empties, &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: metav1.ObjectMeta{Name: job, Namespace: ns.Name}})
+	}
+	err = r.Applier.Prune(ctx, ns.Name, labels, empties,
 		&batchv1.CronJobList{}, &batchv1.JobList{}, &appsv1.DeploymentList{}, &appsv1.StatefulSetList{})
 	if err != nil {
 		return err
@@ -103,7 +113,7 @@ func (r *Reconciler) endWorkloads(ctx context.Context, s *scope) error {
 	}
 	var names []string
 	for _, p := range pods.Items {
-		if p.Labels[batchv1.JobNameLabel] != name.EmptyBucket {
+		if job := p.Labels[batchv1.JobNameLabel]; job != name.EmptyBucket && job != name.EraseDatabase {
 			names = append(names, p.Name)
 		}
 	}

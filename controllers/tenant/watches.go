@@ -74,6 +74,11 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		route.SetGroupVersionKind(schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"})
 		b.Watches(route, handler.EnqueueRequestsFromMapFunc(ByLabel))
 	}
+	if r.Clusters {
+		cluster := &metav1.PartialObjectMetadata{}
+		cluster.SetGroupVersionKind(plan.ClusterKind)
+		b.Watches(cluster, handler.EnqueueRequestsFromMapFunc(ByLabel)) // its status too: a change of that is one of its metadata
+	}
 	b.WatchesRawSource(source.Channel(r.Journal.Changed, &handler.EnqueueRequestForObject{}))
 	b.WatchesRawSource(source.Kind(r.Heads, ledger.Metadata(), handler.TypedEnqueueRequestsFromMapFunc(
 		func(ctx context.Context, o *metav1.PartialObjectMetadata) []reconcile.Request { return ByLabel(ctx, o) },

@@ -21,13 +21,17 @@ var restartedAt = fieldpath.MakePathOrDie("spec", "template", "metadata", "annot
 // strangers gives, per entry of managedFields, what others than us have written
 // beyond metadata and status. Server-side apply never removes a field that
 // another manager has added, so these must become ours first. A namespace may be
-// shared with GitOps: nothing is taken over there.
+// shared with GitOps, and what another operator brings about bears the defaults that it
+// writes itself: nothing is taken over there.
 func (a *Applier) strangers(live *unstructured.Unstructured) (map[int]*fieldpath.Set, error) {
-	if isNamespace(live) {
+	if isNamespace(live) || live.GroupVersionKind().Group == clusterGroup {
 		return nil, nil
 	}
 	return foreign(live.GetManagedFields())
 }
+
+// clusterGroup is CloudNativePG's: its webhook and its operator fill in what a Cluster leaves out.
+const clusterGroup = "postgresql.cnpg.io"
 
 func foreign(entries []metav1.ManagedFieldsEntry) (map[int]*fieldpath.Set, error) {
 	found := map[int]*fieldpath.Set{}

@@ -26,7 +26,9 @@ const (
 const (
 	// DirDatabase holds username, password, tls.crt, tls.key and ca.crt: one login
 	// role of the database, its client certificate (CN = username) and the authority
-	// of the server's certificate.
+	// of the server's certificate. Of a database that is not the operator's own also host, port
+	// and dbname, which then count for PGHOST, PGPORT and PGDATABASE; tls.crt and tls.key may be
+	// missing there, or password, if they are not.
 	DirDatabase = "/var/run/switchboard/database"
 	// DirTLS holds tls.crt, tls.key and ca.crt: the serving certificate.
 	DirTLS = "/var/run/switchboard/tls"
@@ -75,6 +77,10 @@ const (
 	FileTLSCert  = "tls.crt"
 	FileTLSKey   = "tls.key"
 	FileCA       = "ca.crt"
+	// FileHost, FilePort and FileDatabase say where a database is that is not the operator's own.
+	FileHost     = "host"
+	FilePort     = "port"
+	FileDatabase = "dbname"
 	FileEmail    = "email"
 	// FileHashKeyPrefix is followed by the key's version, a positive integer.
 	FileHashKeyPrefix = "address-hash-"

@@ -41,8 +41,11 @@ type Wanted struct {
 	Tenant, Namespace, Hostname string
 	Rotation                    string            // value of the annotation that asks for new logins
 	Components                  []string          // that log in to the database, without the superuser
+	Superuser                   bool              // the database's superuser is ours
 	Servers                     map[string]string // Secret of a serving certificate → Service that it is for
 	Public                      []string          // Secrets whose certificate is for Hostname too
+	Clients                     map[string]string // Secret of a client certificate → role that it is for
+	Watched                     map[string]string // labels of the database's certificates, for who else watches them
 	// Used are the newest versions of logins that the database has known: a lost login
 	// is replaced by a newer one, never by another secret of the same name.
 	Used map[string]int
@@ -79,10 +82,19 @@ func (k Keeper) Ensure(ctx context.Context, w Wanted) (Found, error) {
 			return nil, err
 		}
 	}
+	for _, secret := range slices.Sorted(maps.Keys(w.Clients)) {
+		if err := m.client(ctx, secret, w.Clients[secret]); err != nil {
+			return nil, err
+		}
+	}
 	if err := m.random(ctx); err != nil {
 		return nil, err
 	}
-	for _, component := range append([]string{name.Admin}, w.Components...) {
+	components := w.Components
+	if w.Superuser {
+		components = append([]string{name.Admin}, components...)
+	}
+	for _, component := range components {
 		if err := m.login(ctx, component); err != nil {
 			return nil, err
 		}
@@ -211,6 +223,9 @@ func (m maker) lost() error {
 		name.Keys:                       "without it, guests who said STOP are not recognised any more",
 		name.Credentials(name.Admin, 1): "the database's superuser knows no other password",
 	} {
+		if secret == name.Credentials(name.Admin, 1) && !m.wanted.Superuser {
+			continue
+		}
 		if m.secrets[secret] == nil {
 			return &LostError{Secret: secret, Message: fmt.Sprintf(
 				"Secret %s was removed, and %s: restore it from a backup, with its labels; the tenant's pods go on as they are", secret, loss)}
@@ -228,11 +243,20 @@ func (m maker) server(ctx context.Context, secret, service string) error {
 	if slices.Contains(m.wanted.Public, secret) {
 		names = append(names, m.wanted.Hostname)
 	}
+	return m.certificate(ctx, secret, names, func() (Pair, error) { return m.ca.Server(m.Now(), names...) })
+}
+
+// client keeps a client certificate fresh, in place likewise.
+func (m maker) client(ctx context.Context, secret, role string) error {
+	return m.certificate(ctx, secret, nil, func() (Pair, error) { return m.ca.Client(m.Now(), role) })
+}
+
+func (m maker) certificate(ctx context.Context, secret string, names []string, issue func() (Pair, error)) error {
 	old := m.secrets[secret]
 	if old != nil && !due(old.Data[contract.FileTLSCert], m.authority, m.Now(), names...) {
 		return nil
 	}
-	pair, err := m.ca.Server(m.Now(), names...)
+	pair, err := issue()
 	if err != nil {
 		return err
 	}
@@ -307,9 +331,13 @@ func (m maker) login(ctx context.Context, component string) error {
 }
 
 func (m maker) create(ctx context.Context, secretName string, data map[string][]byte, immutable bool, annotations map[string]string) error {
+	marks := labels(m.wanted.Tenant)
+	if _, client := m.wanted.Clients[secretName]; client || secretName == name.PostgresTLS {
+		maps.Copy(marks, m.wanted.Watched)
+	}
 	s := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: secretName, Namespace: m.wanted.Namespace, Labels: labels(m.wanted.Tenant), Annotations: annotations,
+			Name: secretName, Namespace: m.wanted.Namespace, Labels: marks, Annotations: annotations,
 		},
 		Data: data, Immutable: &immutable,
 	}

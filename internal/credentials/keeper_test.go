@@ -58,7 +58,7 @@ func newKept() *kept {
 }
 
 func wanted() credentials.Wanted {
-	return credentials.Wanted{
+	return credentials.Wanted{Superuser: true,
 		Tenant: "hotel-berlin", Namespace: namespace, Hostname: hostname,
 		Components: []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentConnector("front-desk")},
 		Servers: map[string]string{

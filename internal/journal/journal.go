@@ -26,6 +26,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/served"
 )
 
 const (
@@ -46,6 +47,8 @@ type Journal struct {
 	Keeper credentials.Keeper
 	Every  time.Duration // between two rounds
 	Now    func() time.Time
+	// Regions whose tenants are asked.
+	Regions served.Regions
 	// URL of a tenant's serve; its Service in the cluster when nil.
 	URL func(*v1alpha1.Tenant) string
 	// Changed is told of a tenant whose database was put back, or is current again.
@@ -106,7 +109,7 @@ func (j *Journal) round(ctx context.Context) error {
 	free := make(chan struct{}, atOnce)
 	for i := range tenants.Items {
 		t := &tenants.Items[i]
-		if !t.DeletionTimestamp.IsZero() || t.Spec.Suspended || t.Status.SchemaVersion == 0 {
+		if !j.Regions.Serve(t.Spec.Region) || !t.DeletionTimestamp.IsZero() || t.Spec.Suspended || t.Status.SchemaVersion == 0 {
 			continue // nobody answers
 		}
 		free <- struct{}{}

@@ -16,6 +16,8 @@ type RegionFacts struct {
 	Seen      observe.Region
 	Planned   *v1alpha1.RegionChange
 	Uncovered []string // sub-processors that no data may go to
+	// DatabaseUncovered: nor to the servers of the databases' provider.
+	DatabaseUncovered bool
 }
 
 // Region judges a region.
@@ -51,6 +53,9 @@ func transfers(f RegionFacts) metav1.Condition {
 	if len(f.Uncovered) > 0 {
 		return is(condition, false, v1alpha1.ReasonTransferNotCovered, "outside of the jurisdiction, and without a transferMechanism: sub-processor "+
 			strings.Join(f.Uncovered, ", ")+"; no channel can use it")
+	}
+	if f.DatabaseUncovered {
+		return is(condition, false, v1alpha1.ReasonTransferNotCovered, "spec.database.external is outside of the jurisdiction, and without a transferMechanism: no tenant can be set up")
 	}
 	return is(condition, true, v1alpha1.ReasonReady, "every sub-processor is within the jurisdiction, or under a transfer mechanism")
 }

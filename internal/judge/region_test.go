@@ -32,6 +32,9 @@ func TestRegion(t *testing.T) {
 		{"a sub-processor without a mechanism shows", func(f *judge.RegionFacts) { f.Uncovered = []string{"twilio"} }, []expect{
 			{v1alpha1.ConditionTransfersCovered, v1alpha1.ReasonTransferNotCovered, no, "twilio"},
 		}},
+		{"databases abroad without a mechanism show", func(f *judge.RegionFacts) { f.DatabaseUncovered = true }, []expect{
+			{v1alpha1.ConditionTransfersCovered, v1alpha1.ReasonTransferNotCovered, no, "spec.database.external"},
+		}},
 		{"a tenant that has left shows", func(f *judge.RegionFacts) {
 			f.Seen.Tenants[0].Status.Residency = &v1alpha1.Residency{Violations: []v1alpha1.ResidencyViolation{{Kind: judge.KindNode, Name: "far"}}}
 		}, []expect{{v1alpha1.ConditionTenantsResident, v1alpha1.ReasonTenantsOutside, no, "hotel"}}},

@@ -42,9 +42,9 @@ func Remember(before, seen *v1alpha1.Residency, now time.Time) *v1alpha1.Residen
 			return v.Name, &v.FirstSeen, &v.LastSeen
 		}),
 		SubProcessors: remember(before.SubProcessors, seen.SubProcessors, at, func(p *v1alpha1.ObservedSubProcessor) (string, **metav1.Time, **metav1.Time) {
-			return p.Channel, &p.FirstSeen, &p.LastSeen
+			return p.Channel + " " + p.Name, &p.FirstSeen, &p.LastSeen
 		}),
-		Planned: seen.Planned, EgressClosed: EgressClosed(seen),
+		Planned: seen.Planned, EgressClosed: EgressClosed(seen), Database: claimed(before.Database, seen.Database, at),
 	}
 	all := outside(seen)
 	for _, v := range all[:min(len(all), maxViolations)] {
@@ -57,6 +57,19 @@ func Remember(before, seen *v1alpha1.Residency, now time.Time) *v1alpha1.Residen
 		r.Violations = append(r.Violations, v)
 	}
 	return r
+}
+
+// claimed gives where a provider says that its database is, and since when.
+func claimed(before, seen *v1alpha1.ObservedDatabase, at metav1.Time) *v1alpha1.ObservedDatabase {
+	if seen == nil {
+		return nil
+	}
+	d := seen.DeepCopy()
+	d.FirstSeen = &at
+	if before != nil && before.FirstSeen != nil && before.Provider == d.Provider && before.Location == d.Location {
+		d.FirstSeen = before.FirstSeen
+	}
+	return d
 }
 
 // remember gives what is there, by name, and then the newest of what has gone. fields gives an entry's name and times.
@@ -147,5 +160,9 @@ func residency(f TenantFacts) metav1.Condition {
 		return is(condition, false, v1alpha1.ReasonOutsideRegion, fmt.Sprintf("not in region %s: %s; move what runs there, or mend the labels%s",
 			f.Region, strings.Join(names, ", "), closed))
 	}
-	return is(condition, true, v1alpha1.ReasonReady, "every pod and volume seen is in region "+f.Region)
+	says := "every pod and volume seen is in region " + f.Region
+	if d := f.Residency.Database; d != nil {
+		says += "; that the database is in " + d.Location + " is what provider " + d.Provider + " says, and was not seen"
+	}
+	return is(condition, true, v1alpha1.ReasonReady, says)
 }

@@ -88,3 +88,43 @@ func TestANodeThatHasGoneClosesNothing(t *testing.T) {
 		t.Error("a volume is outside, and egress is open")
 	}
 }
+
+// TestAChannelThatChangesWhoCarriesItIsTwoFlows: each with its own times.
+func TestAChannelThatChangesWhoCarriesItIsTwoFlows(t *testing.T) {
+	by := func(name string) *v1alpha1.Residency {
+		return &v1alpha1.Residency{SubProcessors: []v1alpha1.ObservedSubProcessor{{Channel: "desk", Name: name, Allowed: true}}}
+	}
+	r := judge.Remember(judge.Remember(nil, by("twilio"), morning), by("other"), noon)
+	if len(r.SubProcessors) != 2 {
+		t.Fatalf("remembered: %+v", r.SubProcessors)
+	}
+	now, before := r.SubProcessors[0], r.SubProcessors[1]
+	if now.Name != "other" || !now.FirstSeen.Equal(&metav1.Time{Time: noon}) || now.LastSeen != nil {
+		t.Errorf("now: %+v", now)
+	}
+	if before.Name != "twilio" || before.LastSeen == nil || !before.LastSeen.Equal(&metav1.Time{Time: noon}) {
+		t.Errorf("before: %+v", before)
+	}
+}
+
+// TestWhatAProviderClaimsIsNotTakenForSeen: its time is kept, and the condition says whose word it is.
+func TestWhatAProviderClaimsIsNotTakenForSeen(t *testing.T) {
+	at := func(location string) *v1alpha1.Residency {
+		r := onNodes(near(true))
+		r.Database = &v1alpha1.ObservedDatabase{Provider: "Example", Location: location, Claimed: true, Allowed: true}
+		return r
+	}
+	first := judge.Remember(nil, at("DE"), morning)
+	if again := judge.Remember(first, at("DE"), noon); !reflect.DeepEqual(again, first) {
+		t.Errorf("nothing happened, and something is written: %+v", again.Database)
+	}
+	if moved := judge.Remember(first, at("FR"), noon); !moved.Database.FirstSeen.Equal(&metav1.Time{Time: noon}) {
+		t.Errorf("moved: %+v", moved.Database)
+	}
+	if gone := judge.Remember(first, onNodes(near(true)), noon); gone.Database != nil {
+		t.Errorf("gone: %+v", gone.Database)
+	}
+	f := served()
+	f.Residency.Database = first.Database
+	hold(t, judge.Tenant(f), expect{v1alpha1.ConditionResidencyCompliant, v1alpha1.ReasonReady, yes, "is what provider Example says, and was not seen"})
+}

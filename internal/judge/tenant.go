@@ -20,6 +20,8 @@ type TenantFacts struct {
 	GlassBroken bool
 
 	Database  observe.Workload
+	External  bool // a provider runs it
+	Cluster   bool // CloudNativePG runs it
 	Setup     observe.Setup
 	Server    observe.Workload
 	Residency *v1alpha1.Residency
@@ -100,14 +102,25 @@ func isolated(f TenantFacts) metav1.Condition {
 }
 
 func database(f TenantFacts) metav1.Condition {
+	if c, says := told(v1alpha1.ConditionDatabaseReady, f.Outcome); says && (f.External || f.Cluster) {
+		return c
+	}
 	switch {
 	case f.Database.Settled:
 		return is(v1alpha1.ConditionDatabaseReady, true, v1alpha1.ReasonReady, "the database accepts connections")
 	case f.Database.Exists:
-		return is(v1alpha1.ConditionDatabaseReady, false, v1alpha1.ReasonProgressing, "the database is not ready; see kubectl describe pod postgres-0 in the tenant's namespace if this lasts")
+		return is(v1alpha1.ConditionDatabaseReady, false, v1alpha1.ReasonProgressing, "the database is not ready; see kubectl describe "+f.DatabaseObject()+" in the tenant's namespace if this lasts")
 	default:
 		return unknown(v1alpha1.ConditionDatabaseReady, v1alpha1.ReasonWaiting, "not come to yet")
 	}
+}
+
+// DatabaseObject is what tells more of a database that is not ready.
+func (f TenantFacts) DatabaseObject() string {
+	if f.Cluster {
+		return "clusters.postgresql.cnpg.io postgres"
+	}
+	return "pod postgres-0"
 }
 
 func migrated(f TenantFacts) metav1.Condition {
@@ -134,6 +147,12 @@ func server(f TenantFacts) metav1.Condition {
 	default:
 		return is(condition, true, v1alpha1.ReasonReady, "the staff API answers")
 	}
+}
+
+// Refused judges a tenant that this operator leaves alone.
+func Refused(outcome error) []metav1.Condition {
+	accepted, _ := told(v1alpha1.ConditionAccepted, outcome)
+	return summarise([]metav1.Condition{accepted}, outcome, "")
 }
 
 // Terminating judges a tenant that is being deleted: what its deletion waits for.

@@ -13,25 +13,28 @@ import (
 
 // Names of a tenant's objects, one of each in its namespace.
 const (
-	Serve          = "serve"           // Deployment, Service, PodDisruptionBudget, route
-	Postgres       = "postgres"        // StatefulSet, Service
-	PostgresConfig = "postgres-config" // ConfigMap with pg_hba.conf
-	PostgresTLS    = "postgres-tls"    // Secret
-	ServeTLS       = "serve-tls"       // Secret
-	Keys           = "keys"            // Secret with the keys for hashes
-	StaffBootstrap = "staff-bootstrap" // Secret with the first staff account
-	Quota          = "switchboard"     // ResourceQuota
-	Limits         = "switchboard"     // LimitRange
-	RegionDefault  = "region-default"  // RetentionPolicy of what no other bounds
-	Anchor         = "anchor"          // ConfigMap with what the database is known to have held
-	Count          = "count"           // Job that counts the rows before they are erased
-	Backup         = "backup"          // CronJob
-	Backups        = "backups"         // PersistentVolumeClaim
-	BackupKey      = "backup-key"      // Secret with the age key of backups
-	EmptyBucket    = "empty-bucket"    // Job that empties the object store before a tenant is erased
-	ServeState     = "serve-state"     // Service by which the operator asks what the database holds
-	Boundary       = "residency"       // ResidencyBoundary, by which the admission policies find it
-	Manager        = "switchboard-tenant-manager"
+	Serve           = "serve"                    // Deployment, Service, PodDisruptionBudget, route
+	Postgres        = "postgres"                 // StatefulSet, Service
+	PostgresPrimary = "postgres-rw"              // Service that CloudNativePG makes for the leading pod of Cluster postgres
+	ReplicationTLS  = "postgres-replication-tls" // Secret with the certificate by which its pods follow each other
+	PostgresConfig  = "postgres-config"          // ConfigMap with pg_hba.conf
+	PostgresTLS     = "postgres-tls"             // Secret
+	ServeTLS        = "serve-tls"                // Secret
+	Keys            = "keys"                     // Secret with the keys for hashes
+	StaffBootstrap  = "staff-bootstrap"          // Secret with the first staff account
+	Quota           = "switchboard"              // ResourceQuota
+	Limits          = "switchboard"              // LimitRange
+	RegionDefault   = "region-default"           // RetentionPolicy of what no other bounds
+	Anchor          = "anchor"                   // ConfigMap with what the database is known to have held
+	Count           = "count"                    // Job that counts the rows before they are erased
+	Backup          = "backup"                   // CronJob
+	Backups         = "backups"                  // PersistentVolumeClaim
+	BackupKey       = "backup-key"               // Secret with the age key of backups
+	EmptyBucket     = "empty-bucket"             // Job that empties the object store before a tenant is erased
+	EraseDatabase   = "erase-database"           // Job that removes what a tenant has in a provider's database
+	ServeState      = "serve-state"              // Service by which the operator asks what the database holds
+	Boundary        = "residency"                // ResidencyBoundary, by which the admission policies find it
+	Manager         = "switchboard-tenant-manager"
 )
 
 // OperatorNamespace is where the operator runs unless told otherwise.
@@ -82,6 +85,9 @@ func ExportObject(tenant, uid string) string { return Certificate(tenant, uid) +
 
 // Bucket names the Job that checks a tenant's bucket, by the hash of what it checks.
 func Bucket(hash string) string { return "bucket-" + hash }
+
+// CheckDatabase names the Job that asks a provider's server, by the hash of what it asks.
+func CheckDatabase(hash string) string { return "check-database-" + hash }
 
 // Admin is the component of the database's superuser.
 const Admin = "admin"

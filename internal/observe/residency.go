@@ -110,6 +110,17 @@ func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel) []v1alp
 	return seen
 }
 
+// ExternalDatabase is where a Region says that its provider's servers are; nil when the databases run in the tenants' namespaces.
+func ExternalDatabase(region *v1alpha1.Region) *v1alpha1.ObservedDatabase {
+	e := plan.External(region)
+	if e == nil {
+		return nil
+	}
+	return &v1alpha1.ObservedDatabase{
+		Provider: e.Provider, Location: e.Location, TransferMechanism: e.TransferMechanism, Claimed: true, Allowed: plan.DatabasePlace(region) == nil,
+	}
+}
+
 // Boundary reads what a tenant's namespace is held to; nil when nothing was drawn yet.
 func Boundary(ctx context.Context, r client.Reader, namespace string) (*v1alpha1.ResidencyBoundary, error) {
 	b := &v1alpha1.ResidencyBoundary{}

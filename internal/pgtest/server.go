@@ -40,6 +40,7 @@ type Server struct {
 	Port int
 	dir  string // pgdata, certificates, log
 	ca   *authority
+	hba  string    // who is let in, and how
 	stop io.Closer // closing it stops the server and removes dir
 
 	template sync.Once
@@ -51,7 +52,7 @@ type Server struct {
 	conn  *pgx.Conn // of exec
 }
 
-var shared = sync.OnceValues(start)
+var shared = sync.OnceValues(func() (*Server, error) { return start(hba) })
 
 // Start gives the server that the tests of one binary share.
 func Start(t testing.TB) *Server {
@@ -67,7 +68,12 @@ func Start(t testing.TB) *Server {
 // are shared by all databases of a server.
 func StartOwn(t testing.TB) *Server {
 	t.Helper()
-	s, err := start()
+	return startOwn(t, hba)
+}
+
+func startOwn(t testing.TB, hba string) *Server {
+	t.Helper()
+	s, err := start(hba)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +102,7 @@ hostssl all all all scram-sha-256 clientcert=verify-full
 hostssl replication +sb_backup all scram-sha-256 clientcert=verify-full
 `
 
-func start() (*Server, error) {
+func start(hba string) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -117,7 +123,7 @@ func start() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Port: port, dir: dir, ca: ca}
+	s := &Server{Port: port, dir: dir, ca: ca, hba: hba}
 	if err := s.write(uid); err != nil {
 		return nil, err
 	}
@@ -175,7 +181,7 @@ func (s *Server) StartOn(t testing.TB, data string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := &Server{Port: port, dir: dir, ca: s.ca}
+	other := &Server{Port: port, dir: dir, ca: s.ca, hba: s.hba}
 	if err := other.write(uid); err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +258,7 @@ fsync = off
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("configuring PostgreSQL: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "data", "pg_hba.conf"), []byte(hba), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, "data", "pg_hba.conf"), []byte(s.hba), 0o600); err != nil {
 		return fmt.Errorf("configuring PostgreSQL: %w", err)
 	}
 	return nil

@@ -30,6 +30,9 @@ func Processor(region *v1alpha1.Region, channel *v1alpha1.Channel) (v1alpha1.Sub
 					"have transferMechanism added, or name another", p.Name, p.Location, region.Spec.Jurisdiction, region.Name),
 			}
 		}
+		if refusal := DatabasePlace(region); refusal != nil {
+			return v1alpha1.SubProcessor{}, refusal
+		}
 		return p, nil
 	}
 	return v1alpha1.SubProcessor{}, &Refusal{

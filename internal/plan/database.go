@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"strconv"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -25,10 +28,37 @@ hostssl replication +sb_backup all scram-sha-256 clientcert=verify-full
 hostnossl all    all  127.0.0.1/32 scram-sha-256
 `
 
-// Database is the embedded engine: one PostgreSQL on the official image's contract.
-func Database(in Tenant) []client.Object {
+// embedded is one PostgreSQL on the official image's contract, in the tenant's namespace.
+type embedded struct{}
+
+func (embedded) Objects(in Tenant) []client.Object {
 	return []client.Object{postgresConfig(in), postgresService(in), postgres(in)}
 }
+
+func (embedded) Policies(in Tenant) []client.Object { return []client.Object{databasePolicy(in)} }
+
+func (embedded) Way(in Tenant) networkingv1.NetworkPolicyEgressRule {
+	return networkingv1.NetworkPolicyEgressRule{
+		To:    []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: in.selector(componentDatabase)}}},
+		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
+	}
+}
+
+func (embedded) Place(in Tenant) []corev1.EnvVar {
+	return []corev1.EnvVar{
+		{Name: "PGHOST", Value: name.Host(name.Postgres, in.Namespace())},
+		{Name: "PGPORT", Value: strconv.Itoa(contract.PortPostgres)},
+		{Name: "PGDATABASE", Value: contract.DatabaseName},
+	}
+}
+
+func (embedded) Login(in Tenant, component string) corev1.Volume {
+	return secretVolume("database", name.Credentials(component, max(in.Versions[component], 1)))
+}
+
+func (embedded) NoBackups() string { return "" }
+
+func (embedded) Certificates() Certificates { return Certificates{Server: name.Postgres} }
 
 func postgresConfig(in Tenant) *corev1.ConfigMap {
 	return &corev1.ConfigMap{

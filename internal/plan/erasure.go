@@ -71,6 +71,15 @@ func Certificate(in Tenant, erasure v1alpha1.Erasure, head *v1alpha1.Evidence, n
 			c.Spec.Destroyed = append(c.Spec.Destroyed, fmt.Sprintf("Objects %d %s", o.Removed, at))
 		}
 	}
+	if d := erasure.Database; d != nil {
+		where := "in the database of provider " + d.Provider
+		if d.Problem != "" {
+			c.Spec.Unchecked = append(c.Spec.Unchecked, fmt.Sprintf("schemas and roles %s: %d and %d were removed, and it is not known that none is left: %s", where, d.Schemas, d.Roles, d.Problem))
+		} else {
+			c.Spec.Destroyed = append(c.Spec.Destroyed, fmt.Sprintf("%d schemas and %d roles %s", d.Schemas, d.Roles, where))
+		}
+		c.Spec.Unchecked = append(c.Spec.Unchecked, "backups, replicas and logs that provider "+d.Provider+" keeps of the database: ask the provider")
+	}
 	if erasure.Unchecked != "" {
 		c.Spec.Unchecked = append(c.Spec.Unchecked, erasure.Unchecked)
 	}

@@ -102,6 +102,9 @@ func everything(t *testing.T, dir string) []client.Object {
 	} else if store != nil {
 		objects = append(objects, plan.CheckBucket(in, "100"), plan.EmptyBucket(in))
 	}
+	if plan.External(region) != nil {
+		objects = append(objects, plan.CheckDatabase(in, "100"), plan.EraseDatabase(in))
+	}
 	replay, err := plan.Replay(in, contract.Replay{})
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +196,12 @@ func TestEveryPodIsConfined(t *testing.T) {
 			}
 			if len(region.Spec.ObjectStores) > 0 {
 				want += 2
+			}
+			if plan.CloudNativePG(region) != nil {
+				want-- // its pods are for CloudNativePG to make
+			}
+			if plan.External(region) != nil {
+				want++ // two that ask and empty its provider's server, for the database
 			}
 			if pods != want {
 				t.Errorf("%d pods were looked at, %d were expected", pods, want)

@@ -15,11 +15,13 @@ import (
 
 // Isolation closes a tenant's namespace and bounds it, before anything runs there.
 func Isolation(in Tenant) []client.Object {
-	all := []client.Object{
-		DefaultDeny(in), allowDNS(in), databasePolicy(in), migratePolicy(in), retainPolicy(in), servePolicy(in), subjectPolicy(in), replayPolicy(in),
+	all := []client.Object{DefaultDeny(in), allowDNS(in)}
+	all = append(all, in.engine().Policies(in)...)
+	all = append(all,
+		migratePolicy(in), retainPolicy(in), servePolicy(in), subjectPolicy(in), replayPolicy(in),
 		exportPolicy(in), adoptPolicy(in),
 		quota(in), limits(in),
-	}
+	)
 	if store, _ := Store(in); store != nil {
 		all = append(all, storePolicy(in))
 	}
@@ -41,6 +43,7 @@ const (
 	componentAdopt     = contract.ComponentAdopt
 	componentConnector = "connector"
 	componentBucket    = "bucket"
+	componentExternal  = "external-database"
 	componentIsolation = "isolation"
 )
 
@@ -110,13 +113,6 @@ func servePolicy(in Tenant) *networkingv1.NetworkPolicy {
 // signatures and tokens.
 func fromAnywhere() networkingv1.NetworkPolicyIngressRule {
 	return networkingv1.NetworkPolicyIngressRule{Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortHTTPS)}}
-}
-
-func (in Tenant) toDatabase() networkingv1.NetworkPolicyEgressRule {
-	return networkingv1.NetworkPolicyEgressRule{
-		To:    []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: in.selector(componentDatabase)}}},
-		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
-	}
 }
 
 // to gives what opens an egress.

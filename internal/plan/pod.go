@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
-	"github.com/switchboard-operator/switchboard/internal/name"
 )
 
 // instanceUser is the nonroot user of the instance's image.
@@ -79,19 +78,21 @@ func (n need) resources() corev1.ResourceRequirements {
 // instance is a container of the instance's image that runs one subcommand.
 func (in Tenant) instance(command string, needs need, env []corev1.EnvVar, mounts []corev1.VolumeMount) corev1.Container {
 	limit := resource.MustParse(needs.memoryLimit)
-	return corev1.Container{
-		Name: command, Image: in.Images.Instance, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{command},
-		Env: append([]corev1.EnvVar{
+	environment := slices.Concat(
+		[]corev1.EnvVar{
 			{Name: contract.EnvTenant, Value: in.Tenant.Name},
 			{Name: contract.EnvRegion, Value: in.Region.Name},
 			{Name: contract.EnvPublicURL, Value: in.PublicURL()},
-			{Name: "PGHOST", Value: name.Host(name.Postgres, in.Namespace())},
-			{Name: "PGPORT", Value: strconv.Itoa(contract.PortPostgres)},
-			{Name: "PGDATABASE", Value: contract.DatabaseName},
+		},
+		in.engine().Place(in),
+		[]corev1.EnvVar{
 			{Name: "PGSSLMODE", Value: "verify-full"},
 			// The collector works harder before the kernel has to kill: four fifths of the limit.
 			{Name: "GOMEMLIMIT", Value: strconv.FormatInt(limit.Value()/5*4, 10)},
-		}, env...),
+		}, env)
+	return corev1.Container{
+		Name: command, Image: in.Images.Instance, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{command},
+		Env:          environment,
 		VolumeMounts: mounts, Resources: needs.resources(), SecurityContext: containerSecurity(),
 		TerminationMessagePath: corev1.TerminationMessagePathDefault, TerminationMessagePolicy: corev1.TerminationMessageReadFile,
 	}
@@ -123,11 +124,6 @@ func secretVolume(volume, secret string) corev1.Volume {
 
 func mount(volume, path string) corev1.VolumeMount {
 	return corev1.VolumeMount{Name: volume, MountPath: path, ReadOnly: true}
-}
-
-// databaseVolume holds a component's login.
-func (in Tenant) databaseVolume(component string) corev1.Volume {
-	return secretVolume("database", name.Credentials(component, max(in.Versions[component], 1)))
 }
 
 func service(meta metav1.ObjectMeta, selector map[string]string, portName string, portNumber int32, target intstr.IntOrString) *corev1.Service {

@@ -48,6 +48,12 @@ func TestEverythingButDataAndBindingIsOwned(t *testing.T) {
 			}
 			return true
 		}
+		if o.GetObjectKind().GroupVersionKind() == plan.ClusterKind { // its volumes go with it
+			if len(owners) != 0 {
+				t.Errorf("the Cluster is owned by %v", owners)
+			}
+			return true
+		}
 		want := "Tenant"
 		if o.GetLabels()[v1alpha1.LabelChannel] != "" {
 			want = "Channel"

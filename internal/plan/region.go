@@ -7,8 +7,8 @@ import (
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 )
 
-// Jurisdictions are the places where data of a region's tenants may be: its own first, then its sub-processors', in the
-// order of the alphabet.
+// Jurisdictions are the places where data of a region's tenants may be: its own first, then its sub-processors' and its
+// database provider's, in the order of the alphabet.
 func Jurisdictions(region *v1alpha1.Region) []v1alpha1.RegionJurisdiction {
 	all := []v1alpha1.RegionJurisdiction{{Jurisdiction: region.Spec.Jurisdiction, Covered: true}}
 	for _, p := range region.Spec.SubProcessors {
@@ -18,6 +18,9 @@ func Jurisdictions(region *v1alpha1.Region) []v1alpha1.RegionJurisdiction {
 		}
 		all[i].SubProcessors = append(all[i].SubProcessors, p.Name)
 		all[i].Covered = all[i].Covered && Covered(region, p)
+	}
+	if e := External(region); e != nil && !slices.ContainsFunc(all, func(j v1alpha1.RegionJurisdiction) bool { return j.Jurisdiction == e.Location }) {
+		all = append(all, v1alpha1.RegionJurisdiction{Jurisdiction: e.Location, Covered: DatabasePlace(region) == nil})
 	}
 	slices.SortFunc(all[1:], func(a, b v1alpha1.RegionJurisdiction) int { return cmp.Compare(a.Jurisdiction, b.Jurisdiction) })
 	return all

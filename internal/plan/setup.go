@@ -42,7 +42,7 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 	meta := in.tenantMeta("", componentMigrate)
 	meta.Annotations = map[string]string{v1alpha1.AnnotationLogins: strings.Join(secrets, ",")}
 	container := in.instance("migrate", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
-		[]corev1.EnvVar{{Name: contract.EnvSetup, Value: setup}},
+		append([]corev1.EnvVar{{Name: contract.EnvSetup, Value: setup}}, in.claim()...),
 		[]corev1.VolumeMount{mount("database", contract.DirDatabase), mount("roles", contract.DirRoles), mount("staff", contract.DirStaff)})
 	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
 		in.databaseVolume(name.Admin), secretVolume("staff", name.StaffBootstrap),

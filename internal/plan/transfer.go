@@ -14,9 +14,9 @@ var union = map[string]bool{
 	"PL": true, "PT": true, "RO": true, "SE": true, "SI": true, "SK": true, "IS": true, "LI": true, "NO": true,
 }
 
-// within says whether data that is processed in a place needs no mechanism to go there: it is of the same country, or both
+// Within says whether data that is processed in a place needs no mechanism to go there: it is of the same country, or both
 // are in the European Economic Area. Mechanisms are between countries: parts of one need none.
-func within(place, jurisdiction string) bool {
+func Within(place, jurisdiction string) bool {
 	there, _, _ := strings.Cut(place, "-")
 	here, _, _ := strings.Cut(jurisdiction, "-")
 	return there == here || union[there] && union[here]
@@ -25,5 +25,5 @@ func within(place, jurisdiction string) bool {
 // Covered says whether data may go to a sub-processor: it stays under the region's jurisdiction, or the register names
 // the mechanism under which it leaves.
 func Covered(region *v1alpha1.Region, p v1alpha1.SubProcessor) bool {
-	return p.TransferMechanism != "" || within(p.Location, region.Spec.Jurisdiction)
+	return p.TransferMechanism != "" || Within(p.Location, region.Spec.Jurisdiction)
 }

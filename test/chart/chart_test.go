@@ -125,7 +125,7 @@ func TestTheChartInstallsWhatKustomizeDoes(t *testing.T) {
 func TestValuesReachTheDeployment(t *testing.T) {
 	rendered, err := render(t, map[string]any{
 		"replicas": 2, "image": map[string]any{"operator": "registry.example/operator:1", "instance": "registry.example/instance:1"},
-		"nodeSelector": map[string]any{"kubernetes.io/os": "linux"},
+		"nodeSelector": map[string]any{"kubernetes.io/os": "linux"}, "regions": []any{"eu-central", "eu-north"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,34 @@ func TestValuesReachTheDeployment(t *testing.T) {
 		t.Errorf("the pod is %v", pod)
 	}
 	arguments := container["args"].([]any)
-	if arguments[1] != "--instance-image=registry.example/instance:1" {
+	if arguments[1] != "--instance-image=registry.example/instance:1" || arguments[3] != "--regions=eu-central,eu-north" {
+		t.Errorf("the arguments are %v", arguments)
+	}
+}
+
+func TestTheSampleOfArgoCDSetsWhatTheChartTakes(t *testing.T) {
+	text, err := os.ReadFile("../../config/samples/argocd/operators.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What Argo CD makes of it for a cluster of eu-central.
+	const label = `{{ index .metadata.labels "messaging.switchboard.dev/region" }}`
+	if !bytes.Contains(text, []byte(label)) {
+		t.Fatal("the sample doesn't take the region from the cluster's label")
+	}
+	found := map[string]object{}
+	collect(t, found, strings.ReplaceAll(string(text), label, "eu-central"))
+	spec := found["ApplicationSet/switchboard-operators"]["spec"].(object)
+	source := spec["template"].(object)["spec"].(object)["sources"].([]any)[0].(object)
+	if source["path"] != "charts/switchboard" {
+		t.Errorf("the chart is at %v", source["path"])
+	}
+	rendered, err := render(t, source["helm"].(object)["valuesObject"].(object))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := rendered["Deployment/switchboard-operator"]["spec"].(object)["template"].(object)["spec"].(object)
+	if arguments := pod["containers"].([]any)[0].(object)["args"].([]any); arguments[len(arguments)-1] != "--regions=eu-central" {
 		t.Errorf("the arguments are %v", arguments)
 	}
 }

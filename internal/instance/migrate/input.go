@@ -35,6 +35,8 @@ type Input struct {
 	Aliases map[string]Aliases
 	// Unreadable says which holds' persons could not be read, and why, without naming them.
 	Unreadable []error
+	// Claim marks a server that is not the operator's own: contract.EnvDatabaseClaim. Empty for one that is.
+	Claim string
 }
 
 // Login is a role that may log in, and its password.
@@ -65,6 +67,7 @@ func ReadInput() (Input, error) {
 	if err := d.Decode(&in.Setup); err != nil {
 		return in, fmt.Errorf("reading %s: %w", contract.EnvSetup, err)
 	}
+	in.Claim = os.Getenv(contract.EnvDatabaseClaim)
 	var err error
 	if in.Logins, err = readLogins(cmp.Or(os.Getenv(EnvRolesDir), contract.DirRoles)); err != nil {
 		return in, err

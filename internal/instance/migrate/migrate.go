@@ -18,8 +18,9 @@ import (
 // lockKey serialises migrations of one database: "switch" in ASCII.
 const lockKey = 0x737769746368
 
-// Command runs one migration from the environment, as the database's superuser,
-// and tells its outcome in the termination message.
+// Command runs one migration from the environment, as the database's superuser (of a
+// server that is not the operator's own: as a login that owns the database and may make
+// roles), and tells its outcome in the termination message.
 func Command(ctx context.Context, log *slog.Logger) error {
 	migrated, err := command(ctx, log)
 	return termination.Report(contract.Result{Migration: &migrated}, err)
@@ -33,7 +34,7 @@ func command(ctx context.Context, log *slog.Logger) (contract.MigrationResult, e
 	return Run(ctx, log, store.Config{}, in)
 }
 
-// Run migrates the database that config reaches as a superuser.
+// Run migrates the database that config reaches as a superuser, or as its owner who may make roles.
 func Run(ctx context.Context, log *slog.Logger, config store.Config, in Input) (result contract.MigrationResult, err error) {
 	if result, err = bringAbout(ctx, log, config, in); err != nil {
 		return contract.MigrationResult{}, fmt.Errorf("migrating: %w", err)
@@ -61,6 +62,9 @@ func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in I
 	}
 	defer unlock()
 
+	if err := claimServer(ctx, admin, in.Claim); err != nil {
+		return result, err
+	}
 	if err := ensureGroups(ctx, admin, in); err != nil {
 		return result, err
 	}
@@ -102,7 +106,7 @@ func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in I
 func lock(ctx context.Context, admin *pgxpool.Pool) (func(), error) {
 	conn, err := admin.Acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the database as %s: %w", contract.AdminRole, err)
+		return nil, fmt.Errorf("connecting to the database to migrate it: %w", err)
 	}
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(lockKey)); err != nil {
 		conn.Release()

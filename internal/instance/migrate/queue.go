@@ -62,6 +62,10 @@ func dropChannels(ctx context.Context, log *slog.Logger, admin *pgxpool.Pool, in
 		}
 		log.Info("dropped a queue", "schema", schema)
 	}
+	super, err := superuser(ctx, admin)
+	if err != nil {
+		return err
+	}
 	groups, err := names(ctx, admin, `SELECT rolname FROM pg_roles WHERE rolname LIKE 'sb\_connector\_%' AND NOT rolcanlogin`)
 	if err != nil {
 		return err
@@ -69,6 +73,11 @@ func dropChannels(ctx context.Context, log *slog.Logger, admin *pgxpool.Pool, in
 	for _, group := range groups {
 		if slices.Contains(in.groups(), group) {
 			continue
+		}
+		if !super {
+			if err := run(ctx, admin, "GRANT %I TO CURRENT_USER", group); err != nil {
+				return err
+			}
 		}
 		if err := run(ctx, admin, "DROP OWNED BY %I", group); err != nil {
 			return err

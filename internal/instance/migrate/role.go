@@ -28,6 +28,15 @@ func ensureGroups(ctx context.Context, admin *pgxpool.Pool, in Input) error {
 			return err
 		}
 	}
+	super, err := superuser(ctx, admin)
+	if err != nil {
+		return err
+	}
+	if !super { // who makes schemas for the owner must be able to be it
+		if err := run(ctx, admin, "GRANT %I TO CURRENT_USER", contract.OwnerRole); err != nil {
+			return err
+		}
+	}
 	for _, c := range in.Setup.Channels {
 		if err := run(ctx, admin, "GRANT %I TO %I", connectorGroup, contract.GroupRole(contract.ComponentConnector(c.Name))); err != nil {
 			return err
@@ -61,6 +70,10 @@ func ensureGroups(ctx context.Context, admin *pgxpool.Pool, in Input) error {
 // ensureLogins makes the login roles listed, each a member of its group, and
 // drops the others: whoever holds a credential that was rotated away is cut off.
 func ensureLogins(ctx context.Context, log *slog.Logger, admin *pgxpool.Pool, in Input) error {
+	super, err := superuser(ctx, admin)
+	if err != nil {
+		return err
+	}
 	var wanted []string
 	for _, l := range in.Logins {
 		wanted = append(wanted, l.Role)
@@ -91,7 +104,7 @@ func ensureLogins(ctx context.Context, log *slog.Logger, admin *pgxpool.Pool, in
 		if slices.Contains(wanted, login) {
 			continue
 		}
-		if err := dropLogin(ctx, admin, login); err != nil {
+		if err := dropLogin(ctx, admin, login, super); err != nil {
 			return err
 		}
 		log.Info("dropped a login role", "role", login)
@@ -99,7 +112,14 @@ func ensureLogins(ctx context.Context, log *slog.Logger, admin *pgxpool.Pool, in
 	return nil
 }
 
-func dropLogin(ctx context.Context, admin *pgxpool.Pool, login string) error {
+// dropLogin ends a login's sessions and drops it. Who is no superuser takes the login's rights first, to end its sessions;
+// one that already has them is like a superuser here.
+func dropLogin(ctx context.Context, admin *pgxpool.Pool, login string, super bool) error {
+	if !super {
+		if err := run(ctx, admin, "GRANT %I TO CURRENT_USER", login); err != nil {
+			return err
+		}
+	}
 	if err := run(ctx, admin, "ALTER ROLE %I NOLOGIN", login); err != nil {
 		return err
 	}
@@ -109,20 +129,47 @@ func dropLogin(ctx context.Context, admin *pgxpool.Pool, login string) error {
 	return run(ctx, admin, "DROP ROLE %I", login)
 }
 
+// attributes of a role that must never have changed.
+type attributes struct{ Super, Replication, BypassRLS, CreateDB, CreateRole bool }
+
 // ensureRole makes a role, or puts back the attributes of one that exists.
-func ensureRole(ctx context.Context, admin *pgxpool.Pool, role, attributes string) error {
-	var exists bool
-	if err := admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", role).Scan(&exists); err != nil {
+func ensureRole(ctx context.Context, admin *pgxpool.Pool, role, login string) error {
+	super, err := superuser(ctx, admin)
+	if err != nil {
+		return err
+	}
+	rows, err := admin.Query(ctx, "SELECT rolsuper, rolreplication, rolbypassrls, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = $1", role)
+	if err != nil {
+		return fmt.Errorf("looking for role %s: %w", role, err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[attributes])
+	if err != nil {
 		return fmt.Errorf("looking for role %s: %w", role, err)
 	}
 	verb := "CREATE"
-	if exists {
+	if len(found) > 0 {
 		verb = "ALTER"
 	}
-	if !strings.Contains(attributes, "REPLICATION") {
-		attributes += " NOREPLICATION"
+	if super {
+		if !strings.Contains(login, "REPLICATION") {
+			login += " NOREPLICATION"
+		}
+		return run(ctx, admin, verb+" ROLE %I "+login+" INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS", role)
 	}
-	return run(ctx, admin, verb+" ROLE %I "+attributes+" INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS", role)
+	// Only a superuser may write down what a role must not be; of a new one it goes without saying.
+	if len(found) > 0 && found[0] != (attributes{}) {
+		return fmt.Errorf("role %s has attributes that only a superuser can take from it: have it made NOSUPERUSER NOREPLICATION NOBYPASSRLS NOCREATEDB NOCREATEROLE", role)
+	}
+	return run(ctx, admin, verb+" ROLE %I "+login+" INHERIT", role)
+}
+
+// superuser says whether the migration is done by one.
+func superuser(ctx context.Context, admin *pgxpool.Pool) (bool, error) {
+	var super bool
+	if err := admin.QueryRow(ctx, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user").Scan(&super); err != nil {
+		return false, fmt.Errorf("asking for the migration's own rights: %w", err)
+	}
+	return super, nil
 }
 
 // run executes a statement that takes no parameters: PostgreSQL itself quotes the

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,7 @@ import (
 type credentials struct {
 	username, password string
 	tls                *tls.Config
+	place              place
 }
 
 // readCredentials reads a directory laid out as contract.DirDatabase. serverName
@@ -27,13 +30,16 @@ func readCredentials(dir, serverName string) (credentials, error) {
 	if err != nil {
 		return c, err
 	}
-	password, err := readWord(dir, contract.FilePassword)
+	certificates, err := readCertificate(dir)
 	if err != nil {
 		return c, err
 	}
-	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, contract.FileTLSCert), filepath.Join(dir, contract.FileTLSKey))
+	password, err := readWord(dir, contract.FilePassword)
+	if errors.Is(err, fs.ErrNotExist) && len(certificates) > 0 {
+		err = nil // the server of a provider knows the login by its certificate alone
+	}
 	if err != nil {
-		return c, fmt.Errorf("reading the client certificate (%s and %s in %s): %w", contract.FileTLSCert, contract.FileTLSKey, dir, err)
+		return c, err
 	}
 	ca, err := os.ReadFile(filepath.Join(dir, contract.FileCA))
 	if err != nil {
@@ -44,13 +50,32 @@ func readCredentials(dir, serverName string) (credentials, error) {
 		return c, fmt.Errorf("%s holds no PEM certificate", filepath.Join(dir, contract.FileCA))
 	}
 	c.username, c.password = username, password
+	if c.place, err = readPlace(dir); err != nil {
+		return c, err
+	}
 	c.tls = &tls.Config{
-		Certificates: []tls.Certificate{certificate},
+		Certificates: certificates,
 		RootCAs:      roots,
-		ServerName:   serverName,
+		ServerName:   cmp.Or(c.place.host, serverName),
 		MinVersion:   tls.VersionTLS13,
 	}
 	return c, nil
+}
+
+// readCertificate reads the client certificate. A server that is not the operator's own may know its clients by their
+// password alone: then neither file is there. The operator's own refuses whoever has none.
+func readCertificate(dir string) ([]tls.Certificate, error) {
+	cert, key := filepath.Join(dir, contract.FileTLSCert), filepath.Join(dir, contract.FileTLSKey)
+	_, noCert := os.Stat(cert)
+	_, noKey := os.Stat(key)
+	if errors.Is(noCert, fs.ErrNotExist) && errors.Is(noKey, fs.ErrNotExist) {
+		return nil, nil
+	}
+	certificate, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the client certificate (%s and %s in %s): %w", contract.FileTLSCert, contract.FileTLSKey, dir, err)
+	}
+	return []tls.Certificate{certificate}, nil
 }
 
 // settled resolves the directory that the kubelet's ..data link points to at this

@@ -96,6 +96,8 @@ func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool,
 			return err
 		}
 		conn.User, conn.Password, conn.TLSConfig, conn.Fallbacks = now.username, now.password, now.tls, nil
+		conn.Host, conn.Port = cmp.Or(now.place.host, conn.Host), cmp.Or(now.place.port, conn.Port)
+		conn.Database = cmp.Or(now.place.database, conn.Database)
 		log.Debug("connecting to the database", "role", now.username)
 		return nil
 	}
@@ -111,11 +113,18 @@ func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool,
 
 // reach gives the server's host name and the directory of the credentials.
 func (c Config) reach() (host, dir string, err error) {
-	host = cmp.Or(c.Host, os.Getenv("PGHOST"))
+	host, dir = cmp.Or(c.Host, os.Getenv("PGHOST")), cmp.Or(c.Dir, os.Getenv(EnvDatabaseDir), contract.DirDatabase)
+	if host == "" {
+		at, err := readPlace(settled(dir))
+		if err != nil {
+			return "", "", fmt.Errorf("opening the database: %w", err)
+		}
+		host = at.host
+	}
 	if host == "" {
 		return "", "", errors.New("opening the database: PGHOST is not set; set it to the database's host name, for example postgres.tenant-hotel-berlin.svc")
 	}
-	return host, cmp.Or(c.Dir, os.Getenv(EnvDatabaseDir), contract.DirDatabase), nil
+	return host, dir, nil
 }
 
 // Ready says whether the database answers a query within ctx.
