@@ -20,6 +20,7 @@ type Result struct {
 	Restore   *RestoreResult   `json:"restore,omitempty"`
 	Export    *ExportResult    `json:"export,omitempty"`
 	Bucket    *BucketResult    `json:"bucket,omitempty"`
+	Probe     *ProbeResult     `json:"probe,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }

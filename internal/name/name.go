@@ -83,6 +83,9 @@ func ExportObject(tenant, uid string) string { return Certificate(tenant, uid) +
 // Bucket names the Job that checks a tenant's bucket, by the hash of what it checks.
 func Bucket(hash string) string { return "bucket-" + hash }
 
+// Probe names the Job that probes a tenant's network, by the hash of what it probes.
+func Probe(hash string) string { return "probe-" + hash }
+
 // Admin is the component of the database's superuser.
 const Admin = "admin"
 
