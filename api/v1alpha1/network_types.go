@@ -1,5 +1,7 @@
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // RegionNetwork bounds who reaches a region's tenants, and what they may never reach.
 type RegionNetwork struct {
 	// clientCIDRs are networks that requests to a tenant's API and webhooks may come from, beside pods of namespaces that are
@@ -17,6 +19,42 @@ type RegionNetwork struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	ForbiddenTargets []ForbiddenTarget `json:"forbiddenTargets,omitempty"`
+}
+
+// NetworkProbe is what the newest probe of a tenant's network told.
+type NetworkProbe struct {
+	// probedAt is when it ended, in UTC.
+	// +required
+	ProbedAt metav1.Time `json:"probedAt"`
+	// node that it ran on: what it saw holds there.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Node string `json:"node,omitempty"`
+	// tried counts what should not have answered.
+	// +required
+	Tried int32 `json:"tried"`
+	// neighbours counts the other tenants among that.
+	// +required
+	Neighbours int32 `json:"neighbours"`
+	// reached is what answered although it should not have.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=80
+	Reached []string `json:"reached,omitempty"`
+	// missed is what did not answer although it should have, or could not be tried: where there is any, the probe says nothing.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=80
+	Missed []string `json:"missed,omitempty"`
+	// digest of what was tried, and under which policies.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	Digest string `json:"digest"`
+	// renews is when the probe of the same ended that it repeats.
+	// +optional
+	Renews *metav1.Time `json:"renews,omitempty"`
 }
 
 // ForbiddenTarget is an address and port that no pod of a tenant may reach.
