@@ -42,6 +42,7 @@ test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race de
 		go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
 	cd hack/localcluster && go test -race ./...
 	cd test/chart && go test -count=1 ./... # the cache knows nothing of files outside of the module
+	cd test/network && go test -count=1 ./...
 
 ##@ Cluster
 
@@ -99,6 +100,7 @@ verify: generate ## Fail when generated files or go.mod are stale.
 	go mod tidy -diff
 	cd hack/localcluster && go mod tidy -diff
 	cd test/chart && go mod tidy -diff
+	cd test/network && go mod tidy -diff
 	cd test/standin/s3 && go mod tidy -diff
 	@git diff --exit-code -- api config docs/api.md charts || { echo "generated files are stale: run 'make generate' and commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config docs/api.md charts)" || { git status --porcelain -- api config docs/api.md charts; echo "generated files are not checked in: run 'make generate' and commit"; exit 1; }

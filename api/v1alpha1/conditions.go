@@ -15,6 +15,9 @@ const (
 	ConditionNamespaceReady = "NamespaceReady"
 	// ConditionIsolated (Tenant): quota, limits and network policies are applied.
 	ConditionIsolated = "Isolated"
+	// ConditionNetworkIsolated (Tenant): a pod of the tenant reached what it must, and nothing that it must not. It is not part
+	// of Ready: policies are applied whether or not the cluster's network enforces them.
+	ConditionNetworkIsolated = "NetworkIsolated"
 	// ConditionCredentialsReady (Tenant, Channel): certificates and credentials are there.
 	ConditionCredentialsReady = "CredentialsReady"
 	// ConditionDatabaseReady (Tenant): the database accepts connections.
@@ -158,6 +161,10 @@ const (
 	ReasonNoBackup = "NoBackup"
 	// ReasonRestoring: a backup is being put back.
 	ReasonRestoring = "Restoring"
+	// ReasonPolicyNotEnforced: a pod of the tenant reached what its network policies forbid.
+	ReasonPolicyNotEnforced = "PolicyNotEnforced"
+	// ReasonNotProbed: the network could not be probed, or the last probe is too old to count.
+	ReasonNotProbed = "NotProbed"
 	// ReasonOutsideRegion: a pod or volume was seen outside of the region.
 	ReasonOutsideRegion = "OutsideRegion"
 	// ReasonEgressClosed: something of the tenant is outside of its region, and nothing is sent until it is back.

@@ -109,6 +109,11 @@ type RegionSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	ObjectStores []ObjectStore `json:"objectStores,omitempty"`
 
+	// network says who may reach tenants beside the cluster's own pods, and what no tenant may reach. Default: nobody, and
+	// nothing beyond what is closed anyway.
+	// +optional
+	Network *RegionNetwork `json:"network,omitempty"`
+
 	// defaultRetention is what holds for a category of data that no RetentionPolicy of a tenant bounds: the
 	// operator makes a RetentionPolicy region-default of it in the tenant's namespace. Default: none; a tenant
 	// whose policies leave a category unbounded then says so in its condition RetentionCovered.

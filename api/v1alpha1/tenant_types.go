@@ -176,7 +176,7 @@ type TenantStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=24
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// namespace in which the tenant lives.
 	// +optional
@@ -197,6 +197,9 @@ type TenantStatus struct {
 	// residency is where pods and volumes of the tenant were really seen.
 	// +optional
 	Residency *Residency `json:"residency,omitempty"`
+	// network is what the newest probe of the tenant's network told.
+	// +optional
+	Network *NetworkProbe `json:"network,omitempty"`
 	// evidence is the newest receipt of the tenant's chain that the operator has countersigned.
 	// +optional
 	Evidence *Evidence `json:"evidence,omitempty"`

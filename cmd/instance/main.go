@@ -42,7 +42,7 @@ type streams struct {
 }
 
 func commands() []command {
-	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand, exportCommand, adoptCommand, bucketCommand, databaseCommand}
+	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand, exportCommand, adoptCommand, bucketCommand, databaseCommand, probeCommand}
 }
 
 // gcPercent is the collector's GOGC when the environment sets none: a tenant has many processes, most of them idle, and

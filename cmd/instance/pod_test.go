@@ -29,8 +29,8 @@ const (
 )
 
 var (
-	probe  = fmt.Sprintf("http://127.0.0.1:%d/readyz", contract.PortProbe)
-	public = fmt.Sprintf("https://127.0.0.1:%d", contract.PortHTTPS)
+	readiness = fmt.Sprintf("http://127.0.0.1:%d/readyz", contract.PortProbe)
+	public    = fmt.Sprintf("https://127.0.0.1:%d", contract.PortHTTPS)
 	// A client certificate serves here as the server's.
 	client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
 )
@@ -77,7 +77,7 @@ func launch(t *testing.T, command string) *program {
 		b, _ := io.ReadAll(logged)
 		p.rest <- string(b)
 	}()
-	waitForStatus(t, http.DefaultClient, probe, http.StatusOK)
+	waitForStatus(t, http.DefaultClient, readiness, http.StatusOK)
 	return p
 }
 
@@ -101,9 +101,9 @@ func (p *program) terminate(t *testing.T) string {
 func (p *program) follows(t *testing.T, d *pgtest.Database) {
 	t.Helper()
 	d.Refuse(t)
-	waitForStatus(t, http.DefaultClient, probe, http.StatusServiceUnavailable)
+	waitForStatus(t, http.DefaultClient, readiness, http.StatusServiceUnavailable)
 	d.Accept(t)
-	waitForStatus(t, http.DefaultClient, probe, http.StatusOK)
+	waitForStatus(t, http.DefaultClient, readiness, http.StatusOK)
 }
 
 func (p *program) staysWithin(t *testing.T, limit int) {

@@ -77,6 +77,8 @@ type scope struct {
 	planned  *v1alpha1.PlannedChange // a change of the Region that the tenant is not held to yet
 	backup   *v1alpha1.BackupStatus
 	restore  *v1alpha1.RestoreStatus
+	network  *v1alpha1.NetworkProbe // what the newest probe saw
+	again    time.Duration          // until something is due that no watch tells of; 0 when nothing is
 	facts    judge.TenantFacts
 }
 
@@ -119,6 +121,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	if outcome != nil {
 		s.facts.Outcome = outcome
 	}
+	r.networkFacts(s)
 	before := s.tenant.DeepCopy()
 	st := &s.tenant.Status
 	st.ObservedGeneration = s.tenant.Generation
@@ -130,6 +133,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	if s.facts.Backup.Known {
 		st.Backup = s.backup
 	}
+	st.Network = s.network
 	if s.restore != nil {
 		st.Restore = s.restore
 	}
@@ -146,7 +150,8 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.tenant, before.Status.Conditions, st.Conditions)
-	return step.Result(errors.Join(outcome, observed))
+	result, err := step.Result(errors.Join(outcome, observed))
+	return r.comeAgain(s, result, err)
 }
 
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {

@@ -43,6 +43,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "back the database up", Do: with(r.backUp)},
 		{Name: "remove migrations of before", Do: with(r.removeOutdated)},
 		{Name: "retire old credentials", Do: with(r.retireCredentials)},
+		{Name: "probe the network", Do: with(r.probeNetwork)},
 		{Name: "check the object store", Do: with(r.checkStore)},
 	}
 }

@@ -21,6 +21,7 @@ type Result struct {
 	Export    *ExportResult    `json:"export,omitempty"`
 	Bucket    *BucketResult    `json:"bucket,omitempty"`
 	Database  *DatabaseResult  `json:"database,omitempty"`
+	Probe     *ProbeResult     `json:"probe,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }

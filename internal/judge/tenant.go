@@ -30,6 +30,7 @@ type TenantFacts struct {
 	// Current: the database holds all that is known of it.
 	Current bool
 	Backup  Backup
+	Network Network
 	// The tenant names an object store; it may be used.
 	StoreWanted, StoreReady bool
 }
@@ -58,7 +59,7 @@ func Tenant(f TenantFacts) []metav1.Condition {
 	} else if f.Current {
 		conditions = append(conditions, is(v1alpha1.ConditionDatabaseCurrent, true, v1alpha1.ReasonReady, "the database holds all that is known of it"))
 	}
-	return append(summarise(conditions, f.Outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup))
+	return append(summarise(conditions, f.Outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup), networkIsolated(f.Network))
 }
 
 // covered is not part of Ready: data that no policy bounds is kept, and served.

@@ -89,6 +89,9 @@ func Bucket(hash string) string { return "bucket-" + hash }
 // CheckDatabase names the Job that asks a provider's server, by the hash of what it asks.
 func CheckDatabase(hash string) string { return "check-database-" + hash }
 
+// Probe names the Job that probes a tenant's network, by the hash of what it probes.
+func Probe(hash string) string { return "probe-" + hash }
+
 // Admin is the component of the database's superuser.
 const Admin = "admin"
 

@@ -50,3 +50,15 @@ func TenantOf(ctx context.Context, r client.Reader, namespace string) (*v1alpha1
 	}
 	return t, plan.InForce(region, boundary), nil
 }
+
+// ServiceAddress is the cluster's address of a Service that the operator made for a tenant; empty when there is none.
+func ServiceAddress(ctx context.Context, r client.Reader, tenant string, service client.ObjectKey) (string, error) {
+	s := &corev1.Service{}
+	if err := r.Get(ctx, service, s); err != nil {
+		return "", wrap("reading Service "+service.Name, client.IgnoreNotFound(err))
+	}
+	if s.Labels[v1alpha1.LabelTenant] != tenant || !s.DeletionTimestamp.IsZero() || s.Spec.ClusterIP == corev1.ClusterIPNone {
+		return "", nil
+	}
+	return s.Spec.ClusterIP, nil
+}

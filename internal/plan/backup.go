@@ -113,7 +113,7 @@ func BackupClaim(in Tenant, b *v1alpha1.Backup) *corev1.PersistentVolumeClaim {
 }
 
 func backupPolicy(in Tenant) *networkingv1.NetworkPolicy {
-	p := in.networkPolicy("backup", in.selector(componentBackup), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+	p := in.networkPolicy("backup", in.selector(componentBackup), nil, in.toDatabase(), in.Tenant, "Tenant")
 	p.Labels = in.labels(componentBackup) // what is labelled as isolation is pruned with it
 	return p
 }

@@ -63,11 +63,14 @@ func (cloudNativePG) Policies(in Tenant) []client.Object {
 			}},
 			Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, instanceManagerPort)},
 		})
-	p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: peers, Ports: between}, to(settings.APIServer))
+	p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: peers, Ports: between})
+	p.Spec.Egress = append(p.Spec.Egress, in.to(settings.APIServer)...)
 	return []client.Object{p}
 }
 
-func (cloudNativePG) Way(in Tenant) networkingv1.NetworkPolicyEgressRule { return embedded{}.Way(in) }
+func (cloudNativePG) Way(in Tenant) []networkingv1.NetworkPolicyEgressRule { return embedded{}.Way(in) }
+
+func (cloudNativePG) Service() string { return name.PostgresPrimary }
 
 func (cloudNativePG) Place(in Tenant) []corev1.EnvVar {
 	return []corev1.EnvVar{

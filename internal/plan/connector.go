@@ -58,11 +58,11 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 
 // connectorPolicy opens what one connector needs: its database and its provider's addresses.
 func connectorPolicy(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProcessor, selector map[string]string) *networkingv1.NetworkPolicy {
-	egress := []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}
+	egress := in.toDatabase()
 	if e := processor.Egress; e != nil && !in.EgressClosed {
-		egress = append(egress, to(*e))
+		egress = append(egress, in.to(*e)...)
 	}
-	p := in.networkPolicy(name.Connector(channel.Name), selector, []networkingv1.NetworkPolicyIngressRule{fromAnywhere()}, egress, channel, "Channel")
+	p := in.networkPolicy(name.Connector(channel.Name), selector, []networkingv1.NetworkPolicyIngressRule{in.fromEdge()}, egress, channel, "Channel")
 	p.Labels = in.labels(componentConnector, v1alpha1.LabelChannel, channel.Name) // the Tenant prunes what is labelled as its own
 	return p
 }

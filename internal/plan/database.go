@@ -37,12 +37,14 @@ func (embedded) Objects(in Tenant) []client.Object {
 
 func (embedded) Policies(in Tenant) []client.Object { return []client.Object{databasePolicy(in)} }
 
-func (embedded) Way(in Tenant) networkingv1.NetworkPolicyEgressRule {
-	return networkingv1.NetworkPolicyEgressRule{
+func (embedded) Way(in Tenant) []networkingv1.NetworkPolicyEgressRule {
+	return []networkingv1.NetworkPolicyEgressRule{{
 		To:    []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: in.selector(componentDatabase)}}},
 		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
-	}
+	}}
 }
+
+func (embedded) Service() string { return name.Postgres }
 
 func (embedded) Place(in Tenant) []corev1.EnvVar {
 	return []corev1.EnvVar{

@@ -16,7 +16,9 @@ type Engine interface {
 	// Policies are the network policies of its own pods.
 	Policies(in Tenant) []client.Object
 	// Way is how the tenant's other pods get there.
-	Way(in Tenant) networkingv1.NetworkPolicyEgressRule
+	Way(in Tenant) []networkingv1.NetworkPolicyEgressRule
+	// Service in the tenant's namespace that leads there; empty when it is elsewhere.
+	Service() string
 	// Place tells a pod where it is, as libpq's variables.
 	Place(in Tenant) []corev1.EnvVar
 	// Login is a component's way in, or that of name.Admin, laid out as contract.DirDatabase.
@@ -59,7 +61,7 @@ func Database(in Tenant) []client.Object { return in.engine().Objects(in) }
 
 func (in Tenant) engine() Engine { return EngineOf(in.Region) }
 
-func (in Tenant) toDatabase() networkingv1.NetworkPolicyEgressRule { return in.engine().Way(in) }
+func (in Tenant) toDatabase() []networkingv1.NetworkPolicyEgressRule { return in.engine().Way(in) }
 
 // databaseVolume holds a component's login.
 func (in Tenant) databaseVolume(component string) corev1.Volume {

@@ -22,11 +22,11 @@ import (
 )
 
 func exportPolicy(in Tenant) *networkingv1.NetworkPolicy {
-	return in.networkPolicy("export", in.selector(componentExport), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+	return in.networkPolicy("export", in.selector(componentExport), nil, in.toDatabase(), in.Tenant, "Tenant")
 }
 
 func adoptPolicy(in Tenant) *networkingv1.NetworkPolicy {
-	return in.networkPolicy("adopt", in.selector(componentAdopt), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+	return in.networkPolicy("adopt", in.selector(componentAdopt), nil, in.toDatabase(), in.Tenant, "Tenant")
 }
 
 // exportNeed holds the parts of an upload beside the snapshot's stream.
@@ -70,7 +70,7 @@ func Export(in Tenant, resources []byte) []client.Object {
 		},
 	}
 	if e := x.ObjectStore.Egress; e != nil {
-		p := in.networkPolicy(meta.Name, in.selector(componentExport), nil, []networkingv1.NetworkPolicyEgressRule{to(*e)}, in.Tenant, "Tenant")
+		p := in.networkPolicy(meta.Name, in.selector(componentExport), nil, in.to(*e), in.Tenant, "Tenant")
 		p.Labels = in.labels(componentExport) // what is labelled as isolation is pruned with it
 		objects = append([]client.Object{p}, objects...)
 	}
@@ -102,10 +102,10 @@ func ExportLabels(tenant string) map[string]string {
 	return l
 }
 
-// IsQuiet says that a pod is none that brings anything in: the database, or an export.
+// IsQuiet says that a pod is none that brings anything in: the database, an export, or a probe.
 func IsQuiet(pod client.Object) bool {
 	c := pod.GetLabels()[labelComponent]
-	return c == componentDatabase || c == componentExport
+	return c == componentDatabase || c == componentExport || c == componentProbe
 }
 
 // StandBy is a pod in which the plugin runs an export or an adoption: its component's login,

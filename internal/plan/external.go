@@ -32,11 +32,13 @@ func (external) Objects(Tenant) []client.Object { return nil }
 // Policies lets the Jobs that ask and empty the server out to it.
 func (e external) Policies(in Tenant) []client.Object {
 	return []client.Object{in.networkPolicy("database", in.selector(componentExternal), nil,
-		[]networkingv1.NetworkPolicyEgressRule{e.Way(in)}, in.Tenant, "Tenant")}
+		e.Way(in), in.Tenant, "Tenant")}
 }
 
-func (external) Way(in Tenant) networkingv1.NetworkPolicyEgressRule {
-	return to(External(in.Region).Egress)
+func (external) Service() string { return "" }
+
+func (external) Way(in Tenant) []networkingv1.NetworkPolicyEgressRule {
+	return in.to(External(in.Region).Egress)
 }
 
 func (external) Place(Tenant) []corev1.EnvVar { return nil }

@@ -105,6 +105,8 @@ func everything(t *testing.T, dir string) []client.Object {
 	if plan.External(region) != nil {
 		objects = append(objects, plan.CheckDatabase(in, "100"), plan.EraseDatabase(in))
 	}
+	probe, _ := plan.Probe(in, plan.ProbeOf(in, []plan.Neighbour{{Database: "10.96.0.21", Serve: "10.96.0.22"}}), "")
+	objects = append(objects, probe)
 	replay, err := plan.Replay(in, contract.Replay{})
 	if err != nil {
 		t.Fatal(err)
@@ -182,9 +184,9 @@ func TestEveryPodIsConfined(t *testing.T) {
 				pods++
 				confined(t, o.GetName(), pod, plan.NodeSelector(region))
 			}
-			// Database, migrate, serve, adopt, replay and count; a connector per channel, a run per policy, a Job per request;
+			// Database, migrate, serve, adopt, probe, replay and count; a connector per channel, a run per policy, a Job per request;
 			// backup and restore, two that ask an object store, and an export, where they are asked for.
-			want := 6 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
+			want := 7 + len(all[v1alpha1.Channel](t, dir, "channel*.yaml")) + len(all[v1alpha1.RetentionPolicy](t, dir, "policy*.yaml")) +
 				len(all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml"))
 			if region.Spec.Database != nil && region.Spec.Database.Backup != nil {
 				want += 2

@@ -1,9 +1,10 @@
 package plan
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,7 +20,7 @@ func Isolation(in Tenant) []client.Object {
 	all = append(all, in.engine().Policies(in)...)
 	all = append(all,
 		migratePolicy(in), retainPolicy(in), servePolicy(in), subjectPolicy(in), replayPolicy(in),
-		exportPolicy(in), adoptPolicy(in),
+		exportPolicy(in), adoptPolicy(in), probePolicy(in),
 		quota(in), limits(in),
 	)
 	if store, _ := Store(in); store != nil {
@@ -44,6 +45,7 @@ const (
 	componentConnector = "connector"
 	componentBucket    = "bucket"
 	componentExternal  = "external-database"
+	componentProbe     = "probe"
 	componentIsolation = "isolation"
 )
 
@@ -66,6 +68,8 @@ func DefaultDeny(in Tenant) *networkingv1.NetworkPolicy {
 	return in.networkPolicy("default-deny", nil, nil, nil, in.Tenant, "Tenant")
 }
 
+// allowDNS opens names to those who look for something by name: not to the database, which goes nowhere, nor to a
+// restore from a volume.
 func allowDNS(in Tenant) *networkingv1.NetworkPolicy {
 	dns := networkingv1.NetworkPolicyEgressRule{
 		To: []networkingv1.NetworkPolicyPeer{{
@@ -77,55 +81,76 @@ func allowDNS(in Tenant) *networkingv1.NetworkPolicy {
 			port(corev1.ProtocolUDP, 53), port(corev1.ProtocolTCP, 53), port(corev1.ProtocolUDP, 5353), port(corev1.ProtocolTCP, 5353),
 		},
 	}
-	return in.networkPolicy("allow-dns", nil, nil, []networkingv1.NetworkPolicyEgressRule{dns}, in.Tenant, "Tenant")
+	who := append([]string{componentProbe}, databaseClients...)
+	if store, _ := Store(in); store != nil {
+		who = append(who, componentBucket, componentRestore)
+	}
+	switch {
+	case External(in.Region) != nil:
+		who = append(who, componentExternal)
+	case CloudNativePG(in.Region) != nil: // its replicas look for their leader
+		who = append(who, componentDatabase)
+	}
+	p := in.networkPolicy("allow-dns", nil, nil, []networkingv1.NetworkPolicyEgressRule{dns}, in.Tenant, "Tenant")
+	p.Spec.PodSelector = in.anyOf(who...)
+	return p
+}
+
+// databaseClients are the components that open the tenant's database.
+var databaseClients = []string{
+	componentAdopt, componentBackup, componentConnector, componentExport, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject,
+}
+
+// anyOf selects the tenant's pods of some components.
+func (in Tenant) anyOf(components ...string) metav1.LabelSelector {
+	return metav1.LabelSelector{
+		MatchLabels: map[string]string{v1alpha1.LabelTenant: in.Tenant.Name},
+		MatchExpressions: []metav1.LabelSelectorRequirement{{
+			Key: labelComponent, Operator: metav1.LabelSelectorOpIn, Values: slices.Sorted(slices.Values(components)),
+		}},
+	}
 }
 
 // databasePolicy lets the tenant's own pods in; the database itself goes nowhere.
 func databasePolicy(in Tenant) *networkingv1.NetworkPolicy {
+	selector := in.anyOf(append([]string{componentProbe}, databaseClients...)...)
 	clients := networkingv1.NetworkPolicyIngressRule{
-		From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
-			Key: labelComponent, Operator: metav1.LabelSelectorOpIn,
-			Values: []string{componentAdopt, componentBackup, componentConnector, componentExport, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject},
-		}}}}},
+		From:  []networkingv1.NetworkPolicyPeer{{PodSelector: &selector}},
 		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres)},
 	}
 	return in.networkPolicy(name.Postgres, in.selector(componentDatabase), []networkingv1.NetworkPolicyIngressRule{clients}, nil, in.Tenant, "Tenant")
 }
 
 func migratePolicy(in Tenant) *networkingv1.NetworkPolicy {
-	return in.networkPolicy("migrate", in.selector(componentMigrate), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+	return in.networkPolicy("migrate", in.selector(componentMigrate), nil, in.toDatabase(), in.Tenant, "Tenant")
 }
 
 func retainPolicy(in Tenant) *networkingv1.NetworkPolicy {
-	return in.networkPolicy("retain", in.selector(componentRetain), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+	return in.networkPolicy("retain", in.selector(componentRetain), nil, in.toDatabase(), in.Tenant, "Tenant")
 }
 
 func subjectPolicy(in Tenant) *networkingv1.NetworkPolicy {
-	return in.networkPolicy("subject", in.selector(componentSubject), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+	return in.networkPolicy("subject", in.selector(componentSubject), nil, in.toDatabase(), in.Tenant, "Tenant")
 }
 
 func servePolicy(in Tenant) *networkingv1.NetworkPolicy {
-	return in.networkPolicy(name.Serve, in.selector(componentServe), []networkingv1.NetworkPolicyIngressRule{fromAnywhere()},
-		[]networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+	return in.networkPolicy(name.Serve, in.selector(componentServe), []networkingv1.NetworkPolicyIngressRule{in.fromEdge()},
+		in.toDatabase(), in.Tenant, "Tenant")
 }
 
-// fromAnywhere opens the HTTPS port alone: routes come from the cluster's edge, and who may speak is decided by
-// signatures and tokens.
-func fromAnywhere() networkingv1.NetworkPolicyIngressRule {
-	return networkingv1.NetworkPolicyIngressRule{Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortHTTPS)}}
-}
-
-// to gives what opens an egress.
-func to(e v1alpha1.Egress) networkingv1.NetworkPolicyEgressRule {
-	rule := networkingv1.NetworkPolicyEgressRule{}
-	for _, cidr := range e.CIDRs {
-		rule.To = append(rule.To, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: string(cidr)}})
+// fromEdge opens the HTTPS port to where routes come from: pods that are no tenant's, and the addresses that the Region
+// lists. Who of them may speak is decided by signatures and tokens.
+func (in Tenant) fromEdge() networkingv1.NetworkPolicyIngressRule {
+	rule := networkingv1.NetworkPolicyIngressRule{
+		From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: v1alpha1.LabelTenant, Operator: metav1.LabelSelectorOpDoesNotExist}},
+		}}},
+		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortHTTPS)},
 	}
-	for _, p := range e.Ports {
-		rule.Ports = append(rule.Ports, port(corev1.ProtocolTCP, int32(p)))
-	}
-	if len(e.Ports) == 0 {
-		rule.Ports = append(rule.Ports, port(corev1.ProtocolTCP, 443))
+	if n := in.Region.Spec.Network; n != nil {
+		for _, cidr := range n.ClientCIDRs {
+			rule.From = append(rule.From, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: string(cidr)}})
+		}
 	}
 	return rule
 }
@@ -133,34 +158,6 @@ func to(e v1alpha1.Egress) networkingv1.NetworkPolicyEgressRule {
 func port(protocol corev1.Protocol, number int32) networkingv1.NetworkPolicyPort {
 	p := intstr.FromInt32(number)
 	return networkingv1.NetworkPolicyPort{Protocol: &protocol, Port: &p}
-}
-
-// quota bounds what a tenant can take from the others, and forbids what would open a way around the routes.
-func quota(in Tenant) *corev1.ResourceQuota {
-	return &corev1.ResourceQuota{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ResourceQuota"},
-		ObjectMeta: in.tenantMeta(name.Quota, componentIsolation),
-		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
-			corev1.ResourcePods:                  resource.MustParse("100"),
-			corev1.ResourceServicesLoadBalancers: resource.MustParse("0"),
-			corev1.ResourceServicesNodePorts:     resource.MustParse("0"),
-			corev1.ResourceRequestsCPU:           resource.MustParse("16"),
-			corev1.ResourceRequestsMemory:        resource.MustParse("32Gi"),
-		}},
-	}
-}
-
-// limits bound a container that names none; all of ours do.
-func limits(in Tenant) *corev1.LimitRange {
-	return &corev1.LimitRange{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"},
-		ObjectMeta: in.tenantMeta(name.Limits, componentIsolation),
-		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
-			Type:           corev1.LimitTypeContainer,
-			Default:        corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
-			DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
-		}}},
-	}
 }
 
 // IsolationLabels select what Isolation makes.

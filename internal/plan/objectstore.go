@@ -69,11 +69,8 @@ func (in Tenant) stored(pod corev1.PodSpec) corev1.PodSpec {
 
 // storePolicy lets those who work with objects out to the store, and nobody else.
 func storePolicy(in Tenant) *networkingv1.NetworkPolicy {
-	p := in.networkPolicy("object-store", map[string]string{v1alpha1.LabelTenant: in.Tenant.Name}, nil, []networkingv1.NetworkPolicyEgressRule{to(in.registered().Egress)}, in.Tenant, "Tenant")
-	p.Spec.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{
-		Key: labelComponent, Operator: metav1.LabelSelectorOpIn,
-		Values: []string{componentBackup, componentBucket, componentRestore, componentRetain, componentSubject},
-	}}
+	p := in.networkPolicy("object-store", nil, nil, in.to(in.registered().Egress), in.Tenant, "Tenant")
+	p.Spec.PodSelector = in.anyOf(componentBackup, componentBucket, componentRestore, componentRetain, componentSubject)
 	return p
 }
 

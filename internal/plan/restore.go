@@ -48,7 +48,7 @@ func stateService(in Tenant) *corev1.Service {
 }
 
 func replayPolicy(in Tenant) *networkingv1.NetworkPolicy {
-	return in.networkPolicy("replay", in.selector(componentReplay), nil, []networkingv1.NetworkPolicyEgressRule{in.toDatabase()}, in.Tenant, "Tenant")
+	return in.networkPolicy("replay", in.selector(componentReplay), nil, in.toDatabase(), in.Tenant, "Tenant")
 }
 
 // maxReplay bounds what fits into a ConfigMap, in bytes.
