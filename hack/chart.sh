@@ -6,7 +6,7 @@ chart=charts/switchboard
 
 rm -f "$chart"/crds/*.yaml # of kinds that are no more
 cp config/crd/bases/*.yaml "$chart/crds/"
-for f in service_account role role_binding operator_namespace tenant_manager break_glass; do
+for f in service_account role role_binding operator_namespace tenant_manager break_glass people; do
   echo "---"
   sed 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' "config/rbac/$f.yaml" | sed '1{/^---$/d}'
 done > "$chart/templates/rbac.yaml"

@@ -27,6 +27,8 @@ const (
 	// AnnotationRotateCredentials on a Tenant asks for new database credentials
 	// whenever its value changes, for example to the current date.
 	AnnotationRotateCredentials = "messaging.switchboard.dev/rotate-credentials"
+	// AnnotationProbe on a Tenant asks for its network to be probed: each new value, once. Example: the date.
+	AnnotationProbe = "messaging.switchboard.dev/probe"
 	// AnnotationRestore on a Tenant asks for a backup to be put back: its file's name, or latest, a blank, and when it was
 	// asked for. kubectl switchboard restore writes it.
 	AnnotationRestore = "messaging.switchboard.dev/restore"

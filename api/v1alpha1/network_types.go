@@ -65,11 +65,11 @@ type ForbiddenTarget struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="use lower-case letters, digits and hyphens, as in metadata"
 	Name string `json:"name"`
-	// address of it. Loopback, multicast and the unspecified address are none. Example: 169.254.169.254.
+	// address of it, that of one other host. Example: 169.254.169.254.
 	// +required
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=39
-	// +kubebuilder:validation:XValidation:rule="isIP(self) && !ip(self).isLoopback() && !ip(self).isUnspecified() && !ip(self).isLinkLocalMulticast()",message="use an IP address of another host, such as 169.254.169.254"
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && (ip(self).isGlobalUnicast() || ip(self).isLinkLocalUnicast())",message="use an IP address of another host, such as 169.254.169.254"
 	Address string `json:"address"`
 	// port by TCP. The whole address is cut out of every egress; this is what the probe tries. Default: 80.
 	// +optional

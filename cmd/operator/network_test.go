@@ -11,6 +11,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -81,6 +82,17 @@ func TestProbes(t *testing.T) {
 	create(t, c, &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: "probing"}, Spec: v1alpha1.RegionSpec{
 		Jurisdiction: "EU", SubProcessors: []v1alpha1.SubProcessor{{Name: "twilio", Purpose: "delivery", Location: "EU"}},
 	}})
+	for address, fine := range map[string]bool{
+		"169.254.169.254": true, "fd00:ec2::254": true, "10.0.0.1": true,
+		"127.0.0.1": false, "0.0.0.0": false, "255.255.255.255": false, "224.0.0.1": false, "239.1.2.3": false, "::1": false, "ff02::1": false, "metadata": false, "10.0.0.0/8": false, "10.0.0.1:80": false,
+	} {
+		err := c.Create(t.Context(), &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: "forbidding"}, Spec: v1alpha1.RegionSpec{
+			Jurisdiction: "EU", Network: &v1alpha1.RegionNetwork{ForbiddenTargets: []v1alpha1.ForbiddenTarget{{Name: "metadata", Address: address}}},
+		}}, client.DryRunAll)
+		if (err == nil) != fine || err != nil && !apierrors.IsInvalid(err) {
+			t.Errorf("forbidden target %s: %v", address, err)
+		}
+	}
 	in := func(o *v1alpha1.TenantSpec) { o.Region, o.DeletionPolicy = "probing", v1alpha1.DeletionErase }
 	h := c.book(t, "probed", in)
 	h.works(t)

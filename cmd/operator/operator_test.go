@@ -88,7 +88,7 @@ func startServer(t *testing.T, definitions ...string) *rest.Config {
 
 func installRBAC(t *testing.T, c client.Client) {
 	t.Helper()
-	for _, file := range []string{"role.yaml", "role_binding.yaml", "operator_namespace.yaml", "tenant_manager.yaml", "break_glass.yaml"} {
+	for _, file := range []string{"role.yaml", "role_binding.yaml", "operator_namespace.yaml", "tenant_manager.yaml", "break_glass.yaml", "people.yaml"} {
 		for _, document := range documents(t, filepath.Join("../../config/rbac", file)) {
 			object := decode(t, c, document)
 			if role, ok := object.(*rbacv1.ClusterRole); ok {

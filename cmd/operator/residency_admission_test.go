@@ -30,7 +30,7 @@ func policies(t *testing.T, c client.Client) {
 	if err != nil || len(files) < 6 {
 		t.Fatalf("found %d files of policies: the test looks in the wrong place (%v)", len(files), err)
 	}
-	for _, file := range files {
+	for _, file := range append(files, "../../config/admission/operator_bounds.yaml") {
 		for _, document := range documents(t, file) {
 			create(t, c, decode(t, c, document))
 		}

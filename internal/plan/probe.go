@@ -13,6 +13,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/name"
 )
@@ -111,7 +112,7 @@ func Probe(in Tenant, tried contract.Probe, renews string) (job *batchv1.Job, di
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: in.labels(componentProbe)}, Spec: pod},
 		},
 	}
-	under := mustJSON(job.Spec)
+	under := in.Tenant.Annotations[v1alpha1.AnnotationProbe] + mustJSON(job.Spec)
 	for _, o := range Isolation(in) {
 		if p, ok := o.(*networkingv1.NetworkPolicy); ok {
 			under += mustJSON(p.Spec)

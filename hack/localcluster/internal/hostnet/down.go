@@ -19,8 +19,8 @@ var (
 const ruleMark = "switchboard-localcluster"
 
 // marks find the lines that the cluster brought into the tables: those of kube-proxy and kubelet,
-// those of the CNI plugin portmap, and our own.
-var marks = regexp.MustCompile(`^:(KUBE-|CNI-(HOSTPORT|DN)-)|-[Aj] (KUBE-|CNI-(HOSTPORT|DN)-)|\b` + ruleMark + `\b`)
+// those of the CNI plugin portmap, those of the end-to-end suite's enforcer of policies, and our own.
+var marks = regexp.MustCompile(`^:(KUBE-|SWB-POLICY|CNI-(HOSTPORT|DN)-)|-[Aj] (KUBE-|SWB-POLICY|CNI-(HOSTPORT|DN)-)|\b` + ruleMark + `\b`)
 
 // Down removes all that Up made and all that the nodes wrote into the host's packet filter.
 // Forwarding stays allowed: who else relies on it by now, nobody can tell.

@@ -11,11 +11,13 @@ func TestWithoutOurs(t *testing.T) {
 :KUBE-SERVICES - [0:0]
 :DOCKER - [0:0]
 :CNI-HOSTPORT-DNAT - [0:0]
+:SWB-POLICY-E-10.88.1.2 - [0:0]
 :CNI-OTHER - [0:0]
 [1:60] -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 [0:0] -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
 [0:0] -A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -j KUBE-SVC-NPX46M4PTMTKRN6Y
 [0:0] -A CNI-HOSTPORT-DNAT -p tcp -j CNI-DN-abc
+[0:0] -A FORWARD -j SWB-POLICY
 [0:0] -A FORWARD -s 10.88.0.0/16 -m comment --comment switchboard-localcluster -j ACCEPT
 COMMIT
 `
@@ -27,7 +29,7 @@ COMMIT
 COMMIT
 `
 	rest, dropped := withoutOurs(saved)
-	if rest != want || dropped != 6 {
+	if rest != want || dropped != 8 {
 		t.Errorf("dropped %d lines and kept:\n%s", dropped, rest)
 	}
 	if again, dropped := withoutOurs(rest); again != rest || dropped != 0 {
