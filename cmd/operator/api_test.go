@@ -69,6 +69,24 @@ func byWhatsApp(change func(*v1alpha1.ChannelSpec)) *v1alpha1.Channel {
 	})
 }
 
+// aRegionWith a database of an engine.
+func aRegionWith(engine v1alpha1.DatabaseEngine, change func(*v1alpha1.RegionDatabase)) *v1alpha1.Region {
+	r := &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: "asked"}, Spec: v1alpha1.RegionSpec{
+		Jurisdiction: "EU", Database: &v1alpha1.RegionDatabase{Engine: engine},
+	}}
+	there := v1alpha1.Egress{CIDRs: []v1alpha1.CIDR{"203.0.113.64/28"}, Ports: []v1alpha1.Port{5432}}
+	switch engine {
+	case v1alpha1.EngineExternal:
+		r.Spec.Database.External = &v1alpha1.ExternalDatabase{
+			Provider: "Example", Location: "DE", CredentialsSecretRef: v1alpha1.SecretReference{Name: "database"}, Egress: there,
+		}
+	case v1alpha1.EngineCloudNativePG:
+		r.Spec.Database.CloudNativePG = &v1alpha1.CloudNativePG{APIServer: there}
+	}
+	change(r.Spec.Database)
+	return r
+}
+
 // whatTheAPIServerSays asks without storing anything: what is wrong gets a sentence
 // that tells what to do, what is right gets through.
 func whatTheAPIServerSays(t *testing.T, c testCluster) {
@@ -106,6 +124,17 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"a tenant in kube-system":          {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Namespace = "kube-system" }), "leave the field out"},
 		"a tenant in default":              {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Namespace = "default" }), "leave the field out"},
 		"a policy of deletion unheard of":  {aTenant(func(o *v1alpha1.Tenant) { o.Spec.DeletionPolicy = "Forget" }), `"Retain", "Erase"`},
+
+		"a provider's database":                  {aRegionWith(v1alpha1.EngineExternal, func(*v1alpha1.RegionDatabase) {}), ""},
+		"a provider's database of nobody":        {aRegionWith(v1alpha1.EngineExternal, func(d *v1alpha1.RegionDatabase) { d.External = nil }), "engine External goes with external"},
+		"a provider beside an embedded database": {aRegionWith(v1alpha1.EngineExternal, func(d *v1alpha1.RegionDatabase) { d.Engine = "" }), "engine External goes with external"},
+		"a provider's database at any port":      {aRegionWith(v1alpha1.EngineExternal, func(d *v1alpha1.RegionDatabase) { d.External.Egress.Ports = nil }), "egress.ports"},
+		"a provider's database, backed up":       {aRegionWith(v1alpha1.EngineExternal, func(d *v1alpha1.RegionDatabase) { d.Backup = &v1alpha1.Backup{} }), "backed up by its provider"},
+		"a provider's database in a city":        {aRegionWith(v1alpha1.EngineExternal, func(d *v1alpha1.RegionDatabase) { d.External.Location = "Berlin" }), "ISO 3166"},
+		"a Cluster":                              {aRegionWith(v1alpha1.EngineCloudNativePG, func(*v1alpha1.RegionDatabase) {}), ""},
+		"a Cluster without its way":              {aRegionWith(v1alpha1.EngineCloudNativePG, func(d *v1alpha1.RegionDatabase) { d.CloudNativePG = nil }), "engine CloudNativePG goes with cloudNativePG"},
+		"a Cluster, backed up":                   {aRegionWith(v1alpha1.EngineCloudNativePG, func(d *v1alpha1.RegionDatabase) { d.Backup = &v1alpha1.Backup{} }), "are not built"},
+		"an engine unheard of":                   {aRegionWith("Oracle", func(*v1alpha1.RegionDatabase) {}), `"Embedded"`},
 
 		"a channel":                                         {aChannel(func(*v1alpha1.Channel) {}), ""},
 		"a channel's name of 40 characters":                 {aChannel(func(o *v1alpha1.Channel) { o.Name = long }), ""},

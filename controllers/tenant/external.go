@@ -144,6 +144,11 @@ func (r *Reconciler) emptiedDatabase(ctx context.Context, s *scope) (*v1alpha1.E
 	if err != nil {
 		return nil, err
 	}
+	boundary, err := observe.Boundary(ctx, r.Client, s.in.Namespace())
+	if err != nil {
+		return nil, err
+	}
+	s.in.Region = plan.InForce(s.in.Region, boundary) // a change that waits never counts here
 	job := plan.EraseDatabase(s.in)
 	a, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
 	switch {

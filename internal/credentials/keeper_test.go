@@ -263,3 +263,42 @@ func TestASecretOfSomebodyElseIsNotTaken(t *testing.T) {
 		t.Errorf("it was changed: %v %v", got.Data, err)
 	}
 }
+
+// TestADatabaseOfOthersHasNoSuperuserOfOurs: none is made, and none is missed later.
+func TestADatabaseOfOthersHasNoSuperuserOfOurs(t *testing.T) {
+	k := newKept()
+	w := wanted()
+	w.Superuser = false
+	delete(w.Servers, name.PostgresTLS)
+	k.ensure(t, w)
+	w.Used = map[string]int{contract.ComponentServe: 1}
+	k.ensure(t, w)
+	for secret := range k.secrets(t, namespace) {
+		if secret == name.Credentials(name.Admin, 1) || secret == name.PostgresTLS {
+			t.Errorf("Secret %s was made", secret)
+		}
+	}
+}
+
+// TestCertificatesThatOthersWatch bear their labels, and follow the tenant's authority.
+func TestCertificatesThatOthersWatch(t *testing.T) {
+	k := newKept()
+	w := wanted()
+	w.Clients, w.Watched = map[string]string{name.ReplicationTLS: "streaming_replica"}, map[string]string{"cnpg.io/reload": "true"}
+	k.ensure(t, w)
+	writes := k.writes
+	k.ensure(t, w)
+	if k.writes != writes {
+		t.Errorf("%d writes though nothing changed", k.writes-writes)
+	}
+	secrets := k.secrets(t, namespace)
+	for secret, watched := range map[string]bool{name.ReplicationTLS: true, name.PostgresTLS: true, name.ServeTLS: false} {
+		if got := secrets[secret].Labels["cnpg.io/reload"] == "true"; got != watched {
+			t.Errorf("Secret %s has the labels %v", secret, secrets[secret].Labels)
+		}
+	}
+	follower := secrets[name.ReplicationTLS]
+	if len(follower.Data[contract.FileTLSKey]) == 0 || len(follower.Data[contract.FileCA]) == 0 {
+		t.Error("the followers' certificate has no key or no authority")
+	}
+}
