@@ -20,6 +20,9 @@ type Result struct {
 	Restore   *RestoreResult   `json:"restore,omitempty"`
 	Export    *ExportResult    `json:"export,omitempty"`
 	Bucket    *BucketResult    `json:"bucket,omitempty"`
+	Standby   *StandbyResult   `json:"standby,omitempty"`
+	CutOver   *CutOverResult   `json:"cutOver,omitempty"`
+	Reopen    *ReopenResult    `json:"reopen,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }
