@@ -28,6 +28,7 @@ type TenantFacts struct {
 	// Current: the database holds all that is known of it.
 	Current bool
 	Backup  Backup
+	Move    Move
 	// The tenant names an object store; it may be used.
 	StoreWanted, StoreReady bool
 }
@@ -56,7 +57,15 @@ func Tenant(f TenantFacts) []metav1.Condition {
 	} else if f.Current {
 		conditions = append(conditions, is(v1alpha1.ConditionDatabaseCurrent, true, v1alpha1.ReasonReady, "the database holds all that is known of it"))
 	}
-	return append(summarise(conditions, f.Outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup))
+	outcome, move := f.Outcome, moved(f)
+	if _, waits := told(v1alpha1.ConditionMoved, outcome); waits {
+		outcome = nil // served all the same
+		if handsOver(f.Move.Status) {
+			conditions, move = append(move, conditions...), nil
+		}
+	}
+	all := append(summarise(conditions, outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup))
+	return append(all, move...)
 }
 
 // covered is not part of Ready: data that no policy bounds is kept, and served.
@@ -104,7 +113,7 @@ func database(f TenantFacts) metav1.Condition {
 	case f.Database.Settled:
 		return is(v1alpha1.ConditionDatabaseReady, true, v1alpha1.ReasonReady, "the database accepts connections")
 	case f.Database.Exists:
-		return is(v1alpha1.ConditionDatabaseReady, false, v1alpha1.ReasonProgressing, "the database is not ready; see kubectl describe pod postgres-0 in the tenant's namespace if this lasts")
+		return is(v1alpha1.ConditionDatabaseReady, false, v1alpha1.ReasonProgressing, "the database is not ready; see kubectl describe pods in the tenant's namespace if this lasts")
 	default:
 		return unknown(v1alpha1.ConditionDatabaseReady, v1alpha1.ReasonWaiting, "not come to yet")
 	}

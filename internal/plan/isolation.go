@@ -42,6 +42,7 @@ const (
 	componentConnector = "connector"
 	componentBucket    = "bucket"
 	componentIsolation = "isolation"
+	componentMove      = "move"
 )
 
 func (in Tenant) networkPolicy(policyName string, pods map[string]string, ingress []networkingv1.NetworkPolicyIngressRule,
