@@ -25,6 +25,10 @@ import (
 func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 	b := plan.BackupOf(s.in)
 	s.facts.Backup.Known = true
+	if s.leaving() { // the volume of backups is erased with all else there; the next is made where the tenant is then
+		s.backup, s.facts.Backup.Wanted = s.tenant.Status.Backup, b != nil
+		return r.Applier.Prune(ctx, s.in.Namespace(), plan.BackupLabels(s.tenant.Name), nil, &batchv1.CronJobList{}, &batchv1.JobList{})
+	}
 	if b == nil {
 		// Copies stay in their volume, which nobody asked to be removed.
 		return r.Applier.Prune(ctx, s.in.Namespace(), plan.BackupLabels(s.tenant.Name), nil, &batchv1.CronJobList{})
@@ -93,6 +97,9 @@ const lateBackup = time.Hour
 // annotation: the database is stopped, a Job unpacks the backup, the database is started.
 // What has happened since is replayed like after any restore.
 func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
+	if observe.Copied(s.move) {
+		return nil // one thing at a time: it is taken up when the move has ended
+	}
 	request := s.tenant.Annotations[v1alpha1.AnnotationRestore]
 	st := s.tenant.Status.Restore
 	if st != nil && st.Phase == v1alpha1.RestoreRestoring {
@@ -113,7 +120,7 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 	}
 	wait := &step.Wait{Condition: v1alpha1.ConditionDatabaseReady, Reason: v1alpha1.ReasonRestoring, Message: "the database is stopped to put a backup back"}
 	pod := &corev1.Pod{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: name.Postgres + "-0"}, pod)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: s.in.DatabaseName() + "-0"}, pod)
 	if err == nil {
 		return wait
 	}

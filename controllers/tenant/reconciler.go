@@ -73,6 +73,7 @@ type scope struct {
 	planned  *v1alpha1.PlannedChange // a change of the Region that the tenant is not held to yet
 	backup   *v1alpha1.BackupStatus
 	restore  *v1alpha1.RestoreStatus
+	move     *v1alpha1.MoveStatus // what status is to show of it
 	facts    judge.TenantFacts
 }
 
@@ -82,7 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, t); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	s := &scope{tenant: t, evidence: t.Status.Evidence, in: plan.Tenant{
+	s := &scope{tenant: t, evidence: t.Status.Evidence, move: t.Status.Move.DeepCopy(), in: plan.Tenant{
 		Tenant: t, Region: &v1alpha1.Region{}, Images: r.Images, OperatorNamespace: r.Keeper.OperatorNamespace, Gateway: r.Gateway,
 	}}
 	if !t.DeletionTimestamp.IsZero() {
@@ -117,6 +118,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	if s.restored != nil {
 		st.Restored = s.restored
 	}
+	st.Move = s.move
 	if s.facts.Setup.Done {
 		st.SchemaVersion = s.facts.Setup.SchemaVersion
 	}
@@ -133,6 +135,10 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	namespace, f := s.in.Namespace(), &s.facts
 	f.Suspended, f.Region = s.tenant.Spec.Suspended, s.tenant.Spec.Region
+	f.Move.Status = s.move
+	if asked := s.tenant.Spec.Move; asked != nil {
+		f.Move.Wanted = asked.To
+	}
 	evidence, err := r.Ledger.Newest(ctx, s.tenant)
 	if err != nil {
 		return err
@@ -141,7 +147,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	if !f.NamespaceReady || s.in.Region.Name == "" {
 		return nil // nothing there is known to be the tenant's
 	}
-	if f.Database, err = observe.Database(ctx, r.Client, namespace); err != nil {
+	if f.Database, err = observe.Database(ctx, r.Client, namespace, s.in.DatabaseName()); err != nil {
 		return err
 	}
 	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {

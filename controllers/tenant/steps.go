@@ -25,8 +25,10 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 	}
 	return []step.Step{
 		{Name: "add the finalizer", Do: with(r.addFinalizer)},
+		{Name: "switch to the other region", Do: with(r.switchRegion)},
 		{Name: "find the region", Do: with(r.loadRegion)},
 		{Name: "make the namespace", Do: with(r.ensureNamespace)},
+		{Name: "see how far a move has come", Do: with(r.lookAtMove)},
 		{Name: "draw the boundary", Do: with(r.drawBoundary)},
 		{Name: "close the namespace", Do: with(r.applyIsolation)}, // before anything runs in it
 		{Name: "make the credentials", Do: with(r.ensureCredentials)},
@@ -34,6 +36,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "bound what no policy bounds", Do: with(r.coverRetention)},
 		{Name: "put a backup back", Do: with(r.putBack)},
 		{Name: "apply the database", Do: with(r.applyDatabase)},
+		{Name: "hand the database over", Do: with(r.handOver)}, // nothing may write to it from here on
 		{Name: "plan the migration", Do: with(r.planSetup)},
 		{Name: "apply the server", Do: with(r.applyServer)},
 		{Name: "wait for the database", Do: with(r.waitForDatabase)},
@@ -44,6 +47,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "remove migrations of before", Do: with(r.removeOutdated)},
 		{Name: "retire old credentials", Do: with(r.retireCredentials)},
 		{Name: "check the object store", Do: with(r.checkStore)},
+		{Name: "move to another region", Do: with(r.moveOn)},
 	}
 }
 
@@ -121,7 +125,7 @@ func (r *Reconciler) applyIsolation(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) applyDatabase(ctx context.Context, s *scope) error {
 	// A Region may have changed its defaults since: the volume that is there stays as it is.
-	claim, err := observe.DatabaseClaim(ctx, r.Client, s.in.Namespace())
+	claim, err := observe.DatabaseClaim(ctx, r.Client, s.in.Namespace(), s.in.DatabaseName())
 	if err != nil {
 		return err
 	}
@@ -141,12 +145,12 @@ func (r *Reconciler) applyServer(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) waitForDatabase(ctx context.Context, s *scope) error {
-	database, err := observe.Database(ctx, r.Client, s.in.Namespace())
+	database, err := observe.Database(ctx, r.Client, s.in.Namespace(), s.in.DatabaseName())
 	if err != nil || database.Settled {
 		return err
 	}
 	return &step.Wait{
 		Condition: v1alpha1.ConditionDatabaseReady, Reason: v1alpha1.ReasonProgressing,
-		Message: "the database is not ready; see kubectl -n " + s.in.Namespace() + " describe pod postgres-0 if this lasts",
+		Message: "the database is not ready; see kubectl -n " + s.in.Namespace() + " describe pod " + s.in.DatabaseName() + "-0 if this lasts",
 	}
 }
