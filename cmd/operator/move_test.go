@@ -464,3 +464,24 @@ func (h mover) leaves(t *testing.T) {
 	}
 	quiet(t, h.testCluster)
 }
+
+// retires deletes a client with Retain while its database is being copied: one open database is kept, and no copy.
+func retires(t *testing.T, c testCluster) {
+	h := mover{c.book(t, "retiring", func(s *v1alpha1.TenantSpec) {
+		s.Region, s.Move = "near", &v1alpha1.Move{To: "far", TransferMechanism: "EU-US Data Privacy Framework"}
+	})}
+	h.settle(t)
+	h.phase(t, v1alpha1.MovePlanned, v1alpha1.ReasonMovePlanned, anyhow)
+	h.copied(t)
+	h.job(t, "cutover-postgres-far")
+	if err := h.Delete(t.Context(), h.tenant(t)); err != nil {
+		t.Fatal(err)
+	}
+	h.finishes(t, h.job(t, "reopen-postgres-far"), `{"reopen":{"at":"2026-11-24T00:00:00Z"}}`)
+	h.freed(t, "", "data-postgres-far-0")
+	h.testCluster.gone(t, client.ObjectKey{Name: h.name}, &v1alpha1.Tenant{})
+	if err := h.Get(t.Context(), h.key("postgres-far"), &appsv1.StatefulSet{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the copy is there: %v", err)
+	}
+	get(t, h.hotel, "postgres", &appsv1.StatefulSet{})
+}
