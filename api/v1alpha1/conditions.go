@@ -36,6 +36,9 @@ const (
 	// ConditionObjectStoreReady (Tenant): the Region's register lists the object store that the Tenant names, and the bucket may be used.
 	// It is there only where the Tenant names one.
 	ConditionObjectStoreReady = "ObjectStoreReady"
+	// ConditionMoved (Tenant): the tenant is in the Region that spec.move names, and nothing of it is left in the one before. It is there
+	// while a move is asked for or under way, and is part of Ready only while the database is handed over.
+	ConditionMoved = "Moved"
 	// ConditionTerminating (Tenant): deletion is under way; the message names what it waits for.
 	ConditionTerminating = "Terminating"
 
@@ -215,6 +218,21 @@ const (
 	ReasonPastDue = "PastDue"
 	// ReasonInvalidSubject: a Secret with a person's addresses can't be understood.
 	ReasonInvalidSubject = "InvalidSubject"
+
+	// ReasonMoveRefused: the Region that a tenant is to move to lacks something; status.move.plan lists it.
+	ReasonMoveRefused = "MoveRefused"
+	// ReasonMovePlanned: a move waits for spec.move.approvedPlan.
+	ReasonMovePlanned = "MovePlanned"
+	// ReasonMoveCopying: the database is copied to the other region while the tenant is served.
+	ReasonMoveCopying = "MoveCopying"
+	// ReasonMoveQuiesced: nothing is written; source and copy are compared.
+	ReasonMoveQuiesced = "MoveQuiesced"
+	// ReasonMoveSwitched: the tenant is served from the other region; the one before is being emptied.
+	ReasonMoveSwitched = "MoveSwitched"
+	// ReasonMoveAborting: a move was given up or failed, and is being taken back.
+	ReasonMoveAborting = "MoveAborting"
+	// ReasonMoveFailed: the last attempt at a move failed and was taken back; its new plan waits to be approved.
+	ReasonMoveFailed = "MoveFailed"
 
 	// ReasonHeld: a LegalHold keeps the data of a tenant that is to be erased.
 	ReasonHeld = "Held"

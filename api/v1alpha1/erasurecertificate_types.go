@@ -3,7 +3,7 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // ErasureCertificate says what was there of a tenant when it was erased, and what became of it. The operator leaves it behind
-// when a Tenant with deletionPolicy Erase has gone; it can't be changed, and bears the operator's signature.
+// when a Tenant with deletionPolicy Erase has gone, or has moved to another Region; it can't be changed, and bears the operator's signature.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=erasure
@@ -50,7 +50,7 @@ type ErasureCertificateSpec struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=40
 	Region string `json:"region"`
-	// requestedAt is when the Tenant was deleted, in UTC.
+	// requestedAt is when the Tenant was deleted, or switched to another Region, in UTC.
 	// +required
 	RequestedAt metav1.Time `json:"requestedAt"`
 	// finishedAt is when the last of it had gone, in UTC.
@@ -83,6 +83,9 @@ type ErasureCertificateSpec struct {
 	// evidence is the newest receipt of the tenant, which the ledger keeps.
 	// +optional
 	Evidence *Evidence `json:"evidence,omitempty"`
+	// moved says where the tenant lives by now, when what was erased is what it left behind.
+	// +optional
+	Moved *Moved `json:"moved,omitempty"`
 	// export is the file that the tenant was taken out as before.
 	// +optional
 	Export *Exported `json:"export,omitempty"`

@@ -139,6 +139,9 @@ type ObservedNode struct {
 	// inRegion: the node bears the labels that the Region asks for.
 	// +required
 	InRegion bool `json:"inRegion"`
+	// moving: it is outside because the tenant is being moved, and runs nothing else of it.
+	// +optional
+	Moving bool `json:"moving,omitempty"`
 	// missing: there is no such node any more.
 	// +optional
 	Missing bool `json:"missing,omitempty"`
@@ -167,6 +170,9 @@ type ObservedVolume struct {
 	// inRegion: every node that the volume can be reached from is in the region.
 	// +required
 	InRegion bool `json:"inRegion"`
+	// moving: it is outside because the tenant is being moved.
+	// +optional
+	Moving bool `json:"moving,omitempty"`
 	// firstSeen is when the volume was first seen so bound, in UTC.
 	// +optional
 	FirstSeen *metav1.Time `json:"firstSeen,omitempty"`

@@ -64,6 +64,13 @@ type ResidencyBoundarySpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	VolumeSnapshotClassName string `json:"volumeSnapshotClassName,omitempty"`
+	// database is the StatefulSet of the tenant's database. Default: postgres. One that was moved here has another name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Database string `json:"database,omitempty"`
+	// move is what else is let in while the tenant is moved to another Region: the copy of its database there.
+	// +optional
+	Move *BoundaryMove `json:"move,omitempty"`
 	// hostname that routes must be of.
 	// +required
 	// +kubebuilder:validation:MinLength=3
@@ -76,4 +83,33 @@ type ResidencyBoundarySpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	IngressClassName string `json:"ingressClassName,omitempty"`
+}
+
+// BoundaryMove is what is let into another Region while a tenant is moved there: the operator's StatefulSet and claim of that name,
+// and the Job that fills it.
+type BoundaryMove struct {
+	// region is the name of the Region that the tenant moves to.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	Region string `json:"region"`
+	// nodeSelector is what its pods must demand of their node.
+	// +required
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=8
+	NodeSelector map[string]LabelValue `json:"nodeSelector"`
+	// tolerations that its pods may have besides those of Kubernetes' own node conditions.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// storageClassName that its volume must be of.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	StorageClassName string `json:"storageClassName,omitempty"`
+	// database is the name of the StatefulSet.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Database string `json:"database"`
 }

@@ -16,10 +16,12 @@ import (
 // +kubebuilder:printcolumn:name="Namespace",type=string,JSONPath=`.status.namespace`
 // +kubebuilder:printcolumn:name="Hostname",type=string,JSONPath=`.spec.hostname`
 // +kubebuilder:printcolumn:name="Resident",type=string,JSONPath=`.status.conditions[?(@.type=="ResidencyCompliant")].status`
+// +kubebuilder:printcolumn:name="Move",type=string,priority=1,JSONPath=`.status.move.phase`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40",message="metadata.name: use at most 40 lower-case letters, digits and hyphens, as in hotel-berlin"
+// +kubebuilder:validation:XValidation:rule="self.spec.region == oldSelf.spec.region || (has(oldSelf.status) && has(oldSelf.status.move) && oldSelf.status.move.phase == 'Switched' && oldSelf.status.move.to == self.spec.region)",message="region can't change: the data is there. Ask for the tenant to be moved by spec.move; where it was moved already, set region to where it is"
 type Tenant struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the object's metadata.
@@ -68,11 +70,11 @@ type TenantSpec struct {
 	// +kubebuilder:validation:MaxLength=128
 	DisplayName string `json:"displayName,omitempty"`
 
-	// region is the name of the Region that the tenant's data lives in. It can't change. Example: eu-central.
+	// region is the name of the Region that the tenant's data lives in. Nobody can change it but the operator, at the end of
+	// a move. Example: eu-central.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="region can't change: the data is there. Make a new Tenant in the other region and import the data"
 	Region string `json:"region"`
 
 	// hostname is the DNS name under which staff, guests and providers reach the tenant.
@@ -105,6 +107,10 @@ type TenantSpec struct {
 	// backup of the database. Default: the Region's.
 	// +optional
 	Backup *Backup `json:"backup,omitempty"`
+
+	// move asks for the tenant to be moved to another Region. Default: none.
+	// +optional
+	Move *Move `json:"move,omitempty"`
 
 	// suspended stops the staff API and the connectors. Deletion of expired data goes on. Default: false.
 	// +optional
@@ -212,6 +218,9 @@ type TenantStatus struct {
 	// restore is the newest request to put a backup back.
 	// +optional
 	Restore *RestoreStatus `json:"restore,omitempty"`
+	// move is how the tenant is moved to another Region, or was last.
+	// +optional
+	Move *MoveStatus `json:"move,omitempty"`
 	// erasure is what is known of a tenant that is being erased: it goes into the ErasureCertificate.
 	// +optional
 	Erasure *Erasure `json:"erasure,omitempty"`

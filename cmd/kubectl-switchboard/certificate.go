@@ -177,6 +177,14 @@ func printCertificate(out io.Writer, c checkedCertificate, o certificateOptions)
 		}
 		fmt.Fprintf(w, "%-10s %s\n", title, what)
 	}
+	if m := c.Shown.Moved; m != nil {
+		under := ""
+		if m.TransferMechanism != "" {
+			under = ", under " + m.TransferMechanism
+		}
+		fmt.Fprintf(w, "moved      to region %s%s, by plan %s\n", m.To, under, m.Plan)
+		fmt.Fprintf(w, "           the same there: %d rows in %d tables, sha256 %s\n", m.Rows, m.Tables, m.Digest)
+	}
 	if x := c.Shown.Export; x != nil {
 		fmt.Fprintf(w, "exported   %s in bucket %s of %s, as of %s\n", x.Object, x.Bucket, x.Endpoint, x.SnapshotAt.Format(time.RFC3339))
 		fmt.Fprintf(w, "           %d bytes, sha256 %s, to %s\n", x.Bytes, x.SHA256, x.Recipient)

@@ -178,11 +178,11 @@ func withMetadata(days int32) *v1alpha1.RetentionPolicy {
 // whatCannotChange holds of a Tenant whose data is somewhere.
 func whatCannotChange(t *testing.T, c testCluster) {
 	tenant := aTenant(func(o *v1alpha1.Tenant) {
-		o.Name, o.Spec.Region, o.Spec.Hostname = "settled", "atlantis", "settled.example"
+		o.Name, o.Spec.Region, o.Spec.Hostname, o.Spec.Move = "settled", "atlantis", "settled.example", &v1alpha1.Move{To: "eu-central"}
 	})
 	create(t, c, tenant)
 	for says, change := range map[string]func(*v1alpha1.TenantSpec){
-		"region can't change":    func(s *v1alpha1.TenantSpec) { s.Region = "eu-central" },
+		"region can't change":    func(s *v1alpha1.TenantSpec) { s.Region = "eu-central" }, // though a move is asked for
 		"namespace can't change": func(s *v1alpha1.TenantSpec) { s.Namespace = "elsewhere" },
 	} {
 		asked := tenant.DeepCopy()

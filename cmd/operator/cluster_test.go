@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
 // testCluster is an API server on which the operator runs with the rights that
@@ -177,7 +179,8 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 }
 
 // play makes everything in a namespace work once, as the cluster's controllers would:
-// StatefulSets and Deployments get their pods, migrations end well, probes find nothing. Jobs that ask an object store or a provider's database are the test's.
+// StatefulSets and Deployments get their pods, migrations end well, probes find nothing. Jobs that ask an object store or a provider's database,
+// or move a database, are the test's.
 func (c testCluster) play(ctx context.Context, namespace string) error {
 	return c.playBut(ctx, namespace, "bucket", "-database")
 }
@@ -218,7 +221,7 @@ func (c testCluster) playBut(ctx context.Context, namespace string, words ...str
 		return err
 	}
 	for i := range jobs.Items {
-		if slices.ContainsFunc(words, func(word string) bool { return strings.Contains(jobs.Items[i].Name, word) }) {
+		if plan.IsMove(&jobs.Items[i]) || slices.ContainsFunc(words, func(word string) bool { return strings.Contains(jobs.Items[i].Name, word) }) {
 			continue
 		}
 		if len(jobs.Items[i].Status.Conditions) == 0 && jobs.Items[i].DeletionTimestamp.IsZero() {

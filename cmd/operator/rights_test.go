@@ -30,7 +30,7 @@ type who struct {
 	groups []string
 }
 
-var operatorAccount = who{"system:serviceaccount:switchboard-system:switchboard-operator", []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"}}
+var operatorService = who{"system:serviceaccount:switchboard-system:switchboard-operator", []string{"system:serviceaccounts", "system:serviceaccounts:switchboard-system", "system:authenticated"}}
 
 // may lists, as "verb resource", all that somebody may in a namespace, with "" of the whole cluster, asking for every resource that
 // the API server serves.
@@ -54,8 +54,8 @@ func may(t *testing.T, c client.Client, all []string, w who, namespace string) [
 	return allowed
 }
 
-// served are all resources and subresources of the API server, as group/resource.
-func served(t *testing.T, c testCluster) []string {
+// servedResources are all resources and subresources of the API server, as group/resource.
+func servedResources(t *testing.T, c testCluster) []string {
 	t.Helper()
 	d, err := discovery.NewDiscoveryClientForConfig(c.config)
 	if err != nil {
@@ -111,7 +111,7 @@ func TestRightsOnTheAPIServer(t *testing.T) {
 	create(t, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: theirs, Labels: map[string]string{v1alpha1.LabelTenant: "bound"}}})
 	installRBAC(t, c)
 	policies(t, c)
-	all := served(t, c)
+	all := servedResources(t, c)
 	bound := func(role, namespace string) who {
 		w := who{user: role + "@example.org", groups: []string{"people"}}
 		meta := metav1.ObjectMeta{Name: role, Namespace: namespace}
@@ -176,7 +176,7 @@ func TestRightsOnTheAPIServer(t *testing.T) {
 func operatorRights(t *testing.T, c testCluster, all []string) {
 	const theirs = "tenant-bound"
 	secretsOf := func(namespace string) (rights []string) {
-		for _, right := range may(t, c, []string{"/secrets"}, operatorAccount, namespace) {
+		for _, right := range may(t, c, []string{"/secrets"}, operatorService, namespace) {
 			verb, _, _ := strings.Cut(right, " ")
 			rights = append(rights, verb)
 		}
@@ -193,7 +193,7 @@ func operatorRights(t *testing.T, c testCluster, all []string) {
 	}
 	// Beyond reading, this is all that it may in the whole cluster.
 	var wrote []string
-	for _, right := range may(t, c, all, operatorAccount, "") {
+	for _, right := range may(t, c, all, operatorService, "") {
 		verb, resource, _ := strings.Cut(right, " ")
 		if slices.Contains([]string{"get", "list", "watch"}, verb) || strings.HasPrefix(resource, "authorization.k8s.io/self") || strings.HasPrefix(resource, "authentication.k8s.io/self") {
 			continue
@@ -218,7 +218,7 @@ func operatorRights(t *testing.T, c testCluster, all []string) {
 	if !slices.Equal(wrote, want) {
 		t.Errorf("in the whole cluster, the operator may\n%s\nwant\n%s", strings.Join(wrote, "\n"), strings.Join(want, "\n"))
 	}
-	operator := as(t, c.config, c.Client, operatorAccount.user, operatorAccount.groups...)
+	operator := as(t, c.config, c.Client, operatorService.user, operatorService.groups...)
 	binding := func(role, namespace string) *rbacv1.RoleBinding {
 		return &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{GenerateName: "more-", Namespace: namespace}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},

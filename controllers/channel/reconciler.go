@@ -122,7 +122,11 @@ func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 
 // lookAround closes the way out while something of the tenant is outside of its region.
 func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
-	seen, err := observe.Residency(ctx, r.Client, s.channel.Namespace, s.in.NodeSelector())
+	move, err := observe.Moving(ctx, r.Client, s.in.Tenant)
+	if err != nil {
+		return err
+	}
+	seen, err := observe.Residency(ctx, r.Client, s.channel.Namespace, s.in.NodeSelector(), move)
 	if err != nil {
 		return err
 	}

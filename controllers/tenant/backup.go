@@ -29,6 +29,10 @@ func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 		s.facts.Backup.Wanted, s.facts.Backup.Problem, s.facts.Backup.Reason = true, why, v1alpha1.ReasonNoBackup
 		return nil
 	}
+	if s.leaving() { // the volume of backups is erased with all else there; the next is made where the tenant is then
+		s.backup, s.facts.Backup.Wanted = s.tenant.Status.Backup, b != nil
+		return r.Applier.Prune(ctx, s.in.Namespace(), plan.BackupLabels(s.tenant.Name), nil, &batchv1.CronJobList{}, &batchv1.JobList{})
+	}
 	if b == nil {
 		// Copies stay in their volume, which nobody asked to be removed.
 		return r.Applier.Prune(ctx, s.in.Namespace(), plan.BackupLabels(s.tenant.Name), nil, &batchv1.CronJobList{})
@@ -97,6 +101,9 @@ const lateBackup = time.Hour
 // annotation: the database is stopped, a Job unpacks the backup, the database is started.
 // What has happened since is replayed like after any restore.
 func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
+	if observe.Copied(s.move) {
+		return nil // one thing at a time: it is taken up when the move has ended
+	}
 	request := s.tenant.Annotations[v1alpha1.AnnotationRestore]
 	st := s.tenant.Status.Restore
 	if st != nil && st.Phase == v1alpha1.RestoreRestoring {
@@ -122,7 +129,7 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 	}
 	wait := &step.Wait{Condition: v1alpha1.ConditionDatabaseReady, Reason: v1alpha1.ReasonRestoring, Message: "the database is stopped to put a backup back"}
 	pod := &corev1.Pod{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: name.Postgres + "-0"}, pod)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: s.in.DatabaseName() + "-0"}, pod)
 	if err == nil {
 		return wait
 	}

@@ -43,7 +43,7 @@ func (r *Reconciler) planChange(ctx context.Context, s *scope, wanted *v1alpha1.
 	if wanted.Annotations[v1alpha1.AnnotationApproveChange] == digest {
 		return nil, nil
 	}
-	would, err := observe.Residency(ctx, r.Client, s.in.Namespace(), plan.NodeSelector(wanted))
+	would, err := observe.Residency(ctx, r.Client, s.in.Namespace(), plan.NodeSelector(wanted), observe.Elsewhere{})
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,11 @@ func rights(err error) error {
 
 // lookAround sees where what is the tenant's really is, and remembers since when.
 func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
-	seen, err := observe.Residency(ctx, r.Client, s.in.Namespace(), s.in.NodeSelector())
+	move, err := observe.Moving(ctx, r.Client, s.tenant)
+	if err != nil {
+		return err
+	}
+	seen, err := observe.Residency(ctx, r.Client, s.in.Namespace(), s.in.NodeSelector(), move)
 	if err != nil {
 		return err
 	}

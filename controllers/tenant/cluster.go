@@ -24,7 +24,8 @@ func (r *Reconciler) observeDatabase(ctx context.Context, s *scope) (err error) 
 	case f.Cluster:
 		f.Database, err = observe.Cluster(ctx, r.Client, s.in.Namespace())
 	default:
-		f.Database, err = observe.Database(ctx, r.Client, s.in.Namespace())
+		f.StatefulSet = s.in.DatabaseName()
+		f.Database, err = observe.Database(ctx, r.Client, s.in.Namespace(), s.in.DatabaseName())
 	}
 	return err
 }

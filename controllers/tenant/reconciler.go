@@ -79,6 +79,7 @@ type scope struct {
 	restore  *v1alpha1.RestoreStatus
 	network  *v1alpha1.NetworkProbe // what the newest probe saw
 	again    time.Duration          // until something is due that no watch tells of; 0 when nothing is
+	move     *v1alpha1.MoveStatus   // what status is to show of it
 	facts    judge.TenantFacts
 }
 
@@ -91,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if refusal := r.Regions.Refuse(t.Spec.Region); refusal != nil {
 		return r.refuse(ctx, t, refusal)
 	}
-	s := &scope{tenant: t, evidence: t.Status.Evidence, in: plan.Tenant{
+	s := &scope{tenant: t, evidence: t.Status.Evidence, move: t.Status.Move.DeepCopy(), in: plan.Tenant{
 		Tenant: t, Region: &v1alpha1.Region{}, Images: r.Images, OperatorNamespace: r.Keeper.OperatorNamespace, Gateway: r.Gateway,
 	}}
 	if !t.DeletionTimestamp.IsZero() {
@@ -140,6 +141,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	if s.restored != nil {
 		st.Restored = s.restored
 	}
+	st.Move = s.move
 	if s.facts.Setup.Done {
 		st.SchemaVersion = s.facts.Setup.SchemaVersion
 	}
@@ -157,6 +159,10 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	namespace, f := s.in.Namespace(), &s.facts
 	f.Suspended, f.Region = s.tenant.Spec.Suspended, s.tenant.Spec.Region
+	f.Move.Status = s.move
+	if asked := s.tenant.Spec.Move; asked != nil {
+		f.Move.Wanted = asked.To
+	}
 	evidence, err := r.Ledger.Newest(ctx, s.tenant)
 	if err != nil {
 		return err

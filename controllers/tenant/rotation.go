@@ -78,6 +78,9 @@ func (s *scope) components() []string {
 // retireCredentials removes logins that nothing uses any more: the next migration
 // then drops their roles. A login goes only when every pod has moved to the newer one.
 func (r *Reconciler) retireCredentials(ctx context.Context, s *scope) error {
+	if observe.Copied(s.move) {
+		return nil // the copy follows by a login that must stay
+	}
 	wanted := s.components()
 	for component, versions := range s.found {
 		if component == name.Admin {

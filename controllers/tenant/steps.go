@@ -25,8 +25,10 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 	}
 	return []step.Step{
 		{Name: "add the finalizer", Do: with(r.addFinalizer)},
+		{Name: "switch to the other region", Do: with(r.switchRegion)},
 		{Name: "find the region", Do: with(r.loadRegion)},
 		{Name: "make the namespace", Do: with(r.ensureNamespace)},
+		{Name: "see how far a move has come", Do: with(r.lookAtMove)},
 		{Name: "draw the boundary", Do: with(r.drawBoundary)},
 		{Name: "close the namespace", Do: with(r.applyIsolation)}, // before anything runs in it
 		{Name: "make the credentials", Do: with(r.ensureCredentials)},
@@ -34,6 +36,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "bound what no policy bounds", Do: with(r.coverRetention)},
 		{Name: "put a backup back", Do: with(r.putBack)},
 		{Name: "apply the database", Do: with(r.applyDatabase)},
+		{Name: "hand the database over", Do: with(r.handOver)}, // nothing may write to it from here on
 		{Name: "plan the migration", Do: with(r.planSetup)},
 		{Name: "apply the server", Do: with(r.applyServer)},
 		{Name: "wait for the database", Do: with(r.waitForDatabase)},
@@ -45,6 +48,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "retire old credentials", Do: with(r.retireCredentials)},
 		{Name: "probe the network", Do: with(r.probeNetwork)},
 		{Name: "check the object store", Do: with(r.checkStore)},
+		{Name: "move to another region", Do: with(r.moveOn)},
 	}
 }
 
@@ -128,7 +132,7 @@ func (r *Reconciler) applyDatabase(ctx context.Context, s *scope) error {
 		}
 	}
 	// A Region may have changed its defaults since: the volume that is there stays as it is.
-	claim, err := observe.DatabaseClaim(ctx, r.Client, s.in.Namespace())
+	claim, err := observe.DatabaseClaim(ctx, r.Client, s.in.Namespace(), s.in.DatabaseName())
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
 		}).
 		Watches(&v1alpha1.Region{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
-			return t.Spec.Region == o.GetName()
+			return t.Spec.Region == o.GetName() || t.Spec.Move != nil && t.Spec.Move.To == o.GetName()
 		}))).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
 			return plan.Tenant{Tenant: t}.Namespace() == o.GetName()

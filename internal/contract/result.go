@@ -22,6 +22,9 @@ type Result struct {
 	Bucket    *BucketResult    `json:"bucket,omitempty"`
 	Database  *DatabaseResult  `json:"database,omitempty"`
 	Probe     *ProbeResult     `json:"probe,omitempty"`
+	Standby   *StandbyResult   `json:"standby,omitempty"`
+	CutOver   *CutOverResult   `json:"cutOver,omitempty"`
+	Reopen    *ReopenResult    `json:"reopen,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
 }

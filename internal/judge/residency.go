@@ -111,12 +111,12 @@ func outside(r *v1alpha1.Residency) []v1alpha1.ResidencyViolation {
 		return nil
 	}
 	for _, n := range r.Nodes {
-		if !n.InRegion && n.LastSeen == nil {
+		if !n.InRegion && !n.Moving && n.LastSeen == nil {
 			all = append(all, v1alpha1.ResidencyViolation{Kind: KindNode, Name: n.Name})
 		}
 	}
 	for _, v := range r.Volumes {
-		if !v.InRegion && v.LastSeen == nil {
+		if !v.InRegion && !v.Moving && v.LastSeen == nil {
 			all = append(all, v1alpha1.ResidencyViolation{Kind: KindVolume, Name: v.Name})
 		}
 	}
@@ -139,8 +139,8 @@ func EgressClosed(r *v1alpha1.Residency) bool {
 	if r == nil {
 		return false
 	}
-	return slices.ContainsFunc(r.Nodes, func(n v1alpha1.ObservedNode) bool { return !n.InRegion && !n.Missing && n.LastSeen == nil }) ||
-		slices.ContainsFunc(r.Volumes, func(v v1alpha1.ObservedVolume) bool { return !v.InRegion && v.LastSeen == nil })
+	return slices.ContainsFunc(r.Nodes, func(n v1alpha1.ObservedNode) bool { return !n.InRegion && !n.Moving && !n.Missing && n.LastSeen == nil }) ||
+		slices.ContainsFunc(r.Volumes, func(v v1alpha1.ObservedVolume) bool { return !v.InRegion && !v.Moving && v.LastSeen == nil })
 }
 
 func residency(f TenantFacts) metav1.Condition {

@@ -1,12 +1,14 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 )
 
@@ -19,18 +21,20 @@ type TenantFacts struct {
 	// GlassBroken: the namespace bears the annotation that suspends the policies of residency.
 	GlassBroken bool
 
-	Database  observe.Workload
-	External  bool // a provider runs it
-	Cluster   bool // CloudNativePG runs it
-	Setup     observe.Setup
-	Server    observe.Workload
-	Residency *v1alpha1.Residency
-	Region    string
-	Covered   Coverage
+	Database    observe.Workload
+	StatefulSet string // that runs it, where the operator does
+	External    bool   // a provider runs it
+	Cluster     bool   // CloudNativePG runs it
+	Setup       observe.Setup
+	Server      observe.Workload
+	Residency   *v1alpha1.Residency
+	Region      string
+	Covered     Coverage
 	// Current: the database holds all that is known of it.
 	Current bool
 	Backup  Backup
 	Network Network
+	Move    Move
 	// The tenant names an object store; it may be used.
 	StoreWanted, StoreReady bool
 }
@@ -59,7 +63,15 @@ func Tenant(f TenantFacts) []metav1.Condition {
 	} else if f.Current {
 		conditions = append(conditions, is(v1alpha1.ConditionDatabaseCurrent, true, v1alpha1.ReasonReady, "the database holds all that is known of it"))
 	}
-	return append(summarise(conditions, f.Outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup), networkIsolated(f.Network))
+	outcome, move := f.Outcome, moved(f)
+	if _, waits := told(v1alpha1.ConditionMoved, outcome); waits {
+		outcome = nil // served all the same
+		if handsOver(f.Move.Status) {
+			conditions, move = append(move, conditions...), nil
+		}
+	}
+	all := append(summarise(conditions, outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup), networkIsolated(f.Network))
+	return append(all, move...)
 }
 
 // covered is not part of Ready: data that no policy bounds is kept, and served.
@@ -121,7 +133,7 @@ func (f TenantFacts) DatabaseObject() string {
 	if f.Cluster {
 		return "clusters.postgresql.cnpg.io postgres"
 	}
-	return "pod postgres-0"
+	return "pod " + cmp.Or(f.StatefulSet, name.Postgres) + "-0"
 }
 
 func migrated(f TenantFacts) metav1.Condition {

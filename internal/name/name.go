@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 )
@@ -112,6 +113,23 @@ func ParseCredentials(secret string) (component string, version int, ok bool) {
 		return "", 0, false
 	}
 	return rest[:i], version, true
+}
+
+// DatabaseIn names the StatefulSet of a database that was moved to a region, and while it is copied there its Service: at
+// most 49 characters, so that the names and labels of its pods fit.
+func DatabaseIn(region string) string { return Postgres + "-" + region }
+
+// DatabaseClaim names the claim of the volume of a database's StatefulSet.
+func DatabaseClaim(database string) string { return "data-" + database + "-0" }
+
+// Names of the Jobs that move a database, by the StatefulSet that it becomes.
+func Copy(database string) string    { return "copy-" + database }
+func CutOver(database string) string { return "cutover-" + database }
+func Reopen(database string) string  { return "reopen-" + database }
+
+// MoveCertificate names the ErasureCertificate about what a Tenant left behind when it switched to another Region.
+func MoveCertificate(tenant, uid string, switched time.Time) string {
+	return Certificate(tenant, uid) + "-moved-" + switched.UTC().Format("20060102-150405")
 }
 
 // Host is the name by which a Service is reached in the cluster.

@@ -19,17 +19,18 @@ import (
 )
 
 // Residency reads where the pods and volumes of a tenant's namespace really are, whoever made them. Pods that have
-// ended are nowhere any more.
-func Residency(ctx context.Context, r client.Reader, namespace string, selector map[string]string) (*v1alpha1.Residency, error) {
+// ended are nowhere any more. What a move has elsewhere is told apart; the zero Elsewhere is none.
+func Residency(ctx context.Context, r client.Reader, namespace string, selector map[string]string, move Elsewhere) (*v1alpha1.Residency, error) {
 	want := labels.SelectorFromSet(selector)
 	var pods corev1.PodList
 	if err := r.List(ctx, &pods, client.InNamespace(namespace)); err != nil {
 		return nil, fmt.Errorf("reading the tenant's pods: %w", err)
 	}
-	names := map[string]bool{}
-	for _, p := range pods.Items {
-		if p.Spec.NodeName != "" && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			names[p.Spec.NodeName] = true
+	names := map[string]bool{} // whether all that runs there is a move's
+	for i := range pods.Items {
+		if p := &pods.Items[i]; onNode(p) {
+			others, known := names[p.Spec.NodeName]
+			names[p.Spec.NodeName] = (others || !known) && move.pod(p)
 		}
 	}
 	seen := &v1alpha1.Residency{}
@@ -42,10 +43,11 @@ func Residency(ctx context.Context, r client.Reader, namespace string, selector 
 		}
 		if n.Missing = err != nil; !n.Missing {
 			n.Region, n.Zone, n.InRegion = node.Labels[corev1.LabelTopologyRegion], node.Labels[corev1.LabelTopologyZone], want.Matches(labels.Set(node.Labels))
+			n.Moving = !n.InRegion && names[nodeName] && move.node(node)
 		}
 		seen.Nodes = append(seen.Nodes, n)
 	}
-	volumes, err := volumes(ctx, r, namespace, selector)
+	volumes, err := volumes(ctx, r, namespace, selector, move)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func Residency(ctx context.Context, r client.Reader, namespace string, selector 
 	return seen, nil
 }
 
-func volumes(ctx context.Context, r client.Reader, namespace string, selector map[string]string) ([]v1alpha1.ObservedVolume, error) {
+func volumes(ctx context.Context, r client.Reader, namespace string, selector map[string]string, move Elsewhere) ([]v1alpha1.ObservedVolume, error) {
 	var all corev1.PersistentVolumeList
 	if err := r.List(ctx, &all); err != nil {
 		return nil, fmt.Errorf("reading volumes: %w", err)
@@ -66,6 +68,7 @@ func volumes(ctx context.Context, r client.Reader, namespace string, selector ma
 		}
 		o := v1alpha1.ObservedVolume{Name: v.Name, Claim: v.Spec.ClaimRef.Name}
 		o.Region, o.InRegion = topology(v, selector)
+		o.Moving = !o.InRegion && move.volume(v)
 		seen = append(seen, o)
 	}
 	slices.SortFunc(seen, func(a, b v1alpha1.ObservedVolume) int { return cmp.Compare(a.Name, b.Name) })

@@ -64,7 +64,7 @@ func TestNodesAreJudgedByTheirOwnLabels(t *testing.T) {
 		pod("serve-1", "near"), pod("serve-2", "near"), pod("serve-3", "half"), pod("postgres-0", "gone"), pod("waiting", ""),
 		elsewhere, foreign, ended, failed,
 	).Build()
-	seen, err := observe.Residency(t.Context(), c, namespace, central)
+	seen, err := observe.Residency(t.Context(), c, namespace, central, observe.Elsewhere{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestAVolumeIsInTheRegionOnlyIfItsAffinityLeavesNoOtherNode(t *testing.T) {
 			free := volume(in)
 			free.Name, free.Spec.ClaimRef = "free", nil
 			reader := fake.NewClientBuilder().WithObjects(c.volume, other, free).Build()
-			seen, err := observe.Residency(t.Context(), client.Reader(reader), namespace, central)
+			seen, err := observe.Residency(t.Context(), client.Reader(reader), namespace, central, observe.Elsewhere{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -37,11 +37,11 @@ func Deployment(ctx context.Context, r client.Reader, namespace, deployment stri
 	}, nil
 }
 
-// Database reads the embedded engine.
-func Database(ctx context.Context, r client.Reader, namespace string) (Workload, error) {
+// Database reads the embedded engine's StatefulSet.
+func Database(ctx context.Context, r client.Reader, namespace, database string) (Workload, error) {
 	s := &appsv1.StatefulSet{}
-	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Postgres}, s); err != nil {
-		return Workload{}, wrap("reading StatefulSet "+name.Postgres, client.IgnoreNotFound(err))
+	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: database}, s); err != nil {
+		return Workload{}, wrap("reading StatefulSet "+database, client.IgnoreNotFound(err))
 	}
 	return Workload{
 		Exists: true, Wanted: *cmp.Or(s.Spec.Replicas, new(int32)), Available: s.Status.ReadyReplicas,
@@ -67,11 +67,11 @@ func Cluster(ctx context.Context, r client.Reader, namespace string) (Workload, 
 
 // DatabaseClaim is that of the volume that the embedded engine was made with; nil when
 // there is no engine yet.
-func DatabaseClaim(ctx context.Context, r client.Reader, namespace string) (*corev1.PersistentVolumeClaimSpec, error) {
+func DatabaseClaim(ctx context.Context, r client.Reader, namespace, database string) (*corev1.PersistentVolumeClaimSpec, error) {
 	s := &appsv1.StatefulSet{}
-	err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Postgres}, s)
+	err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: database}, s)
 	if err != nil || len(s.Spec.VolumeClaimTemplates) == 0 {
-		return nil, wrap("reading StatefulSet "+name.Postgres, client.IgnoreNotFound(err))
+		return nil, wrap("reading StatefulSet "+database, client.IgnoreNotFound(err))
 	}
 	return &s.Spec.VolumeClaimTemplates[0].Spec, nil
 }

@@ -177,7 +177,7 @@ func RestoreJob(in Tenant, request, file string) *batchv1.Job {
 		b = &v1alpha1.Backup{} // nobody asks for backups any more: what was made stands on the volume
 	}
 	pod := in.keeping(b, in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
-		{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data-" + name.Postgres + "-0"}}},
+		{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name.DatabaseClaim(in.DatabaseName())}}},
 		backupKey(contract.FileIdentity),
 	}), true)
 	pod.RestartPolicy = corev1.RestartPolicyNever

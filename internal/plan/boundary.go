@@ -24,6 +24,15 @@ func Boundary(in Tenant) *v1alpha1.ResidencyBoundary {
 			Hostname: in.Tenant.Spec.Hostname,
 		},
 	}
+	if in.Database != name.Postgres {
+		b.Spec.Database = in.Database
+	}
+	if to := in.Incoming; to != nil {
+		b.Spec.Move = &v1alpha1.BoundaryMove{
+			Region: to.Name, NodeSelector: labelValues(NodeSelector(to)), Tolerations: to.Spec.Tolerations,
+			StorageClassName: cmp.Or(to.Spec.StorageClassName, in.DefaultClass), Database: name.DatabaseIn(to.Name),
+		}
+	}
 	if r := region.Routes; r != nil {
 		b.Spec.Gateway = r.Gateway.DeepCopy()
 		if r.Ingress != nil {

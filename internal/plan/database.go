@@ -71,8 +71,13 @@ func postgresConfig(in Tenant) *corev1.ConfigMap {
 }
 
 func postgresService(in Tenant) *corev1.Service {
-	return service(in.tenantMeta(name.Postgres, componentDatabase), in.selector(componentDatabase),
+	return service(in.tenantMeta(name.Postgres, componentDatabase), in.databasePod(in.DatabaseName()),
 		"postgres", contract.PortPostgres, intstr.FromString("postgres"))
+}
+
+// databasePod selects the one pod of a database's StatefulSet: while a tenant is moved it has two.
+func (in Tenant) databasePod(database string) map[string]string {
+	return in.selector(componentDatabase, appsv1.StatefulSetPodNameLabel, database+"-0")
 }
 
 func postgres(in Tenant) *appsv1.StatefulSet {
@@ -127,7 +132,7 @@ func postgres(in Tenant) *appsv1.StatefulSet {
 	pod.TerminationGracePeriodSeconds = &grace
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: in.tenantMeta(name.Postgres, componentDatabase),
+		ObjectMeta: in.tenantMeta(in.DatabaseName(), componentDatabase),
 		Spec: appsv1.StatefulSetSpec{
 			Replicas: &replicas, ServiceName: name.Postgres,
 			Selector: &metav1.LabelSelector{MatchLabels: in.selector(componentDatabase)},

@@ -106,6 +106,9 @@ func ErasureOf(spec v1alpha1.ErasureCertificateSpec) statement.Erasure {
 			e.Export.Counts = append(e.Export.Counts, contract.CategoryCount{Category: c.Category, Rows: c.Rows})
 		}
 	}
+	if m := spec.Moved; m != nil {
+		e.Moved = &statement.Moved{To: m.To, TransferMechanism: m.TransferMechanism, Plan: m.Plan, Tables: m.Tables, Rows: m.Rows, Digest: m.Digest}
+	}
 	if spec.Evidence != nil {
 		e.Head = &contract.ChainLink{Sequence: spec.Evidence.Sequence, Digest: spec.Evidence.Digest}
 	}

@@ -47,6 +47,7 @@ const (
 	componentExternal  = "external-database"
 	componentProbe     = "probe"
 	componentIsolation = "isolation"
+	componentMove      = "move"
 )
 
 func (in Tenant) networkPolicy(policyName string, pods map[string]string, ingress []networkingv1.NetworkPolicyIngressRule,
@@ -71,16 +72,6 @@ func DefaultDeny(in Tenant) *networkingv1.NetworkPolicy {
 // allowDNS opens names to those who look for something by name: not to the database, which goes nowhere, nor to a
 // restore from a volume.
 func allowDNS(in Tenant) *networkingv1.NetworkPolicy {
-	dns := networkingv1.NetworkPolicyEgressRule{
-		To: []networkingv1.NetworkPolicyPeer{{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: "kube-system"}},
-			PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"k8s-app": "kube-dns"}},
-		}},
-		// Policies see the pod's port, which is 5353 where the DNS server runs without privileges.
-		Ports: []networkingv1.NetworkPolicyPort{
-			port(corev1.ProtocolUDP, 53), port(corev1.ProtocolTCP, 53), port(corev1.ProtocolUDP, 5353), port(corev1.ProtocolTCP, 5353),
-		},
-	}
 	who := append([]string{componentProbe}, databaseClients...)
 	if store, _ := Store(in); store != nil {
 		who = append(who, componentBucket, componentRestore)
@@ -91,9 +82,22 @@ func allowDNS(in Tenant) *networkingv1.NetworkPolicy {
 	case CloudNativePG(in.Region) != nil: // its replicas look for their leader
 		who = append(who, componentDatabase)
 	}
-	p := in.networkPolicy("allow-dns", nil, nil, []networkingv1.NetworkPolicyEgressRule{dns}, in.Tenant, "Tenant")
+	p := in.networkPolicy("allow-dns", nil, nil, []networkingv1.NetworkPolicyEgressRule{toDNS()}, in.Tenant, "Tenant")
 	p.Spec.PodSelector = in.anyOf(who...)
 	return p
+}
+
+func toDNS() networkingv1.NetworkPolicyEgressRule {
+	return networkingv1.NetworkPolicyEgressRule{
+		To: []networkingv1.NetworkPolicyPeer{{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: "kube-system"}},
+			PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"k8s-app": "kube-dns"}},
+		}},
+		// Policies see the pod's port, which is 5353 where the DNS server runs without privileges.
+		Ports: []networkingv1.NetworkPolicyPort{
+			port(corev1.ProtocolUDP, 53), port(corev1.ProtocolTCP, 53), port(corev1.ProtocolUDP, 5353), port(corev1.ProtocolTCP, 5353),
+		},
+	}
 }
 
 // databaseClients are the components that open the tenant's database.

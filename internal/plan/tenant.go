@@ -6,6 +6,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,10 @@ type Tenant struct {
 	Versions map[string]int
 	// Claim is that of the database's volume where it exists already: it can't be changed.
 	Claim *corev1.PersistentVolumeClaimSpec
+	// Database is the StatefulSet of the tenant's database; empty for one that never moved.
+	Database string
+	// Incoming is the region that the tenant moves to, while its database is copied there; nil otherwise.
+	Incoming *v1alpha1.Region
 	// Epoch counts the times that an older database was put back.
 	Epoch int32
 	// DatabaseStopped while a backup is put back.
@@ -63,6 +68,9 @@ func (in Tenant) Namespace() string {
 	}
 	return name.Namespace(in.Tenant.Name)
 }
+
+// DatabaseName is the StatefulSet of the tenant's database.
+func (in Tenant) DatabaseName() string { return cmp.Or(in.Database, name.Postgres) }
 
 // NodeSelector of the tenant's region.
 func (in Tenant) NodeSelector() map[string]string { return NodeSelector(in.Region) }

@@ -30,10 +30,22 @@ type Erasure struct {
 	Counts    []contract.CategoryCount `json:"counts,omitempty"`
 	Destroyed []string                 `json:"destroyed,omitempty"` // KIND NAME
 	Unchecked []string                 `json:"unchecked,omitempty"`
+	// Moved says where the tenant lives by now, when what was erased is what it left behind; nil when all of it was.
+	Moved *Moved `json:"moved,omitempty"`
 	// Export is the file that the tenant was taken out as before; nil for none.
 	Export *Exported `json:"export,omitempty"`
 	// Head is the newest receipt, which the ledger keeps; nil for none.
 	Head *contract.ChainLink `json:"head,omitempty"`
+}
+
+// Moved tells where a tenant lives that left its former region, and what was the same in both when it did.
+type Moved struct {
+	To                string `json:"to"`
+	TransferMechanism string `json:"transferMechanism,omitempty"`
+	Plan              string `json:"plan"` // digest of what was approved
+	Tables            int32  `json:"tables"`
+	Rows              int64  `json:"rows"`
+	Digest            string `json:"digest"` // hex SHA-256
 }
 
 // Exported tells of a file that a tenant was taken out as.
@@ -49,7 +61,13 @@ type Exported struct {
 	Counts     []contract.CategoryCount `json:"counts,omitempty"`
 }
 
-func (e Erasure) subject() string { return fmt.Sprintf("tenant/%s/%s", e.Tenant, e.TenantUID) }
+func (e Erasure) subject() string {
+	subject := fmt.Sprintf("tenant/%s/%s", e.Tenant, e.TenantUID)
+	if e.Moved != nil {
+		subject += "/region/" + e.Region
+	}
+	return subject
+}
 
 // digest is the hex SHA-256 of the tenant's uid: what was erased has no bytes any more.
 func (e Erasure) digest() string {

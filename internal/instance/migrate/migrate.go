@@ -56,7 +56,7 @@ func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in I
 		return result, err
 	}
 	defer admin.Close()
-	unlock, err := lock(ctx, admin)
+	unlock, err := Lock(ctx, admin)
 	if err != nil {
 		return result, err
 	}
@@ -102,8 +102,8 @@ func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in I
 	return result, nil
 }
 
-// lock waits for other migrations of this database.
-func lock(ctx context.Context, admin *pgxpool.Pool) (func(), error) {
+// Lock waits for other migrations of this database, and keeps them out until it is given back.
+func Lock(ctx context.Context, admin *pgxpool.Pool) (func(), error) {
 	conn, err := admin.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the database to migrate it: %w", err)

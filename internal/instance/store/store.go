@@ -40,6 +40,7 @@ type Config struct {
 	RuntimeParams map[string]string // server settings of each session, beside TimeZone=UTC
 	AnchorDir     string            // where the anchor is; EnvAnchorDir or contract.DirAnchor
 	Unguarded     bool              // takes a database that lacks what the anchor tells of
+	ServerName    string            // that the server's certificate must bear, when it is not Host
 }
 
 // Open makes a pool for the database that PGHOST, PGPORT and PGDATABASE name,
@@ -91,7 +92,7 @@ func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool,
 		config.ConnConfig.RuntimeParams[name] = value
 	}
 	config.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error {
-		now, err := readCredentials(dir, host)
+		now, err := readCredentials(dir, cmp.Or(c.ServerName, host))
 		if err != nil {
 			return err
 		}
