@@ -135,7 +135,7 @@ func cluster(in Tenant) *unstructured.Unstructured {
 			// The first rule that fits counts: nobody comes to CloudNativePG's own last one, which takes logins without TLS.
 			"pg_hba": []any{"hostssl all all all scram-sha-256 clientcert=verify-full", "hostnossl all all all reject"},
 			"parameters": map[string]any{
-				"shared_buffers": "64MB", "max_connections": "200", "timezone": "UTC", "log_timezone": "UTC", "password_encryption": "scram-sha-256",
+				"shared_buffers": "64MB", "max_connections": "200", "timezone": "UTC", "log_timezone": "UTC",
 				// Statements and their parameters can hold personal data: none is logged, not even a failed one.
 				"log_min_error_statement": "panic", "log_parameter_max_length": "0", "log_parameter_max_length_on_error": "0", "log_error_verbosity": "terse",
 			},

@@ -191,8 +191,8 @@ func run(ctx context.Context, admin *pgxpool.Pool, statement string, args ...any
 	return nil
 }
 
-func names(ctx context.Context, admin *pgxpool.Pool, query string, args ...any) ([]string, error) {
-	rows, err := admin.Query(ctx, query, args...)
+func names(ctx context.Context, admin *pgxpool.Pool, query string) ([]string, error) {
+	rows, err := admin.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("listing roles and schemas: %w", err)
 	}
