@@ -177,6 +177,24 @@ func TestWhatsAppsCodesAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+func TestMessengersCodesAreThoseOfTheCode(t *testing.T) {
+	told := []string{}
+	for _, r := range rows(t, "channels-messenger.md", "Error codes that staff see") {
+		if r[0] != "unanswered" && r[0] != "http-NNN" {
+			told = append(told, r[0])
+		}
+	}
+	var want []string
+	for _, m := range regexp.MustCompile(`(?m)^\t(?i:code\w+ += )?"([a-z]+-[a-z-]+|[0-9]{3})"`).FindAllStringSubmatch(source(t, "../internal/instance/messenger/outcome.go"), -1) {
+		want = append(want, m[1])
+	}
+	slices.Sort(want)
+	slices.Sort(told)
+	if len(want) == 0 || !slices.Equal(told, want) {
+		t.Errorf("channels-messenger.md has the codes\n%v, the code\n%v", told, want)
+	}
+}
+
 func TestTelegramsCodesAreThoseOfTheCode(t *testing.T) {
 	told := []string{}
 	for _, r := range rows(t, "channels-telegram.md", "Error codes that staff see") {

@@ -42,7 +42,7 @@ type ChannelList struct {
 
 // ChannelType is a provider and its protocol.
 //
-// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp;Telegram
+// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp;Telegram;Messenger
 type ChannelType string
 
 const (
@@ -52,6 +52,8 @@ const (
 	TypeWhatsApp ChannelType = "WhatsApp"
 	// TypeTelegram is a bot of Telegram's.
 	TypeTelegram ChannelType = "Telegram"
+	// TypeMessenger is a page's Messenger by Meta's Graph API.
+	TypeMessenger ChannelType = "Messenger"
 )
 
 // ChannelSpec is what a client wants of a channel.
@@ -59,6 +61,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="(self.type == 'TwilioSMS') == has(self.twilioSMS)",message="set the field that type names: type TwilioSMS goes with twilioSMS"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'WhatsApp') == has(self.whatsApp)",message="set the field that type names: type WhatsApp goes with whatsApp"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Telegram') == has(self.telegram)",message="set the field that type names: type Telegram goes with telegram"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Messenger') == has(self.messenger)",message="set the field that type names: type Messenger goes with messenger"
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type can't change: make a new Channel"
 type ChannelSpec struct {
 	// type of the channel; the field of the same name holds its settings. It can't change. Example: TwilioSMS.
@@ -76,6 +79,10 @@ type ChannelSpec struct {
 	// telegram holds the settings of type Telegram.
 	// +optional
 	Telegram *Telegram `json:"telegram,omitempty"`
+
+	// messenger holds the settings of type Messenger.
+	// +optional
+	Messenger *Messenger `json:"messenger,omitempty"`
 
 	// subProcessor is the name, in the Region's register, of the company that carries the messages. Example: twilio.
 	// +required

@@ -20,7 +20,8 @@ holds. A webhook is acknowledged once what it says is durable.
                                 "from":"+4930901820","apiBaseURL":"https://api.twilio.com"}}
   SWITCHBOARD_KEYS_DIR         where the tenant's keys for hashes are when not in /var/run/switchboard/keys: address-hash-1
   SWITCHBOARD_CHANNEL_DIR      where the channel's credentials are when not in /var/run/switchboard/channel: authToken, or of
-                               WhatsApp accessToken, appSecret and verifyToken, or of Telegram botToken and secretToken
+                               WhatsApp and Messenger accessToken, appSecret and verifyToken, or of Telegram botToken and
+                               secretToken
 ` + serverHelp + `
 Example:
   PGHOST=localhost SWITCHBOARD_CHANNEL="$(cat channel.json)" SWITCHBOARD_PUBLIC_URL=https://hotel-berlin.example instance connect

@@ -48,7 +48,7 @@ func commands() []command {
 
 // gcPercent is the collector's GOGC when the environment sets none: a tenant has many processes, most of them idle, and
 // their memory counts for more than the collector's work.
-const gcPercent = 50
+const gcPercent = 30
 
 func main() {
 	if os.Getenv("GOGC") == "" {

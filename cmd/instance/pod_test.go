@@ -171,9 +171,26 @@ func TestAConnectingPod(t *testing.T) {
 	t.Setenv("SWITCHBOARD_CHANNEL_DIR", credentials)
 	p := launch(t, "connect")
 	waitForStatus(t, client, public+"/webhooks/"+pgtest.Channel+"/twilio/nothing", http.StatusNotFound)
+	// What its provider says of the credentials is told to the operator alone.
+	waitForStatus(t, client, public+contract.PathCheck, http.StatusNotFound)
+	waitForStatus(t, bearing(t, d, "another"), public+contract.PathCheck, http.StatusNotFound)
+	waitForStatus(t, bearing(t, d, contract.OperatorName), public+contract.PathCheck, http.StatusOK)
 	p.staysWithin(t, maxConnectRSS)
 	p.follows(t, d)
 	p.terminate(t)
+}
+
+// bearing is a client with a certificate of the tenant's authority in a name.
+func bearing(t *testing.T, d *pgtest.Database, name string) *http.Client {
+	t.Helper()
+	dir := d.Dir(t, name)
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, contract.FileTLSCert), filepath.Join(dir, contract.FileTLSKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}, //nolint:gosec // as for client
+	}}}
 }
 
 func waitForStatus(t *testing.T, client *http.Client, url string, want int) {

@@ -18,7 +18,7 @@ Environment:
 
 // serverHelp is what the servers read beside.
 const serverHelp = `  SWITCHBOARD_TLS_DIR          where tls.crt and tls.key are when not in /var/run/switchboard/tls
-  GOMEMLIMIT, GOGC             as for every Go program; GOGC is 50 unless set
+  GOMEMLIMIT, GOGC             as for every Go program; GOGC is 30 unless set
 
 It serves HTTPS on :8443, and /healthz, /readyz and /metrics over HTTP on :8080. /readyz is 200 while the
 database answers. Credentials and certificates are read again when they change. SIGTERM drains: not ready at once,

@@ -50,6 +50,13 @@ func aChannel(change func(*v1alpha1.Channel)) *v1alpha1.Channel {
 	return c
 }
 
+func byMessenger(page string) *v1alpha1.Channel {
+	return aChannel(func(o *v1alpha1.Channel) {
+		o.Spec.Type, o.Spec.TwilioSMS = v1alpha1.TypeMessenger, nil
+		o.Spec.Messenger = &v1alpha1.Messenger{PageID: page, CredentialsSecretRef: v1alpha1.SecretReference{Name: "messenger"}}
+	})
+}
+
 func byTelegram(username string) *v1alpha1.Channel {
 	return aChannel(func(o *v1alpha1.Channel) {
 		o.Spec.Type, o.Spec.TwilioSMS = v1alpha1.TypeTelegram, nil
@@ -150,6 +157,8 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"a channel of WhatsApp without its settings":        {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp = nil }), "type WhatsApp goes with whatsApp"},
 		"a channel of Telegram":                             {byTelegram("hotel_berlin_bot"), ""},
 		"a bot by its @":                                    {byTelegram("@hotel_berlin_bot"), "without the @"},
+		"a channel of Messenger":                            {byMessenger("104512345678901"), ""},
+		"a page by its name":                                {byMessenger("hotel.berlin"), "page ID"},
 		"a channel of two types":                            {aChannel(func(o *v1alpha1.Channel) { o.Spec.WhatsApp = byWhatsApp(nil).Spec.WhatsApp }), "type WhatsApp goes with whatsApp"},
 		"a number for its ID":                               {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.PhoneNumberID = "+493023125100" }), "phone number ID"},
 		"a version of the Graph API without its v":          {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.APIVersion = "23.0" }), "v23.0"},

@@ -219,7 +219,8 @@ func (h hotel) settleWithout(t *testing.T) {
 		}
 		return errors.Join(
 			condition(tenant.Status.Conditions, v1alpha1.ConditionInstanceAvailable, metav1.ConditionTrue, ""),
-			condition(channel.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, ""))
+			// Not Ready: no connector is there that could tell the program of its credentials.
+			condition(channel.Status.Conditions, v1alpha1.ConditionConnectorAvailable, metav1.ConditionTrue, ""))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -79,8 +80,8 @@ func (c *Checks) round(ctx context.Context) error {
 	free := make(chan struct{}, atOnce)
 	for i := range channels.Items {
 		channel := &channels.Items[i]
-		if _, asked := c.last(channel); !asked || !channel.DeletionTimestamp.IsZero() {
-			continue // its reconciler asks first, once there is a connector
+		if _, asked := c.last(channel); !asked || !meta.IsStatusConditionTrue(channel.Status.Conditions, v1alpha1.ConditionConnectorAvailable) {
+			continue // its reconciler asks first, once there is a connector; nobody answers while there is none
 		}
 		free <- struct{}{}
 		questions.Go(func() {

@@ -11,6 +11,7 @@ const (
 	ChannelTypeTwilioSMS = "TwilioSMS"
 	ChannelTypeWhatsApp  = "WhatsApp"
 	ChannelTypeTelegram  = "Telegram"
+	ChannelTypeMessenger = "Messenger"
 )
 
 // WebhookPath is where a channel of a type takes messages, below /webhooks/NAME/.
@@ -20,6 +21,8 @@ func WebhookPath(channelType string) string {
 		return "whatsapp"
 	case ChannelTypeTelegram:
 		return "telegram"
+	case ChannelTypeMessenger:
+		return "messenger"
 	default:
 		return "twilio/inbound"
 	}
@@ -28,7 +31,7 @@ func WebhookPath(channelType string) string {
 // CredentialKeys are the keys that the Secret of a channel of a type has.
 func CredentialKeys(channelType string) []string {
 	switch channelType {
-	case ChannelTypeWhatsApp:
+	case ChannelTypeWhatsApp, ChannelTypeMessenger:
 		return []string{FileAccessToken, FileAppSecret, FileVerifyToken}
 	case ChannelTypeTelegram:
 		return []string{FileBotToken, FileSecretToken}
@@ -39,7 +42,7 @@ func CredentialKeys(channelType string) []string {
 
 // ChannelTypes lists the types of channels.
 func ChannelTypes() []string {
-	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram}
+	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram, ChannelTypeMessenger}
 }
 
 // Channel is what `instance connect` needs to know of its channel.
@@ -49,6 +52,7 @@ type Channel struct {
 	TwilioSMS *TwilioSMS `json:"twilioSMS,omitempty"`
 	WhatsApp  *WhatsApp  `json:"whatsApp,omitempty"`
 	Telegram  *Telegram  `json:"telegram,omitempty"`
+	Messenger *Messenger `json:"messenger,omitempty"`
 	Keywords  []Keywords `json:"keywords,omitempty"`
 }
 
@@ -75,6 +79,14 @@ type WhatsApp struct {
 type Telegram struct {
 	Username   string `json:"username"`           // without the @
 	APIBaseURL string `json:"apiBaseURL"`         // https://api.telegram.org
+	CABundle   string `json:"caBundle,omitempty"` // PEM, instead of the public authorities
+}
+
+// Messenger is a page's side of a channel; its credentials are in DirChannel.
+type Messenger struct {
+	PageID     string `json:"pageID"`
+	APIBaseURL string `json:"apiBaseURL"`         // https://graph.facebook.com
+	APIVersion string `json:"apiVersion"`         // v23.0
 	CABundle   string `json:"caBundle,omitempty"` // PEM, instead of the public authorities
 }
 

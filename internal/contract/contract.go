@@ -98,8 +98,8 @@ const (
 	FileSessionToken    = "sessionToken"
 	// FileAuthToken is the key of a Twilio channel's Secret with its auth token.
 	FileAuthToken = "authToken"
-	// FileAccessToken, FileAppSecret and FileVerifyToken are the keys of a WhatsApp channel's
-	// Secret: by which messages are sent, webhooks are signed, and their address is agreed on.
+	// FileAccessToken, FileAppSecret and FileVerifyToken are the keys of the Secret of a
+	// channel of WhatsApp or Messenger: by which messages are sent, webhooks are signed, and their address is agreed on.
 	FileAccessToken = "accessToken"
 	FileAppSecret   = "appSecret"
 	FileVerifyToken = "verifyToken"

@@ -78,6 +78,9 @@ func ChannelCredentials(channel *v1alpha1.Channel) (secret string, keys []string
 	if t := channel.Spec.Telegram; t != nil {
 		secret = t.CredentialsSecretRef.Name
 	}
+	if m := channel.Spec.Messenger; m != nil {
+		secret = m.CredentialsSecretRef.Name
+	}
 	return secret, contract.CredentialKeys(string(channel.Spec.Type))
 }
 
@@ -97,6 +100,11 @@ func channelOf(channel *v1alpha1.Channel) contract.Channel {
 	}
 	if t := channel.Spec.Telegram; t != nil {
 		c.Telegram = &contract.Telegram{Username: t.Username, APIBaseURL: cmp.Or(t.APIBaseURL, defaultTelegramURL), CABundle: t.CABundle}
+	}
+	if m := channel.Spec.Messenger; m != nil {
+		c.Messenger = &contract.Messenger{
+			PageID: m.PageID, APIBaseURL: cmp.Or(m.APIBaseURL, defaultGraphURL), APIVersion: cmp.Or(m.APIVersion, defaultGraphVersion), CABundle: m.CABundle,
+		}
 	}
 	for _, k := range channel.Spec.Keywords {
 		c.Keywords = append(c.Keywords, contract.Keywords{

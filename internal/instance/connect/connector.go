@@ -17,6 +17,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/messenger"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/telegram"
@@ -91,8 +92,10 @@ func providerOf(c contract.Channel, site provider.Site) (provider.Provider, erro
 		return whatsapp.New(*c.WhatsApp, site)
 	case c.Type == contract.ChannelTypeTelegram && c.Telegram != nil:
 		return telegram.New(*c.Telegram, site)
+	case c.Type == contract.ChannelTypeMessenger && c.Messenger != nil:
+		return messenger.New(*c.Messenger, site)
 	}
-	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram",
+	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram, messenger",
 		c.Type, strings.Join(contract.ChannelTypes(), ", "))
 }
 

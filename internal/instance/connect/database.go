@@ -154,6 +154,12 @@ func (d database) recordStatus(ctx context.Context, u update) (known bool, err e
 	return known, described("noting a status", err)
 }
 
+// recordWatermark moves all on that was sent to a guest before an instant.
+func (d database) recordWatermark(ctx context.Context, hashes [][]byte, status string, until time.Time) error {
+	_, err := d.pool.Exec(ctx, "SELECT sb.record_watermark($1, $2, $3)", hashes, status, until)
+	return described("noting a watermark", err)
+}
+
 // bound tells which of the provider's ids belong to a message of the channel.
 func (d database) bound(ctx context.Context, providerIDs []string) (map[string]bool, error) {
 	rows, err := d.pool.Query(ctx, "SELECT sb.bound($1)", providerIDs)

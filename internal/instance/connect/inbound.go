@@ -32,7 +32,7 @@ func (c *Connector) deliver(w http.ResponseWriter, r *http.Request, d provider.D
 		unavailable(w, "the message could not be stored")
 		return
 	}
-	if err := c.note(r.Context(), d.Statuses); err != nil {
+	if err := c.note(r.Context(), d); err != nil {
 		c.log.Warn("a status was not stored; the provider is asked to send it again", "error", err.Error())
 		unavailable(w, "the status could not be stored")
 		return
@@ -58,15 +58,28 @@ func (c *Connector) store(ctx context.Context, messages []provider.Inbound) erro
 
 // note moves messages of ours on. One that is not known is passed over: to repeat it
 // would not help.
-func (c *Connector) note(ctx context.Context, statuses []provider.Status) error {
+func (c *Connector) note(ctx context.Context, d provider.Delivery) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	for _, s := range statuses {
+	for _, s := range d.Statuses {
 		u := update{providerID: s.ID, status: s.Status, errorCode: s.ErrorCode, blocked: s.Blocked}
 		if s.Message != nil {
 			u.message = &messageKey{s.Message.ID, s.Message.At}
 		}
 		if _, err := c.database.recordStatus(ctx, u); err != nil {
+			return err
+		}
+	}
+	if len(d.Watermarks) == 0 {
+		return nil
+	}
+	keys, err := addresshash.Load(c.keysDir)
+	if err != nil {
+		return err
+	}
+	for _, w := range d.Watermarks {
+		_, hashes := person.Hashes(keys, w.Of)
+		if err := c.database.recordWatermark(ctx, hashes, w.Status, w.Until); err != nil {
 			return err
 		}
 	}

@@ -69,7 +69,7 @@ func TestAConnectorMayCallItsFunctionsAlone(t *testing.T) {
 	// cutoff gives an instant and reads nothing personal; retention_table maps a word to a word; behind says whether the
 	// database was put back.
 	harmless := []string{"behind", "cutoff", "retention_table"}
-	want := []string{"begin_attempt", "bound", "ensure_this_month", "outbound", "receive", "record_expired", "record_not_sent", "record_status"}
+	want := []string{"begin_attempt", "bound", "ensure_this_month", "outbound", "receive", "record_expired", "record_not_sent", "record_status", "record_watermark"}
 	may = slices.DeleteFunc(may, func(name string) bool { return slices.Contains(harmless, name) })
 	if !slices.Equal(may, want) {
 		t.Errorf("a connector may call %v, want %v", may, want)
@@ -101,6 +101,10 @@ func TestAChannelsMessageIsNoneOfAnothersBusiness(t *testing.T) {
 		}
 		if verdict, err := theirs.beginAttempt(t.Context(), k, nil); err != nil || verdict != "settled" {
 			t.Errorf("another connector may begin an attempt: %q %v", verdict, err)
+		}
+		hash, _ := s.keys().Hashes(kindPhone, guest)
+		if err := theirs.recordWatermark(t.Context(), hash, "read", time.Now()); err != nil {
+			t.Errorf("a watermark on another channel: %v", err)
 		}
 		for _, u := range []update{
 			{message: &k, providerID: sid, status: "read"}, {message: &k, status: "failed", errorCode: "21610", blocked: true}, {providerID: sid, status: "read"},

@@ -137,14 +137,14 @@ func (a Answer) Failed(product string, also Codes) error {
 	return nil
 }
 
-// Check asks for an object, which the access token must be able to read. It fails as provider.Checker says.
-func (g *Graph) Check(ctx context.Context, id string) error {
+// Check asks for the object at a path, which must be the one with that id. It fails as provider.Checker says.
+func (g *Graph) Check(ctx context.Context, path, id string) error {
 	for _, key := range []string{contract.FileAccessToken, contract.FileAppSecret, contract.FileVerifyToken} {
 		if _, err := g.Site.Credential(key); err != nil {
 			return &provider.CredentialsError{Problem: contract.ProblemUnreadable}
 		}
 	}
-	request, err := g.request(ctx, http.MethodGet, id+"?fields=id", nil)
+	request, err := g.request(ctx, http.MethodGet, path+"?fields=id", nil)
 	if err != nil {
 		return err
 	}

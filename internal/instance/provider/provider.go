@@ -55,6 +55,8 @@ type Webhook struct {
 type Delivery struct {
 	Messages []Inbound
 	Statuses []Status
+	// Watermarks come after statuses, of which they know less.
+	Watermarks []Watermark
 	// Unreadable counts what can't be stored, now or when it is sent again.
 	Unreadable int
 	// Answer is what the provider is told once all of it is durable.
@@ -80,6 +82,13 @@ type Status struct {
 	ErrorCode string // why it failed, "" when not said
 	Blocked   bool   // the guest has opted out at the provider
 	Message   *Key   // which message of ours it is, when that is told; else ID says it
+}
+
+// Watermark is news of all that was sent to a guest before an instant.
+type Watermark struct {
+	Of     []person.Address // the guest
+	Status string           // delivered or read
+	Until  time.Time
 }
 
 // Key names a message of ours.

@@ -15,7 +15,7 @@ import (
 )
 
 // SecretHeader carries the word by which Telegram proves itself.
-const SecretHeader = "X-Telegram-Bot-Api-Secret-Token"
+const SecretHeader = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // a name, not the word
 
 // maxWebhook bounds an update, in bytes. Telegram's have some KiB.
 const maxWebhook = 1 << 20

@@ -16,35 +16,52 @@ import (
 // codeInactive is the error code of an account that was suspended or closed.
 const codeInactive = 10001
 
-// Check asks Twilio for the account.
+// Check asks Twilio for the account; where a region of Twilio's does not serve accounts, for
+// the newest message of its list, of which nothing is looked at.
 func (p *Provider) Check(ctx context.Context) error {
 	if _, err := p.token(); err != nil {
 		return &provider.CredentialsError{Problem: contract.ProblemUnreadable}
 	}
 	at := strings.TrimSuffix(p.channel.APIBaseURL, "/") + "/2010-04-01/Accounts/" + url.PathEscape(p.channel.AccountSID) + ".json"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
-	if err != nil {
-		return fmt.Errorf("asking Twilio for the account: %w", err)
+	status, account, err := p.ask(ctx, at)
+	if err == nil && status == http.StatusNotFound {
+		status, _, err = p.ask(ctx, p.messages()+".json?PageSize=1")
+		account.SID = p.channel.AccountSID
 	}
-	status, _, answer, err := p.do(request)
 	if err != nil {
 		return err
 	}
-	var account struct {
-		SID    string `json:"sid"`
-		Status string `json:"status"` // of the account; of a failure it is a number
-		Code   int    `json:"code"`
+	wrong := func(problem string) error {
+		return &provider.CredentialsError{Problem: problem, Code: strconv.Itoa(account.Code)}
 	}
-	_ = json.Unmarshal(answer, &account) // a member of another type is left empty
 	switch {
 	case account.Code == codeInactive, status == http.StatusOK && (account.Status == "suspended" || account.Status == "closed"):
-		return &provider.CredentialsError{Problem: contract.ProblemSuspended, Code: strconv.Itoa(account.Code)}
+		return wrong(contract.ProblemSuspended)
 	case status == http.StatusUnauthorized, status == http.StatusNotFound:
-		return &provider.CredentialsError{Problem: contract.ProblemRefused, Code: strconv.Itoa(account.Code)}
+		return wrong(contract.ProblemRefused)
 	case status == http.StatusForbidden:
-		return &provider.CredentialsError{Problem: contract.ProblemNotAllowed, Code: strconv.Itoa(account.Code)}
+		return wrong(contract.ProblemNotAllowed)
 	case status != http.StatusOK || account.SID != p.channel.AccountSID:
 		return fmt.Errorf("asking Twilio for the account: HTTP %d", status)
 	}
 	return nil
+}
+
+// account is the Account resource, or why there is none.
+type account struct {
+	SID    string `json:"sid"`
+	Status string `json:"status"` // active, suspended or closed; of a failure it is a number
+	Code   int    `json:"code"`
+}
+
+func (p *Provider) ask(ctx context.Context, at string) (status int, a account, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return 0, a, fmt.Errorf("asking Twilio for the account: %w", err)
+	}
+	status, _, answer, err := p.do(request)
+	if err == nil {
+		_ = json.Unmarshal(answer, &a) // a member of another type is left empty
+	}
+	return status, a, err
 }

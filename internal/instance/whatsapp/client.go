@@ -27,7 +27,7 @@ type text struct {
 // Send gives a text to WhatsApp. It can't be asked what it was given, so an outcome that
 // is unknown stays so until a status names the message.
 func (p *Provider) Send(ctx context.Context, out provider.Outgoing) (provider.Sent, error) {
-	a, err := p.graph.Post(ctx, p.channel.PhoneNumberID+"/messages", outgoing{"whatsapp", "individual", out.To, "text", text{Body: out.Body}, callback(out.Key)})
+	a, err := p.graph.Post(ctx, p.channel.PhoneNumberID+"/messages", outgoing{"whatsapp", "individual", out.To, "text", text{Body: out.Body}, meta.Callback(out.Key)})
 	if err != nil {
 		return provider.Sent{}, err
 	}

@@ -4,12 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/google/uuid"
-
+	"github.com/switchboard-operator/switchboard/internal/instance/meta"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
@@ -136,27 +132,6 @@ func (s status) read() (news provider.Status, ok bool) {
 	default: // deleted, and what may come
 		return news, false
 	}
-	news.Message = parseCallback(s.Callback)
+	news.Message = meta.ParseCallback(s.Callback)
 	return news, true
-}
-
-// callback names a message of ours to Meta, which repeats it in each status: that settles
-// a send of unknown outcome too.
-func callback(k provider.Key) string {
-	return k.ID.String() + ":" + strconv.FormatInt(k.At.UnixMicro(), 10)
-}
-
-// parseCallback is nil for what callback has not made.
-func parseCallback(text string) *provider.Key {
-	id, at, _ := strings.Cut(text, ":")
-	key, err := uuid.Parse(id)
-	if err != nil || len(id) != 36 {
-		return nil
-	}
-	micros, err := strconv.ParseInt(at, 10, 64)
-	const latest = 253402300799_000_000 // the end of year 9999
-	if err != nil || micros < 0 || micros > latest {
-		return nil
-	}
-	return &provider.Key{ID: key, At: time.UnixMicro(micros).UTC()}
 }

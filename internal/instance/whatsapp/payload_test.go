@@ -79,14 +79,14 @@ func TestEveryTypeOfMessageIsKept(t *testing.T) {
 func TestStatusesAreTranslated(t *testing.T) {
 	key := provider.Key{ID: uuid.Must(uuid.NewV7()), At: time.Date(2026, 11, 24, 0, 5, 6, 123456000, time.UTC)}
 	for document, want := range map[string]provider.Status{
-		`{"id":"wamid.1","status":"sent"}`:                                                    {ID: "wamid.1", Status: "sent"},
-		`{"id":"wamid.1","status":"delivered"}`:                                               {ID: "wamid.1", Status: "delivered"},
-		`{"id":"wamid.1","status":"failed","errors":[{"code":131026}]}`:                       {ID: "wamid.1", Status: "failed", ErrorCode: "131026"},
-		`{"id":"wamid.1","status":"failed","errors":[{"code":131047}]}`:                       {ID: "wamid.1", Status: "failed", ErrorCode: CodeWindowClosed},
-		`{"id":"wamid.1","status":"failed"}`:                                                  {ID: "wamid.1", Status: "failed", ErrorCode: "failed"},
-		`{"id":"wamid.1","status":"read","biz_opaque_callback_data":"` + callback(key) + `"}`: {ID: "wamid.1", Status: "read", Message: &key},
-		`{"id":"wamid.1","status":"read","biz_opaque_callback_data":"another's"}`:             {ID: "wamid.1", Status: "read"},
-		`{"id":"wamid.1","status":"deleted"}`:                                                 {},
+		`{"id":"wamid.1","status":"sent"}`:                                                         {ID: "wamid.1", Status: "sent"},
+		`{"id":"wamid.1","status":"delivered"}`:                                                    {ID: "wamid.1", Status: "delivered"},
+		`{"id":"wamid.1","status":"failed","errors":[{"code":131026}]}`:                            {ID: "wamid.1", Status: "failed", ErrorCode: "131026"},
+		`{"id":"wamid.1","status":"failed","errors":[{"code":131047}]}`:                            {ID: "wamid.1", Status: "failed", ErrorCode: CodeWindowClosed},
+		`{"id":"wamid.1","status":"failed"}`:                                                       {ID: "wamid.1", Status: "failed", ErrorCode: "failed"},
+		`{"id":"wamid.1","status":"read","biz_opaque_callback_data":"` + meta.Callback(key) + `"}`: {ID: "wamid.1", Status: "read", Message: &key},
+		`{"id":"wamid.1","status":"read","biz_opaque_callback_data":"another's"}`:                  {ID: "wamid.1", Status: "read"},
+		`{"id":"wamid.1","status":"deleted"}`:                                                      {},
 	} {
 		var s standin.Object
 		if err := json.Unmarshal([]byte(document), &s); err != nil {

@@ -55,5 +55,5 @@ func (p *Provider) Webhooks() []provider.Webhook {
 
 // Check asks Meta for the number.
 func (p *Provider) Check(ctx context.Context) error {
-	return p.graph.Check(ctx, p.channel.PhoneNumberID)
+	return p.graph.Check(ctx, p.channel.PhoneNumberID, p.channel.PhoneNumberID)
 }

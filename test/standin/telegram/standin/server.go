@@ -3,6 +3,7 @@ package standin
 import (
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -84,7 +85,7 @@ func parameters(r *http.Request) (map[string]json.RawMessage, error) {
 		return given, json.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&given)
 	}
 	if kind == "multipart/form-data" {
-		if err := r.ParseMultipartForm(maxBody); err != nil && err != io.EOF { //nolint:gosec // of a test
+		if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, io.EOF) { //nolint:gosec // of a test
 			if r.MultipartForm == nil && strings.Contains(err.Error(), "EOF") { // no part at all
 				return given, nil
 			}

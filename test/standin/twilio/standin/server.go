@@ -98,7 +98,11 @@ func (s *Server) authorised(next func(http.ResponseWriter, *http.Request, Accoun
 func (s *Server) account(w http.ResponseWriter, r *http.Request) {
 	sid, _ := strings.CutSuffix(r.PathValue("file"), ".json")
 	r.SetPathValue("account", sid)
-	s.authorised(func(w http.ResponseWriter, _ *http.Request, a Account) {
+	s.authorised(func(w http.ResponseWriter, r *http.Request, a Account) {
+		if a.Status == "elsewhere" {
+			fail(w, http.StatusNotFound, 20404, fmt.Sprintf("The requested resource %s was not found", r.URL.Path))
+			return
+		}
 		answer(w, http.StatusOK, map[string]any{"sid": a.SID, "status": cmp.Or(a.Status, "active"), "type": "Full", "friendly_name": "a stand-in"})
 	})(w, r)
 }

@@ -14,7 +14,7 @@ type Config struct {
 type Account struct {
 	SID       string `json:"sid"`
 	AuthToken string `json:"authToken"`
-	Status    string `json:"status,omitempty"` // active when empty; suspended, closed
+	Status    string `json:"status,omitempty"` // active when empty; suspended, closed; elsewhere: not served here
 	// Numbers that the account may send from, in E.164; "*" stands for any.
 	Numbers []string `json:"numbers"`
 	// MessagingServices by SID (MG…).
