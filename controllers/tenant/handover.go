@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -163,6 +164,6 @@ func (r *Reconciler) remove(ctx context.Context, object client.Object) error {
 	}
 	return &step.Wait{
 		Condition: v1alpha1.ConditionMoved, Reason: v1alpha1.ReasonProgressing, After: time.Second,
-		Message: fmt.Sprintf("waiting for %T %s to go", object, object.GetName()),
+		Message: fmt.Sprintf("waiting for %s %s to go", strings.TrimPrefix(fmt.Sprintf("%T", object), "*v1."), object.GetName()),
 	}
 }

@@ -71,7 +71,7 @@ func CopyJob(in Tenant) *batchv1.Job {
 		{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name.DatabaseClaim(there.Database)}}},
 		in.databaseVolume(contract.ComponentBackup),
 	})
-	return in.moveJob(name.Copy(there.Database), pod, 24*60*60)
+	return in.moveJob(name.Copy(there.Database), pod, 24*60*60, 2)
 }
 
 // MoveDatabase is the database in the region that a tenant moves to: the one that it has when it was switched.
@@ -80,12 +80,12 @@ func MoveDatabase(in Tenant) *appsv1.StatefulSet { return postgres(in.there()) }
 // CutOverJob hands the database over, by its superuser.
 func CutOverJob(in Tenant) *batchv1.Job {
 	there := name.DatabaseIn(in.Incoming.Name)
-	return in.moveJob(name.CutOver(there), in.superuser("cutover", corev1.EnvVar{Name: contract.EnvTarget, Value: name.Host(there, in.Namespace())}), 60*60)
+	return in.moveJob(name.CutOver(there), in.superuser("cutover", corev1.EnvVar{Name: contract.EnvTarget, Value: name.Host(there, in.Namespace())}), 60*60, 1)
 }
 
 // ReopenJob opens the database again that a tenant does not leave after all; there is the StatefulSet that it would have become.
 func ReopenJob(in Tenant, there string) *batchv1.Job {
-	return in.moveJob(name.Reopen(there), in.superuser("reopen"), 10*60)
+	return in.moveJob(name.Reopen(there), in.superuser("reopen"), 10*60, 2)
 }
 
 func (in Tenant) superuser(command string, env ...corev1.EnvVar) corev1.PodSpec {
@@ -94,9 +94,8 @@ func (in Tenant) superuser(command string, env ...corev1.EnvVar) corev1.PodSpec 
 	return in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{in.databaseVolume(name.Admin)})
 }
 
-func (in Tenant) moveJob(jobName string, pod corev1.PodSpec, deadline int64) *batchv1.Job {
+func (in Tenant) moveJob(jobName string, pod corev1.PodSpec, deadline int64, retries int32) *batchv1.Job {
 	pod.RestartPolicy = corev1.RestartPolicyNever
-	retries := int32(2)
 	return &batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
 		ObjectMeta: in.tenantMeta(jobName, componentMove),

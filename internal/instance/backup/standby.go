@@ -19,7 +19,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 )
 
-// Login is how a standby logs in to the server that it follows.
+// login is the folder beside the data directory by which a standby logs in to the server that it follows.
 const login = "standby"
 
 // loginFiles are what a standby needs of a login's Secret besides its name and password.

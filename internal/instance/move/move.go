@@ -68,7 +68,7 @@ func (e Ends) CutOver(ctx context.Context) (result contract.CutOverResult, err e
 			err = errors.Join(err, e.giveBack(ctx))
 		}
 	}()
-	if err := e.quiesce(ctx); err != nil {
+	if _, err := e.quiesce(ctx); err != nil {
 		return result, err
 	}
 	if follows {
@@ -79,7 +79,11 @@ func (e Ends) CutOver(ctx context.Context) (result contract.CutOverResult, err e
 	if err := e.verify(ctx, &result); err != nil {
 		return result, err
 	}
-	if err := e.quiesce(ctx); err != nil { // nobody came in between
+	late, err := e.quiesce(ctx)
+	if err == nil && late > 0 {
+		err = fmt.Errorf("%d sessions came in while both were compared", late)
+	}
+	if err != nil {
 		return result, err
 	}
 	if follows {
@@ -136,9 +140,9 @@ func (e Ends) await(ctx context.Context, behind int64) error {
 
 // quiesce lets nobody in but superusers, and ends every session that there is. The limit is a row of the server's: it
 // outlives a restart, and comes to the target, too.
-func (e Ends) quiesce(ctx context.Context) error {
+func (e Ends) quiesce(ctx context.Context) (ended int64, err error) {
 	if err := limit(ctx, e.Source, 0); err != nil {
-		return err
+		return 0, err
 	}
 	const sessions = `
 SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
@@ -148,14 +152,15 @@ WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND N
 	for {
 		var n int64
 		if err := e.Source.QueryRow(ctx, sessions).Scan(&n); err != nil {
-			return fmt.Errorf("ending the sessions of the source: %w", err)
+			return ended, fmt.Errorf("ending the sessions of the source: %w", err)
 		}
 		if n == 0 {
-			return nil
+			return ended, nil
 		}
+		ended += n
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %d sessions to end: %w", n, context.Cause(ctx))
+			return ended, fmt.Errorf("waiting for %d sessions to end: %w", n, context.Cause(ctx))
 		case <-tick.C:
 		}
 	}

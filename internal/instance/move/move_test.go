@@ -44,17 +44,47 @@ func newStage(t *testing.T) *stage {
 	}
 	s.head = contract.ChainLink{Sequence: first.Sequence, Digest: first.Digest}
 
-	login := contract.LoginRole(contract.ComponentBackup, 1)
-	config := s.source.Config(t, login)
-	result, err := backup.Standby(t.Context(), config, backup.Source{
-		Host: "localhost", Port: uint16(s.source.Server.Port), Username: login, Password: pgtest.Password, Dir: config.Dir, //nolint:gosec // a port
-	}, s.volume)
-	if err != nil || result.Bytes == 0 {
+	if result, err := s.copies(); err != nil || result.Bytes == 0 {
 		t.Fatalf("copied %d bytes: %v", result.Bytes, err)
 	}
 	own(t, s.volume)
 	s.target = s.source.At(s.source.Server.StartOn(t, filepath.Join(s.volume, "pgdata")))
 	return s
+}
+
+// copies makes the data directory of the standby.
+func (s *stage) copies() (contract.StandbyResult, error) {
+	s.t.Helper()
+	login := contract.LoginRole(contract.ComponentBackup, 1)
+	config := s.source.Config(s.t, login)
+	return backup.Standby(s.t.Context(), config, backup.Source{
+		Host: "localhost", Port: config.Port, Username: login, Password: pgtest.Password, Dir: config.Dir,
+	}, s.volume)
+}
+
+// TestACopyThatWasKilledIsMadeAnew, and one that was made stays.
+func TestACopyThatWasKilledIsMadeAnew(t *testing.T) {
+	s := &stage{t: t, source: pgtest.NewOn(t, pgtest.StartOwn(t)), volume: volume(t)}
+	half := filepath.Join(s.volume, "pgdata.new", "half")
+	if err := os.MkdirAll(filepath.Dir(half), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(half, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, s.source.Admin(t), "SELECT pg_create_physical_replication_slot('"+contract.MoveSlot+"', true)")
+	if result, err := s.copies(); err != nil || result.Bytes == 0 {
+		t.Fatalf("copied %d bytes: %v", result.Bytes, err)
+	}
+	if _, err := os.Stat(filepath.Join(s.volume, "pgdata", "half")); err == nil {
+		t.Error("what a killed copy left is part of the new one")
+	}
+	if again, err := s.copies(); err != nil || again.Bytes != 0 {
+		t.Errorf("a second time: copied %d bytes, %v", again.Bytes, err)
+	}
+	if n := count(t, s.source.Admin(t), "SELECT count(*) FROM pg_replication_slots WHERE restart_lsn IS NOT NULL"); n != 1 {
+		t.Errorf("%d slots keep what is written", n)
+	}
 }
 
 func (s *stage) ends(patience time.Duration) move.Ends {
