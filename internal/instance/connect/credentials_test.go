@@ -153,3 +153,42 @@ func TestTheCheckIsTheOperatorsAlone(t *testing.T) {
 		t.Errorf("among the webhooks it is answered %d", status)
 	}
 }
+
+func TestATelegramChannelSaysWhatItNeeds(t *testing.T) {
+	good := contract.Telegram{Username: "hotel_berlin_bot", APIBaseURL: "https://api.telegram.org"}
+	for says, change := range map[string]func(*contract.Telegram, *stage){
+		"username":                  func(c *contract.Telegram, _ *stage) { c.Username = "@hotel_berlin_bot" },
+		"apiBaseURL":                func(c *contract.Telegram, _ *stage) { c.APIBaseURL = "http://api.telegram.org" },
+		"caBundle":                  func(c *contract.Telegram, _ *stage) { c.CABundle = "none" },
+		"the key botToken of":       func(_ *contract.Telegram, s *stage) { s.write(contract.FileBotToken, []byte("bot/../123")) },
+		"the key secretToken of":    func(_ *contract.Telegram, s *stage) { s.write(contract.FileSecretToken, []byte("short")) },
+		"with the member of the sa": nil,
+	} {
+		s := &stage{t: t, dir: t.TempDir()}
+		s.writeKey(1)
+		s.write(contract.FileBotToken, []byte(botToken))
+		s.write(contract.FileSecretToken, []byte(secretToken))
+		w := good
+		c := Config{Channel: contract.Channel{Name: "a", Type: contract.ChannelTypeTelegram}, PublicURL: publicURL, KeysDir: s.dir, ChannelDir: s.dir}
+		if change != nil {
+			change(&w, s)
+			c.Channel.Telegram = &w
+		}
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "bot/../123") {
+			t.Errorf("want %q: %v", says, err)
+		}
+	}
+}
+
+func TestATokenOfAPageIsTriedBeforeItIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := newMessenger(t, pgtest.New(t))
+	s.problem("", "")
+	other := s.page
+	other.ID, other.AccessToken = "104512345678902", "access-token-of-another-page"
+	s.meta.SetPage(other)
+	s.write(contract.FileAccessToken, []byte(other.AccessToken))
+	s.problem(contract.ProblemElsewhere, "")
+	s.write(contract.FileAccessToken, []byte("guess"))
+	s.problem(contract.ProblemRefused, "190")
+}

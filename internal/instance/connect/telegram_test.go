@@ -273,29 +273,3 @@ func TestWhatTelegramDidNotTakeIsSentAgainAndWhatItMayHaveIsNot(t *testing.T) {
 		})
 	}
 }
-
-func TestATelegramChannelSaysWhatItNeeds(t *testing.T) {
-	good := contract.Telegram{Username: "hotel_berlin_bot", APIBaseURL: "https://api.telegram.org"}
-	for says, change := range map[string]func(*contract.Telegram, *stage){
-		"username":                  func(c *contract.Telegram, _ *stage) { c.Username = "@hotel_berlin_bot" },
-		"apiBaseURL":                func(c *contract.Telegram, _ *stage) { c.APIBaseURL = "http://api.telegram.org" },
-		"caBundle":                  func(c *contract.Telegram, _ *stage) { c.CABundle = "none" },
-		"the key botToken of":       func(_ *contract.Telegram, s *stage) { s.write(contract.FileBotToken, []byte("bot/../123")) },
-		"the key secretToken of":    func(_ *contract.Telegram, s *stage) { s.write(contract.FileSecretToken, []byte("short")) },
-		"with the member of the sa": nil,
-	} {
-		s := &stage{t: t, dir: t.TempDir()}
-		s.writeKey(1)
-		s.write(contract.FileBotToken, []byte(botToken))
-		s.write(contract.FileSecretToken, []byte(secretToken))
-		w := good
-		c := Config{Channel: contract.Channel{Name: "a", Type: contract.ChannelTypeTelegram}, PublicURL: publicURL, KeysDir: s.dir, ChannelDir: s.dir}
-		if change != nil {
-			change(&w, s)
-			c.Channel.Telegram = &w
-		}
-		if _, err := New(c); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "bot/../123") {
-			t.Errorf("want %q: %v", says, err)
-		}
-	}
-}
