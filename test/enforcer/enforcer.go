@@ -17,6 +17,9 @@ import (
 // every is how often the API server is asked what has changed.
 const every = 300 * time.Millisecond
 
+// hooks are where packets of pods are looked at: on their way through a node, and to the node itself, where the API server may be.
+var hooks = []string{"FORWARD", "INPUT"}
+
 // Enforcer runs until it is stopped.
 type Enforcer struct {
 	reader client.Reader
@@ -87,8 +90,10 @@ func (e *Enforcer) apply(ctx context.Context, applied map[string]string) error {
 			return err
 		}
 		if applied[node] == "" { // before what anybody else lets through
-			if err := on(ctx, node, "", "iptables", "--wait", "-I", "FORWARD", "1", "-j", chain); err != nil {
-				return err
+			for _, hook := range hooks {
+				if err := on(ctx, node, "", "iptables", "--wait", "-I", hook, "1", "-j", chain); err != nil {
+					return err
+				}
 			}
 		}
 		applied[node] = rules
@@ -98,7 +103,7 @@ func (e *Enforcer) apply(ctx context.Context, applied map[string]string) error {
 
 // clean removes all that was made.
 func (e *Enforcer) clean(ctx context.Context) error {
-	const script = `while iptables --wait -D FORWARD -j ` + chain + ` 2>/dev/null; do :; done
+	script := "for hook in " + strings.Join(hooks, " ") + `; do while iptables --wait -D $hook -j ` + chain + ` 2>/dev/null; do :; done; done
 chains=$(iptables --wait -S | sed -n 's/^-N \(` + chain + `.*\)/\1/p')
 for c in $chains; do iptables --wait -F "$c"; done
 for c in $chains; do iptables --wait -X "$c"; done`

@@ -25,8 +25,8 @@ type State struct {
 	Policies   []networkingv1.NetworkPolicy
 }
 
-// Rules are those of one node, as iptables-restore --noflush reads them: its pods' traffic is looked at where it is forwarded, after
-// Services have become pods. A packet passes when who sends it and who gets it both allow it.
+// Rules are those of one node, as iptables-restore --noflush reads them: its pods' traffic is looked at after Services have
+// become pods. A packet passes when who sends it and who gets it both allow it.
 func Rules(node string, s State) string {
 	chains, rules := []string{chain}, []string{"-A " + chain + " -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN"}
 	pods := slices.Clone(s.Pods)
