@@ -13,13 +13,14 @@ import (
 const (
 	maxAddresses = 16
 	maxAddress   = 256     // bytes of one address
+	maxHandle    = 128     // bytes of a provider's name for a person
 	maxKind      = 8 << 10 // bytes of one key
 )
 
 var (
 	phone    = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 	whatsApp = regexp.MustCompile(`^\+?[1-9][0-9]{4,14}$`)
-	handle   = regexp.MustCompile(`^[A-Za-z0-9_.:@-]{1,128}$`)
+	handle   = regexp.MustCompile(`^[A-Za-z0-9_.:@-]+$`)
 )
 
 // RequestCategories lists what requests count beside the categories that a rule can
@@ -90,6 +91,6 @@ func isAddress(kind, value string) bool {
 		a, err := mail.ParseAddress(value)
 		return err == nil && a.Address == value && len(value) <= maxAddress
 	default:
-		return handle.MatchString(value)
+		return len(value) <= maxHandle && handle.MatchString(value)
 	}
 }

@@ -130,9 +130,12 @@ func readFile(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
+// maxHandle bounds a provider's name for a person, in bytes.
+const maxHandle = 128
+
 var (
 	digits = regexp.MustCompile(`^[1-9][0-9]{4,14}$`)
-	handle = regexp.MustCompile(`^[A-Za-z0-9_.:@-]{1,128}$`)
+	handle = regexp.MustCompile(`^[A-Za-z0-9_.:@-]+$`)
 )
 
 // Parse checks and normalises one address: a phone number to E.164, a WhatsApp id to
@@ -160,7 +163,7 @@ func Parse(kind, value string) (Address, error) {
 		}
 		value = strings.ToLower(value)
 	case contract.KindMessenger, contract.KindTelegram:
-		if !handle.MatchString(value) {
+		if len(value) > maxHandle || !handle.MatchString(value) {
 			return Address{}, fmt.Errorf("this is no %s id; write it as the provider does, without blanks", kind)
 		}
 	default: // it may be an address, where the kind was forgotten

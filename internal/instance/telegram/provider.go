@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"sync"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
@@ -20,10 +21,11 @@ const SecretHeader = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // a name,
 // maxWebhook bounds an update, in bytes. Telegram's have some KiB.
 const maxWebhook = 1 << 20
 
+// The long ones are compiled where they are needed: other processes of the program never do.
 var (
 	username    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{3,31}$`)
-	botToken    = regexp.MustCompile(`^[0-9]{5,20}:[A-Za-z0-9_-]{20,100}$`)
-	secretToken = regexp.MustCompile(`^[A-Za-z0-9_-]{16,256}$`)
+	botToken    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{5,20}:[A-Za-z0-9_-]{20,100}$`) })
+	secretToken = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{16,256}$`) })
 )
 
 // Provider is one bot's side of a channel.
@@ -55,11 +57,11 @@ func New(channel contract.Telegram, site provider.Site) (*Provider, error) {
 
 // token is the bot's. It is part of addresses: what can't be one is not put there.
 func (p *Provider) token() (string, error) {
-	return p.credential(contract.FileBotToken, botToken, "what BotFather gives, as in 123456789:AA…")
+	return p.credential(contract.FileBotToken, botToken(), "what BotFather gives, as in 123456789:AA…")
 }
 
 func (p *Provider) secret() (string, error) {
-	return p.credential(contract.FileSecretToken, secretToken, "16 to 256 letters, digits, hyphens and underscores")
+	return p.credential(contract.FileSecretToken, secretToken(), "16 to 256 letters, digits, hyphens and underscores")
 }
 
 func (p *Provider) credential(key string, form *regexp.Regexp, says string) (string, error) {

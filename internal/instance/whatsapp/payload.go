@@ -41,8 +41,11 @@ type value struct {
 	Statuses []json.RawMessage `json:"statuses"`
 }
 
+// maxWaID bounds Meta's name for a person, in bytes.
+const maxWaID = 128
+
 var (
-	waID     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	waID     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	printing = regexp.MustCompile(`^[\x21-\x7e]+$`)
 )
 
@@ -88,7 +91,7 @@ func (p *Provider) take(d *provider.Delivery, v value) {
 		var m message
 		// A field of another type than expected is left empty; what was read counts.
 		_ = json.Unmarshal(raw, &m)
-		if !isID(m.ID) || !waID.MatchString(m.From) {
+		if !isID(m.ID) || len(m.From) > maxWaID || !waID.MatchString(m.From) {
 			d.Unreadable++
 			continue
 		}
