@@ -77,6 +77,7 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"record_expired":     "writes",
 		"record_not_sent":    "writes",
 		"record_status":      "writes",
+		"record_watermark":   "writes",
 		"bound":              "gives back ids that it was given",
 		"restore_settle":     "writes",
 		"add_file":           "gives the id of a file whose bytes the caller has",
