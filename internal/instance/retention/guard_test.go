@@ -154,3 +154,54 @@ func TestARunByAWrongClockIsRefused(t *testing.T) {
 		t.Errorf("clocks that differ by 4 minutes: %v", err)
 	}
 }
+
+// TestEstimatesStandWhereNoCountCouldStopTheRun: the database believes in more rows than there are.
+func TestEstimatesStandWhereNoCountCouldStopTheRun(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	policy := d.Limits(t, map[string]int32{contract.CategoryMessages: 90})
+	fillMessages(t, db, 4000, 400)
+	execSQL(t, db, `DO $$ DECLARE part regclass; BEGIN
+		FOR part IN SELECT q.part FROM sb.retention_partitions('message_body') q LOOP
+			EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = false)', part); -- it would know better
+		END LOOP; END $$`)
+	execSQL(t, db, "ANALYZE")
+	execSQL(t, db, "DELETE FROM sb.message_body WHERE at < now() - interval '300 days'")
+	const question = "SELECT count(*) FROM sb.message_body WHERE at <= now() - interval '90 days'"
+
+	guarded := policy
+	guarded.MaxPercent = 50
+	blocked, expired := run(t, d, guarded), ask[int64](t, db, question)
+	if blocked.Outcome != contract.OutcomeBlocked || blocked.Plan.Estimated {
+		t.Fatalf("the run is %q, its plan %+v: what waits for approval is counted", blocked.Outcome, blocked.Plan)
+	}
+	if planned := planOf(t, blocked, contract.CategoryMessages); planned.Expired != expired || planned.Total != ask[int64](t, db, "SELECT count(*) FROM sb.message_body") {
+		t.Errorf("the plan has %+v, %d rows have expired", planned, expired)
+	}
+
+	policy.MaxPercent = 100
+	done := run(t, d, policy)
+	if done.Outcome != contract.OutcomeEnforced || done.Plan == nil || !done.Plan.Estimated {
+		t.Fatalf("the run is %q, its plan %+v: nothing could have stopped it", done.Outcome, done.Plan)
+	}
+	if planned := planOf(t, done, contract.CategoryMessages); planned.Expired <= expired {
+		t.Errorf("the plan has %d, and the estimates are higher than the %d that have expired", planned.Expired, expired)
+	}
+	if deleted := category(t, done, contract.CategoryMessages).Deleted; deleted != expired {
+		t.Errorf("the receipt tells of %d rows, %d had expired", deleted, expired)
+	}
+	if left := ask[int64](t, db, question); left != 0 {
+		t.Errorf("%d expired rows are left", left)
+	}
+}
+
+func planOf(t testing.TB, result contract.RetentionResult, name string) contract.PlannedCategory {
+	t.Helper()
+	for _, c := range result.Plan.Categories {
+		if c.Category == name {
+			return c
+		}
+	}
+	t.Fatalf("the plan does not name %s", name)
+	return contract.PlannedCategory{}
+}

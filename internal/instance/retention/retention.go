@@ -14,6 +14,7 @@
 //     not those in force, nothing is changed.
 //  3. What has expired is counted. Before the first run of changed rules, a dry run,
 //     and a run that the guard stops, the counts are written down as a plan.
+//     Estimates stand for counts that could not stop the run.
 //     A dry run and a run that is stopped go on with 6, and delete nothing.
 //  4. Months that are expired as a whole go by DROP, a few in each transaction.
 //  5. The rest goes in transactions of a bounded number of rows. Objects of files

@@ -84,6 +84,7 @@ func verifyPassword(ctx context.Context, hash, password string) (bool, error) {
 func derive(ctx context.Context, password string, salt []byte, time, memory uint32, threads uint8) ([]byte, error) {
 	select {
 	case hashing <- struct{}{}:
+		debug.FreeOSMemory() // what is garbage makes room for it
 		defer func() {
 			debug.FreeOSMemory() // else the collector keeps room for several more of these
 			<-hashing
