@@ -51,6 +51,7 @@ func managerOptions(o options) (ctrl.Options, error) {
 func newManager(config *rest.Config, with ctrl.Options) (ctrl.Manager, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 50, 100 // onboarding a folder of tenants is a burst
+	config.DisableCompression = true   // every watch would hold a decompressor of 40 KiB
 	mgr, err := ctrl.NewManager(config, with)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
