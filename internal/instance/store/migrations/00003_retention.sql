@@ -73,9 +73,9 @@ CREATE TABLE sb.retention_plan (
 CREATE FUNCTION sb.retention_partitions(p_table text) RETURNS TABLE (part regclass, lower timestamptz, upper timestamptz)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
-  SELECT c.oid::regclass, (b.bound)[1]::timestamptz, (b.bound)[2]::timestamptz
+  SELECT c.oid::regclass, split_part(b.bound, '''', 2)::timestamptz, split_part(b.bound, '''', 4)::timestamptz
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-  CROSS JOIN LATERAL (SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid), $r$FROM \('(.*)'\) TO \('(.*)'\)$r$) AS bound) b
+  CROSS JOIN LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound OFFSET 0) b -- FOR VALUES FROM ('lower') TO ('upper')
   WHERE i.inhparent = ('sb.' || quote_ident(p_table))::regclass
   ORDER BY 2
 $$;
