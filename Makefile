@@ -23,6 +23,7 @@ INSTANCE_IMAGE ?= switchboard/instance:dev
 OPERATOR_IMAGE ?= switchboard/operator:dev
 STANDIN_IMAGE  ?= switchboard/twilio-standin:dev
 WHATSAPP_STANDIN_IMAGE ?= switchboard/whatsapp-standin:dev
+S3_STANDIN_IMAGE ?= switchboard/s3-standin:dev
 POSTGRES_IMAGE ?= docker.io/library/postgres:15-bookworm
 
 ##@ Start here
@@ -37,7 +38,7 @@ demo: tools $(CLUSTER) load ## Do the main job on a real cluster: two clients on
 
 .PHONY: test
 test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race detector.
-	cd test/standin/s3 && go tool -n versitygw >/dev/null # so that no test waits for its build
+	cd test/standin/s3 && CGO_ENABLED=0 go tool -n versitygw >/dev/null # so that no test waits for its build
 	KUBEBUILDER_ASSETS=$(call built,kube-apiserver etcd kubectl) \
 		go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
 	cd hack/localcluster && go test -race ./...
@@ -65,6 +66,14 @@ else
 	@echo "KUBECONFIG is set: that cluster must be able to pull $(OPERATOR_IMAGE), $(INSTANCE_IMAGE), $(STANDIN_IMAGE), $(WHATSAPP_STANDIN_IMAGE) and $(POSTGRES_IMAGE) itself."
 endif
 
+.PHONY: load-s3
+load-s3: ## Build the object store of the end-to-end suite and load it into both nodes.
+ifdef CLUSTER
+	$(LOCALCLUSTER) load --go $(S3_STANDIN_IMAGE)=./test/standin/s3:github.com/versity/versitygw/cmd/versitygw
+else
+	@echo "KUBECONFIG is set: that cluster must be able to pull $(S3_STANDIN_IMAGE) itself."
+endif
+
 .PHONY: install
 install: $(CLUSTER) load ## Install the operator into the cluster.
 	PATH=$(call built,kubectl):$$PATH; kubectl apply --server-side -k config/default && \
@@ -77,7 +86,7 @@ uninstall: ## Remove the operator; Tenants must be gone first (kubectl delete te
 ##@ Proof
 
 .PHONY: e2e
-e2e: tools $(CLUSTER) load ## The end-to-end suite on the real cluster.
+e2e: tools $(CLUSTER) load load-s3 ## The end-to-end suite on the real cluster.
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
 		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v
 

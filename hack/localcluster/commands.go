@@ -87,6 +87,7 @@ func loadCommand() *cobra.Command {
 		Long: `Build images without a container engine and hand them to both nodes. Pods use them with imagePullPolicy: IfNotPresent.
 
 --go builds a program of the project (static) into an image that holds it alone: entrypoint /NAME, user 65532.
+Of another module it is MODULE_DIR:IMPORT_PATH, where the module requires the program.
 --postgres makes an image that keeps the contract of the official postgres image from Debian's PostgreSQL 15.`,
 		Example: `  localcluster load --go switchboard/operator:dev=./cmd/operator --postgres docker.io/library/postgres:15-bookworm`,
 		Args:    cobra.NoArgs,

@@ -175,6 +175,7 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("looking for the module: %w", err)
 	}
 	build := exec.Command("go", "tool", "-n", "versitygw")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as for its image, so that it is built once
 	build.Dir = filepath.Join(strings.TrimSpace(string(root)), "test", "standin", "s3")
 	var errs bytes.Buffer
 	build.Stderr = &errs

@@ -19,11 +19,13 @@ import (
 type GoImage struct {
 	// Name is the image's name.
 	Name string
-	// Package is the folder of the program, below the project's root: ./cmd/operator.
+	// Module is the folder of the program's module, below the project's root; empty for the project itself.
+	Module string
+	// Package is the program's: a folder of the project, such as cmd/operator, or an import path that Module requires.
 	Package string
 }
 
-// ParseGoImage reads IMAGE=PACKAGE_DIR.
+// ParseGoImage reads IMAGE=PACKAGE_DIR, or IMAGE=MODULE_DIR:IMPORT_PATH.
 func ParseGoImage(arg string) (GoImage, error) {
 	name, dir, ok := strings.Cut(arg, "=")
 	if !ok || name == "" || dir == "" {
@@ -32,7 +34,13 @@ func ParseGoImage(arg string) (GoImage, error) {
 	if filepath.IsAbs(dir) || !filepath.IsLocal(dir) {
 		return GoImage{}, fmt.Errorf("%q lies outside the project: name a folder such as ./cmd/operator", dir)
 	}
-	return GoImage{Name: name, Package: filepath.Clean(dir)}, nil
+	if module, path, ok := strings.Cut(dir, ":"); ok {
+		if module == "" || path == "" {
+			return GoImage{}, fmt.Errorf("%q is not MODULE_DIR:IMPORT_PATH, such as ./test/standin/s3:github.com/versity/versitygw/cmd/versitygw", dir)
+		}
+		return GoImage{Name: name, Module: filepath.Clean(module), Package: path}, nil
+	}
+	return GoImage{Name: name, Package: "./" + filepath.Clean(dir)}, nil
 }
 
 // Load makes the images and hands them to both nodes; a node that has an image already is left alone.
@@ -65,8 +73,8 @@ func (c Cluster) goImage(ctx context.Context, root string, p GoImage) (img image
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	base := filepath.Base(p.Package)
 	file := filepath.Join(dir, base)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", file, "./"+p.Package)
-	cmd.Dir = root
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", file, p.Package)
+	cmd.Dir = filepath.Join(root, p.Module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	fmt.Fprintf(c.Progress, "building %s\n", p.Package)
 	if out, err := cmd.CombinedOutput(); err != nil {
