@@ -68,7 +68,7 @@ func run(ctx context.Context, log *slog.Logger, o options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(config, with)
+	mgr, err := newManager(config, o, with)
 	if err != nil {
 		return err
 	}

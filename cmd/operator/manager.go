@@ -48,10 +48,10 @@ func managerOptions(o options) (ctrl.Options, error) {
 }
 
 // newManager connects to the API server.
-func newManager(config *rest.Config, with ctrl.Options) (ctrl.Manager, error) {
+func newManager(config *rest.Config, o options, with ctrl.Options) (ctrl.Manager, error) {
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst = 50, 100 // onboarding a folder of tenants is a burst
-	config.DisableCompression = true   // every watch would hold a decompressor of 40 KiB
+	config.QPS, config.Burst = float32(o.apiQPS), o.apiBurst
+	config.DisableCompression = true // every watch would hold a decompressor of 40 KiB
 	mgr, err := ctrl.NewManager(config, with)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
