@@ -100,7 +100,7 @@ func setup(mgr ctrl.Manager, o options) error {
 		Client: c, Reader: mgr.GetAPIReader(), Index: heads, Namespace: o.namespace, Now: time.Now,
 		Keeper: signing.Keeper{Client: c, Reader: mgr.GetAPIReader(), Namespace: o.namespace},
 	}
-	applier := &apply.Applier{Client: c}
+	applier := &apply.Applier{Client: c, Live: mgr.GetAPIReader()}
 	images := plan.Images{Instance: o.instanceImage, Postgres: o.postgresImage}
 	recorder := mgr.GetEventRecorder("switchboard-operator")
 	asked := &journal.Journal{
