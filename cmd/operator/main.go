@@ -32,6 +32,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/credentials"
 	"github.com/switchboard-operator/switchboard/internal/journal"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
+	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/signing"
 )
@@ -93,6 +94,9 @@ func setup(mgr ctrl.Manager, o options) error {
 	}
 	heads, err := newHeads(mgr, o.namespace)
 	if err != nil {
+		return err
+	}
+	if err := observe.Index(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	c := mgr.GetClient()
