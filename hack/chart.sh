@@ -20,6 +20,7 @@ sed -e 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' \
     -e 's/^  replicas: 1$/  replicas: {{ .Values.replicas }}/' \
     -e 's|image: switchboard/operator:dev|image: {{ .Values.image.operator }}|' \
     -e 's/imagePullPolicy: IfNotPresent/imagePullPolicy: {{ .Values.image.pullPolicy }}/' \
+    -e 's|value: 110MiB|value: {{ .Values.goMemLimit }}|' \
     -e 's|--kube-api-qps=.*|--kube-api-qps={{ .Values.kubeAPI.qps }}|' \
     -e 's|--kube-api-burst=.*|--kube-api-burst={{ .Values.kubeAPI.burst }}|' \
     -e 's|--instance-image=.*|--instance-image={{ .Values.image.instance }}|' \

@@ -28,9 +28,8 @@ func main() {
 	} else {
 		err = run(ctx)
 	}
-	interrupted := ctx.Err() != nil
 	stop()
-	if err != nil && !interrupted {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "scale:", err)
 		os.Exit(1)
 	}
@@ -81,10 +80,11 @@ func run(ctx context.Context) error {
 	}
 	r := newResult(ctx, *root, s)
 	fmt.Printf("%s, commit %s\n", r.Machine, r.Commit)
-	if err := measure(ctx, &r, folder, programs, *root, wanted, *long); err != nil {
+	err = measure(ctx, &r, folder, programs, *root, wanted, *long)
+	fmt.Print(r.table()) // what was measured until something failed
+	if err != nil {
 		return err
 	}
-	fmt.Print(r.table())
 	if len(wanted) < len(names) {
 		fmt.Println("\nNot everything was measured: the run is not kept.")
 	} else if err := r.save(filepath.Join(*root, "test/scale/results")); err != nil {
