@@ -94,6 +94,15 @@ e2e: tools $(CLUSTER) load load-s3 ## The end-to-end suite on the real cluster.
 bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
 	KUBECTL=$(call built,kubectl)/kubectl go run ./test/bench
 
+SCALE ?=
+
+.PHONY: bench-scale
+bench-scale: tools ## Print what 1,000 tenants take of the operator, on a control plane with simulated nodes (SCALE="-tenants 20" for less).
+	go build -C test/scale/kwok -trimpath -ldflags "-s -w" -o "$$(go env GOCACHE)/switchboard-kwok" sigs.k8s.io/kwok/cmd/kwok
+	go build -o "$$(go env GOCACHE)/switchboard-scale" ./test/scale
+	"$$(go env GOCACHE)/switchboard-scale" -kwok "$$(go env GOCACHE)/switchboard-kwok" \
+		-bin $(call built,etcd kube-apiserver kube-controller-manager kube-scheduler kubectl) $(SCALE)
+
 ##@ Development
 
 .PHONY: generate
@@ -110,6 +119,7 @@ verify: generate ## Fail when generated files or go.mod are stale.
 	cd hack/localcluster && go mod tidy -diff
 	cd test/chart && go mod tidy -diff
 	cd test/network && go mod tidy -diff
+	cd test/scale/kwok && go mod tidy -diff
 	cd test/standin/s3 && go mod tidy -diff
 	@git diff --exit-code -- api config docs/api.md charts || { echo "generated files are stale: run 'make generate' and commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config docs/api.md charts)" || { git status --porcelain -- api config docs/api.md charts; echo "generated files are not checked in: run 'make generate' and commit"; exit 1; }

@@ -20,6 +20,9 @@ sed -e 's/namespace: switchboard-system/namespace: {{ .Release.Namespace }}/' \
     -e 's/^  replicas: 1$/  replicas: {{ .Values.replicas }}/' \
     -e 's|image: switchboard/operator:dev|image: {{ .Values.image.operator }}|' \
     -e 's/imagePullPolicy: IfNotPresent/imagePullPolicy: {{ .Values.image.pullPolicy }}/' \
+    -e 's|value: 110MiB|value: {{ .Values.goMemLimit }}|' \
+    -e 's|--kube-api-qps=.*|--kube-api-qps={{ .Values.kubeAPI.qps }}|' \
+    -e 's|--kube-api-burst=.*|--kube-api-burst={{ .Values.kubeAPI.burst }}|' \
     -e 's|--instance-image=.*|--instance-image={{ .Values.image.instance }}|' \
     -e 's|--postgres-image=.*|--postgres-image={{ .Values.image.postgres }}\n          {{- with .Values.regions }}\n            - --regions={{ join "," . }}\n          {{- end }}|' \
     -e 's|^      serviceAccountName: .*|&\n      {{- with .Values.nodeSelector }}\n      nodeSelector: {{- toYaml . \| nindent 8 }}\n      {{- end }}\n      {{- with .Values.tolerations }}\n      tolerations: {{- toYaml . \| nindent 8 }}\n      {{- end }}|' \

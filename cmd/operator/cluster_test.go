@@ -103,7 +103,7 @@ func operate(t *testing.T, account *rest.Config, connectors *switchboards, args 
 	}
 	again := true
 	with.Controller.SkipNameValidation = &again // a restart has the same names in the same process
-	mgr, err := newManager(account, with)
+	mgr, err := newManager(account, o, with)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/credentials"
 	"github.com/switchboard-operator/switchboard/internal/journal"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
+	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/signing"
 )
@@ -68,7 +69,7 @@ func run(ctx context.Context, log *slog.Logger, o options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(config, with)
+	mgr, err := newManager(config, o, with)
 	if err != nil {
 		return err
 	}
@@ -95,12 +96,15 @@ func setup(mgr ctrl.Manager, o options) error {
 	if err != nil {
 		return err
 	}
+	if err := observe.Index(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	c := mgr.GetClient()
 	evidence := &ledger.Ledger{
 		Client: c, Reader: mgr.GetAPIReader(), Index: heads, Namespace: o.namespace, Now: time.Now,
 		Keeper: signing.Keeper{Client: c, Reader: mgr.GetAPIReader(), Namespace: o.namespace},
 	}
-	applier := &apply.Applier{Client: c}
+	applier := &apply.Applier{Client: c, Live: mgr.GetAPIReader()}
 	images := plan.Images{Instance: o.instanceImage, Postgres: o.postgresImage}
 	recorder := mgr.GetEventRecorder("switchboard-operator")
 	asked := &journal.Journal{

@@ -11,6 +11,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -35,7 +36,7 @@ func managerOptions(o options) (ctrl.Options, error) {
 	drain := 30 * time.Second
 	return ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         cache.Options{ByObject: cached()},
+		Cache:                         cache.Options{ByObject: cached(), DefaultTransform: slim},
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
@@ -48,10 +49,10 @@ func managerOptions(o options) (ctrl.Options, error) {
 }
 
 // newManager connects to the API server.
-func newManager(config *rest.Config, with ctrl.Options) (ctrl.Manager, error) {
+func newManager(config *rest.Config, o options, with ctrl.Options) (ctrl.Manager, error) {
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst = 50, 100 // onboarding a folder of tenants is a burst
-	config.DisableCompression = true   // every watch would hold a decompressor of 40 KiB
+	config.QPS, config.Burst = float32(o.apiQPS), o.apiBurst
+	config.DisableCompression = true // every watch would hold a decompressor of 40 KiB
 	mgr, err := ctrl.NewManager(config, with)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
@@ -78,8 +79,7 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// cached says what the caches hold of each kind. managedFields stay wherever
-// internal/apply looks at them.
+// cached says what the caches hold of each kind. What internal/apply looks at of managedFields stays.
 func cached() map[client.Object]cache.ByObject {
 	ours := labels.SelectorFromSet(labels.Set{apply.ManagedBy: apply.ManagedByValue})
 	kinds := map[client.Object]cache.ByObject{
@@ -119,15 +119,43 @@ func newHeads(mgr ctrl.Manager, namespace string) (cache.Cache, error) {
 	return heads, nil
 }
 
-// slimPod keeps where a pod runs, and of the operator's own how it ended.
+// slim forgets what nobody asks for of an object that the operator may have made.
+func slim(object any) (any, error) {
+	if o, ok := object.(metav1.Object); ok {
+		apply.Slim(o)
+	}
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		o.Status.Conditions = nil
+	case *corev1.ResourceQuota:
+		o.Status = corev1.ResourceQuotaStatus{}
+	case *policyv1.PodDisruptionBudget:
+		o.Status = policyv1.PodDisruptionBudgetStatus{}
+	}
+	return object, nil
+}
+
+// slimPod keeps where a pod runs, and of the operator's own what they are and how they ended.
 func slimPod(object any) (any, error) {
-	if pod, ok := object.(*corev1.Pod); ok {
-		pod.ManagedFields = nil
-		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
-		if pod.Labels[apply.ManagedBy] != apply.ManagedByValue {
-			pod.Labels, pod.Annotations, pod.OwnerReferences, pod.Status = nil, nil, nil, corev1.PodStatus{Phase: pod.Status.Phase}
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	pod.ManagedFields, pod.Annotations = nil, nil
+	pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
+	ended := corev1.PodStatus{Phase: pod.Status.Phase}
+	if pod.Labels[apply.ManagedBy] != apply.ManagedByValue {
+		pod.Labels, pod.OwnerReferences, pod.Status = nil, nil, ended
+		return object, nil
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if t := c.State.Terminated; t != nil && t.Message != "" {
+			ended.ContainerStatuses = append(ended.ContainerStatuses, corev1.ContainerStatus{
+				Name: c.Name, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: t.ExitCode, Message: t.Message}},
+			})
 		}
 	}
+	pod.Status = ended
 	return object, nil
 }
 

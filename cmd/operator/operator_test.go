@@ -33,6 +33,9 @@ func TestHelpAndMistakes(t *testing.T) {
 		"--postgres-image=":      "--postgres-image is empty",
 		"--namespace=Not-A-One":  "--namespace",
 		"--journal-interval=1ms": "too short",
+		"--kube-api-qps=0":       "must be 1 or more",
+		"--kube-api-qps=NaN":     "must be 1 or more",
+		"--kube-api-burst=0":     "must be 1 or more",
 		"--regions=Europe":       "can't be the name of a Region",
 		"--what":                 "not defined",
 	} {

@@ -23,6 +23,8 @@ type options struct {
 	metricsAddress string
 	probeAddress   string
 	journalEvery   time.Duration
+	apiQPS         float64 // of requests to the API server for each kind of objects, over all controllers
+	apiBurst       int
 	regions        served.Regions // all when empty
 	// stateURL leads to a tenant's serve, outside of a cluster; nil for its Service.
 	stateURL func(*v1alpha1.Tenant) string
@@ -76,6 +78,11 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.DurationVar(&o.journalEvery, "journal-interval", 10*time.Second,
 		"`time` between two questions to each tenant's instance: what its database holds, and which guests' consent has\nchanged; what changed after the last one is lost with the database when that is put back")
 
+	flags.Float64Var(&o.apiQPS, "kube-api-qps", 50,
+		"`number` of requests a second that the operator makes to the API server, for each kind of objects, when it has much\nto do; more than the API server bears makes it slower for everybody")
+	flags.IntVar(&o.apiBurst, "kube-api-burst", 100,
+		"`number` of requests that it may make at once, for each kind of objects, after it has been idle")
+
 	flags.Func("regions", "`names` of the Regions whose tenants this operator serves, with commas in between; may be given more than once.\nDefault: all. Tenants of others are told so in their status, and left alone: for one cluster in each region, not for\ntwo operators in one cluster", o.regions.Add)
 
 	err := flags.Parse(args)
@@ -103,6 +110,9 @@ func (o options) validate(rest []string) error {
 	}
 	if o.journalEvery < time.Second {
 		return fmt.Errorf("--journal-interval %s is too short: use 1s or more", o.journalEvery)
+	}
+	if !(o.apiQPS >= 1) || o.apiBurst < 1 {
+		return fmt.Errorf("--kube-api-qps %g and --kube-api-burst %d must be 1 or more", o.apiQPS, o.apiBurst)
 	}
 	if problems := validation.IsDNS1123Label(o.namespace); len(problems) > 0 {
 		return fmt.Errorf("--namespace %q can't be a namespace: %s", o.namespace, problems[0])

@@ -94,7 +94,7 @@ func probed(saw *contract.ProbeResult, job *batchv1.Job) *v1alpha1.NetworkProbe 
 // whatToProbe gives what a tenant's pod should try, and how many other tenants are among that.
 func (r *Reconciler) whatToProbe(ctx context.Context, s *scope) (contract.Probe, int32, error) {
 	var tenants v1alpha1.TenantList
-	if err := r.Client.List(ctx, &tenants); err != nil {
+	if err := r.Client.List(ctx, &tenants, client.UnsafeDisableDeepCopy); err != nil { // read only
 		return contract.Probe{}, 0, fmt.Errorf("reading the other tenants: %w", err)
 	}
 	namespaces := map[string]string{}
@@ -156,7 +156,7 @@ func (r *Reconciler) neighboursOf(ctx context.Context, o client.Object) []reconc
 		tenant = o.GetName()
 	}
 	var tenants v1alpha1.TenantList
-	if tenant == "" || r.Client.List(ctx, &tenants) != nil {
+	if tenant == "" || r.Client.List(ctx, &tenants, client.UnsafeDisableDeepCopy) != nil { // read only
 		return nil
 	}
 	var requests []reconcile.Request

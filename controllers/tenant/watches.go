@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -12,6 +13,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,6 +31,7 @@ import (
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/metric"
+	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -44,20 +47,21 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Region{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
 			return t.Spec.Region == o.GetName() || t.Spec.Move != nil && t.Spec.Move.To == o.GetName()
 		}))).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
-			return plan.Tenant{Tenant: t}.Namespace() == o.GetName()
-		}))).
-		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(*v1alpha1.Tenant, client.Object) bool { return true })),
-			builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
-			v, ok := o.(*corev1.PersistentVolume)
-			return ok && v.Spec.ClaimRef != nil && v.Spec.ClaimRef.Namespace == plan.Tenant{Tenant: t}.Namespace()
-		})))
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+			return r.tenantsIn(ctx, o.GetName())
+		})).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOn), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+			if v, ok := o.(*corev1.PersistentVolume); ok && v.Spec.ClaimRef != nil {
+				return r.tenantsIn(ctx, v.Spec.ClaimRef.Namespace)
+			}
+			return nil
+		}))
 	b.Watches(&storagev1.StorageClass{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(*v1alpha1.Tenant, client.Object) bool { return true }))).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace), builder.WithPredicates(oursOrMoved))
-	inNamespace := handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
-		return plan.Tenant{Tenant: t}.Namespace() == o.GetNamespace()
-	}))
+	inNamespace := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+		return r.tenantsIn(ctx, o.GetNamespace())
+	})
 	b.Watches(&v1alpha1.Channel{}, inNamespace, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.RetentionPolicy{}, inNamespace, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// Its status too: that its Secret came, changed or went is found by its own reconciler.
@@ -99,14 +103,16 @@ func ByLabel(_ context.Context, o client.Object) []reconcile.Request {
 	return nil
 }
 
-// oursOrMoved lets every change of the operator's pods through, and of the rest of the cluster's where they are.
+// oursOrMoved lets through that a pod came, went, or is on another node or in another phase; of the operator's own also that they
+// say something else: what the caches hold of them is all that a pass looks at.
 var oursOrMoved = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*corev1.Pod)
 	after, is := e.ObjectNew.(*corev1.Pod)
-	if !ok || !is || after.Labels[v1alpha1.LabelTenant] != "" {
+	if !ok || !is || before.Spec.NodeName != after.Spec.NodeName || before.Status.Phase != after.Status.Phase {
 		return true
 	}
-	return before.Spec.NodeName != after.Spec.NodeName || before.Status.Phase != after.Status.Phase
+	return after.Labels[v1alpha1.LabelTenant] != "" && (!equality.Semantic.DeepEqual(before.Status, after.Status) ||
+		!maps.Equal(before.Labels, after.Labels) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero())
 }}
 
 // byNamespace leads from an object to the tenant of its namespace.
@@ -118,11 +124,42 @@ func (r *Reconciler) byNamespace(ctx context.Context, o client.Object) []reconci
 	return ByLabel(ctx, ns)
 }
 
-// tenantsOf leads from an object to the tenants that it concerns.
+// tenantsIn leads to the tenants that claim a namespace.
+func (r *Reconciler) tenantsIn(ctx context.Context, namespace string) []reconcile.Request {
+	var tenants v1alpha1.TenantList
+	if err := r.Client.List(ctx, &tenants, client.MatchingFields{observe.TenantNamespace: namespace}); err != nil {
+		return nil // the cache is not synced: the first list reconciles all of them anyway
+	}
+	var requests []reconcile.Request
+	for i := range tenants.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&tenants.Items[i])})
+	}
+	return requests
+}
+
+// tenantsOn leads from a node to the tenants in whose namespaces something is on it. A pod that comes to it later brings its
+// tenant's pass along.
+func (r *Reconciler) tenantsOn(ctx context.Context, node client.Object) []reconcile.Request {
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, client.MatchingFields{observe.PodNode: node.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil // the cache is not synced: the first list reconciles all of them anyway
+	}
+	var requests []reconcile.Request
+	looked := map[string]bool{}
+	for i := range pods.Items {
+		if namespace := pods.Items[i].Namespace; !looked[namespace] {
+			looked[namespace] = true
+			requests = append(requests, r.tenantsIn(ctx, namespace)...)
+		}
+	}
+	return requests
+}
+
+// tenantsOf leads from an object to the tenants that it concerns, out of all: for what changes seldom.
 func (r *Reconciler) tenantsOf(concerns func(*v1alpha1.Tenant, client.Object) bool) handler.MapFunc {
 	return func(ctx context.Context, o client.Object) []reconcile.Request {
 		var tenants v1alpha1.TenantList
-		if err := r.Client.List(ctx, &tenants); err != nil {
+		if err := r.Client.List(ctx, &tenants, client.UnsafeDisableDeepCopy); err != nil {
 			return nil // the cache is not synced: the first list reconciles all of them anyway
 		}
 		var requests []reconcile.Request

@@ -28,6 +28,8 @@ type Applier struct {
 	// Reader reads what is there, best from a cache that keeps managedFields. A
 	// stale answer costs at most one write too many. nil means Client.
 	Reader client.Reader
+	// Live reads from the API server itself, where Reader is a cache of what Slim left. nil means Reader.
+	Live client.Reader
 }
 
 // Apply makes the live objects agree with the desired ones, in their order, and
@@ -50,7 +52,7 @@ func (a *Applier) apply(ctx context.Context, desired client.Object) error {
 	if err != nil {
 		return err
 	}
-	live, err := a.live(ctx, desired)
+	live, err := a.read(ctx, a.reader(), desired)
 	if err != nil {
 		return err
 	}
@@ -63,7 +65,7 @@ func (a *Applier) apply(ctx context.Context, desired client.Object) error {
 			return nil
 		}
 		if len(found) > 0 {
-			if err := a.takeOver(ctx, live, found); err != nil {
+			if err := a.takeOver(ctx, desired); err != nil {
 				return fmt.Errorf("taking over what others wrote: %w", err)
 			}
 		}
@@ -86,9 +88,9 @@ func hasOurs(entries []metav1.ManagedFieldsEntry) bool {
 	return false
 }
 
-// live reads into the desired object's own type, so that the cache needs no
+// read reads into the desired object's own type, so that the cache needs no
 // second informer for unstructured objects. nil means that there is none.
-func (a *Applier) live(ctx context.Context, desired client.Object) (*unstructured.Unstructured, error) {
+func (a *Applier) read(ctx context.Context, from client.Reader, desired client.Object) (*unstructured.Unstructured, error) {
 	var object client.Object
 	if u, ok := desired.(*unstructured.Unstructured); ok {
 		empty := &unstructured.Unstructured{}
@@ -97,7 +99,7 @@ func (a *Applier) live(ctx context.Context, desired client.Object) (*unstructure
 	} else {
 		object = reflect.New(reflect.TypeOf(desired).Elem()).Interface().(client.Object)
 	}
-	err := a.reader().Get(ctx, client.ObjectKeyFromObject(desired), object)
+	err := from.Get(ctx, client.ObjectKeyFromObject(desired), object)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -112,6 +114,13 @@ func (a *Applier) reader() client.Reader {
 		return a.Reader
 	}
 	return a.Client
+}
+
+func (a *Applier) live() client.Reader {
+	if a.Live != nil {
+		return a.Live
+	}
+	return a.reader()
 }
 
 func (a *Applier) kind(object client.Object) string {

@@ -72,9 +72,17 @@ func mayBeForeign(path fieldpath.Path) bool {
 }
 
 // takeOver writes the strangers' fields to our name. What we don't want of them
-// vanishes with the apply that follows. It fails with a conflict when live is
-// not the newest version.
-func (a *Applier) takeOver(ctx context.Context, live *unstructured.Unstructured, found map[int]*fieldpath.Set) error {
+// vanishes with the apply that follows. It reads the object anew, for a cache may have left out
+// which fields are ours, and fails with a conflict when somebody writes meanwhile.
+func (a *Applier) takeOver(ctx context.Context, desired client.Object) error {
+	live, err := a.read(ctx, a.live(), desired)
+	if err != nil || live == nil {
+		return err
+	}
+	found, err := a.strangers(live)
+	if err != nil || len(found) == 0 {
+		return err
+	}
 	entries, err := reassigned(live.GetManagedFields(), found, live.GetAPIVersion())
 	if err != nil {
 		return err

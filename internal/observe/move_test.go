@@ -49,7 +49,7 @@ func TestWhatAMoveMayHaveElsewhere(t *testing.T) {
 			if err := v1alpha1.AddToScheme(scheme); err != nil {
 				t.Fatal(err)
 			}
-			reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append([]client.Object{region, node("far", far)}, c.there...)...).Build()
+			reader := indexed().WithScheme(scheme).WithObjects(append([]client.Object{region, node("far", far)}, c.there...)...).Build()
 			move, err := observe.Moving(t.Context(), reader, o)
 			if err != nil {
 				t.Fatal(err)

@@ -57,7 +57,7 @@ func Residency(ctx context.Context, r client.Reader, namespace string, selector 
 
 func volumes(ctx context.Context, r client.Reader, namespace string, selector map[string]string, move Elsewhere) ([]v1alpha1.ObservedVolume, error) {
 	var all corev1.PersistentVolumeList
-	if err := r.List(ctx, &all); err != nil {
+	if err := r.List(ctx, &all, client.MatchingFields{VolumeNamespace: namespace}); err != nil {
 		return nil, fmt.Errorf("reading volumes: %w", err)
 	}
 	var seen []v1alpha1.ObservedVolume

@@ -1,13 +1,16 @@
 package observe_test
 
 import (
+	"context"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
@@ -19,6 +22,17 @@ const (
 
 // central are the labels that nodes of the region bear.
 var central = map[string]string{corev1.LabelTopologyRegion: "eu-central", "tenants": "yes"}
+
+// indexed is a cluster that finds things as the operator's caches do.
+func indexed() *fake.ClientBuilder {
+	b := fake.NewClientBuilder()
+	for _, i := range observe.Indexes() {
+		if _, ours := i.Object.(*v1alpha1.Tenant); !ours {
+			b = b.WithIndex(i.Object, i.Field, i.Values)
+		}
+	}
+	return b
+}
 
 func node(name string, labels map[string]string) *corev1.Node {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
@@ -58,7 +72,7 @@ func TestNodesAreJudgedByTheirOwnLabels(t *testing.T) {
 	foreign.Labels = nil
 	ended, failed := pod("ended", "once"), pod("failed", "once")
 	ended.Status.Phase, failed.Status.Phase = corev1.PodSucceeded, corev1.PodFailed
-	c := fake.NewClientBuilder().WithObjects(
+	c := indexed().WithObjects(
 		node("near", central), node("far", map[string]string{corev1.LabelTopologyRegion: "us-east", "tenants": "yes"}),
 		node("once", nil), node("half", map[string]string{corev1.LabelTopologyRegion: "eu-central"}),
 		pod("serve-1", "near"), pod("serve-2", "near"), pod("serve-3", "half"), pod("postgres-0", "gone"), pod("waiting", ""),
@@ -119,7 +133,7 @@ func TestAVolumeIsInTheRegionOnlyIfItsAffinityLeavesNoOtherNode(t *testing.T) {
 			other.Name, other.Spec.ClaimRef = "others", &corev1.ObjectReference{Namespace: "tenant-hotel-boston", Name: "data-postgres-0"}
 			free := volume(in)
 			free.Name, free.Spec.ClaimRef = "free", nil
-			reader := fake.NewClientBuilder().WithObjects(c.volume, other, free).Build()
+			reader := indexed().WithObjects(c.volume, other, free).Build()
 			seen, err := observe.Residency(t.Context(), client.Reader(reader), namespace, central, observe.Elsewhere{})
 			if err != nil {
 				t.Fatal(err)
@@ -128,5 +142,29 @@ func TestAVolumeIsInTheRegionOnlyIfItsAffinityLeavesNoOtherNode(t *testing.T) {
 				t.Errorf("saw %+v, want pv alone, in the region: %t", seen.Volumes, c.in)
 			}
 		})
+	}
+}
+
+// What a pass over one tenant reads doesn't grow with the others'.
+func TestVolumesOfOthersAreNotRead(t *testing.T) {
+	mine := volume(demands(corev1.NodeSelectorOpIn, corev1.LabelTopologyRegion, "eu-central", "tenants", "yes"))
+	others := mine.DeepCopy()
+	others.Name, others.Spec.ClaimRef.Namespace = "others", "tenant-hotel-boston"
+	read := 0
+	reader := indexed().WithObjects(mine, others).WithInterceptorFuncs(interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			err := c.List(ctx, list, options...)
+			if volumes, is := list.(*corev1.PersistentVolumeList); is {
+				read += len(volumes.Items)
+			}
+			return err
+		},
+	}).Build()
+	seen, err := observe.Residency(t.Context(), reader, namespace, central, observe.Elsewhere{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(seen.Volumes) != 1 || !seen.Volumes[0].InRegion || read != 1 {
+		t.Errorf("%d volumes were read for %+v", read, seen.Volumes)
 	}
 }

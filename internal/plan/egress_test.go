@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -52,6 +53,26 @@ func TestForbiddenTargetsAreCutOutOfEveryEgress(t *testing.T) {
 				t.Errorf("opens %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// Of many tenants, whom each one's probe tries is asked for on every change of a Service.
+func TestNeighboursOfManyTenants(t *testing.T) {
+	var all []string
+	for i := range 1000 {
+		all = append(all, fmt.Sprintf("hotel-%04d", i*7919%1000))
+	}
+	by := map[string][]string{}
+	for _, tenant := range all {
+		for _, tried := range plan.Neighbours(tenant, all) {
+			by[tried] = append(by[tried], tenant)
+		}
+	}
+	for _, tenant := range all {
+		slices.Sort(by[tenant])
+		if got := plan.NeighboursOf(tenant, all); !slices.Equal(got, by[tenant]) {
+			t.Fatalf("%s is tried by %v, and NeighboursOf says %v", tenant, by[tenant], got)
+		}
 	}
 }
 

@@ -24,18 +24,21 @@ const neighbours = 3
 
 // Neighbours are the tenants that a tenant's probe tries: the next ones in the order of the alphabet, which is a ring.
 func Neighbours(tenant string, all []string) []string {
-	ring := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(all))), func(t string) bool { return t == tenant })
-	next, _ := slices.BinarySearch(ring, tenant)
-	ring = append(ring[next:len(ring):len(ring)], ring[:next]...)
+	ring := ringFrom(tenant, all)
 	return ring[:min(len(ring), neighbours)]
 }
 
-// NeighboursOf are the tenants whose probes try a tenant, whether or not it is among all.
+// NeighboursOf are the tenants whose probes try a tenant, whether or not it is among all: those that it is next to.
 func NeighboursOf(tenant string, all []string) []string {
-	with := append(slices.Clone(all), tenant)
-	return slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(with))), func(t string) bool {
-		return !slices.Contains(Neighbours(t, with), tenant)
-	})
+	ring := ringFrom(tenant, all)
+	return slices.Sorted(slices.Values(ring[max(len(ring)-neighbours, 0):]))
+}
+
+// ringFrom gives the others in the order of the alphabet, from the one after a tenant round to the one before it.
+func ringFrom(tenant string, all []string) []string {
+	ring := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(all))), func(t string) bool { return t == tenant })
+	next, _ := slices.BinarySearch(ring, tenant)
+	return append(ring[next:len(ring):len(ring)], ring[:next]...)
 }
 
 // Neighbour is another tenant of the cluster, by the addresses of its Services: its name is nobody's business in the

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +127,7 @@ func TestValuesReachTheDeployment(t *testing.T) {
 	rendered, err := render(t, map[string]any{
 		"replicas": 2, "image": map[string]any{"operator": "registry.example/operator:1", "instance": "registry.example/instance:1"},
 		"nodeSelector": map[string]any{"kubernetes.io/os": "linux"}, "regions": []any{"eu-central", "eu-north"},
+		"kubeAPI": map[string]any{"qps": 200, "burst": 400}, "goMemLimit": "400MiB",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,8 +139,15 @@ func TestValuesReachTheDeployment(t *testing.T) {
 		t.Errorf("the pod is %v", pod)
 	}
 	arguments := container["args"].([]any)
-	if arguments[1] != "--instance-image=registry.example/instance:1" || arguments[3] != "--regions=eu-central,eu-north" {
-		t.Errorf("the arguments are %v", arguments)
+	for _, want := range []string{
+		"--instance-image=registry.example/instance:1", "--regions=eu-central,eu-north", "--kube-api-qps=200", "--kube-api-burst=400",
+	} {
+		if !slices.Contains(arguments, any(want)) {
+			t.Errorf("the arguments are %v, without %s", arguments, want)
+		}
+	}
+	if limit := (object{"name": "GOMEMLIMIT", "value": "400MiB"}); !slices.ContainsFunc(container["env"].([]any), func(v any) bool { return reflect.DeepEqual(v, limit) }) {
+		t.Errorf("the environment is %v", container["env"])
 	}
 }
 

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func newResult(ctx context.Context, root string, s size) result {
+	return result{At: time.Now().UTC().Truncate(time.Second), Commit: commit(ctx, root), Machine: machine(), Size: s}
+}
+
+// commit is the short hash, marked when the tree differs from it.
+func commit(ctx context.Context, root string) string {
+	hash, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	name := strings.TrimSpace(string(hash))
+	changes, err := exec.CommandContext(ctx, "git", "-C", root, "status", "--porcelain", "--untracked-files=no").Output()
+	if err != nil || len(changes) > 0 {
+		name += "+changes"
+	}
+	return name
+}
+
+func machine() string {
+	model, memory := runtime.GOARCH, ""
+	forEachLine("/proc/cpuinfo", func(line string) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			model = strings.TrimSpace(value)
+		}
+	})
+	forEachLine("/proc/meminfo", func(line string) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "MemTotal: %d kB", &kib); err == nil {
+			memory = fmt.Sprintf(", %d GiB", (kib+1<<19)>>20)
+		}
+	})
+	return fmt.Sprintf("%d × %s%s", runtime.NumCPU(), model, memory)
+}
+
+func forEachLine(path string, do func(string)) {
+	file, err := os.Open(path)
+	if err != nil {
+		return // not a Linux machine: the line just says less
+	}
+	defer func() { _ = file.Close() }()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		do(lines.Text())
+	}
+}
