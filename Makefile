@@ -24,6 +24,8 @@ OPERATOR_IMAGE ?= switchboard/operator:dev
 STANDIN_IMAGE  ?= switchboard/twilio-standin:dev
 WHATSAPP_STANDIN_IMAGE ?= switchboard/whatsapp-standin:dev
 POSTGRES_IMAGE ?= docker.io/library/postgres:15-bookworm
+CNPG           := github.com/cloudnative-pg/cloudnative-pg
+CNPG_IMAGE     := ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0
 
 ##@ Start here
 
@@ -65,6 +67,12 @@ else
 	@echo "KUBECONFIG is set: that cluster must be able to pull $(OPERATOR_IMAGE), $(INSTANCE_IMAGE), $(STANDIN_IMAGE), $(WHATSAPP_STANDIN_IMAGE) and $(POSTGRES_IMAGE) itself."
 endif
 
+.PHONY: load-cnpg
+load-cnpg: ## Build CloudNativePG's operator from its Go module and load its image.
+ifdef CLUSTER
+	$(LOCALCLUSTER) load --tool $(CNPG_IMAGE)=test/standin/cloudnativepg:$(CNPG)/cmd/manager:operator/manager_$$(go env GOARCH)
+endif
+
 .PHONY: install
 install: $(CLUSTER) load ## Install the operator into the cluster.
 	PATH=$(call built,kubectl):$$PATH; kubectl apply --server-side -k config/default && \
@@ -102,6 +110,7 @@ verify: generate ## Fail when generated files or go.mod are stale.
 	cd test/chart && go mod tidy -diff
 	cd test/network && go mod tidy -diff
 	cd test/standin/s3 && go mod tidy -diff
+	cd test/standin/cloudnativepg && go mod tidy -diff
 	@git diff --exit-code -- api config docs/api.md charts || { echo "generated files are stale: run 'make generate' and commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config docs/api.md charts)" || { git status --porcelain -- api config docs/api.md charts; echo "generated files are not checked in: run 'make generate' and commit"; exit 1; }
 
