@@ -87,7 +87,12 @@ uninstall: ## Remove the operator; Tenants must be gone first (kubectl delete te
 .PHONY: e2e
 e2e: tools $(CLUSTER) load ## The end-to-end suite on the real cluster.
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
-		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v
+		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='!long'
+
+.PHONY: e2e-long
+e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: databases of CloudNativePG's and of a provider's, a move there and back.
+	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
+		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='long'
 
 .PHONY: bench
 bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
