@@ -25,6 +25,8 @@ STANDIN_IMAGE  ?= switchboard/twilio-standin:dev
 WHATSAPP_STANDIN_IMAGE ?= switchboard/whatsapp-standin:dev
 S3_STANDIN_IMAGE ?= switchboard/s3-standin:dev
 POSTGRES_IMAGE ?= docker.io/library/postgres:15-bookworm
+CNPG           := github.com/cloudnative-pg/cloudnative-pg
+CNPG_IMAGE     := ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0
 
 ##@ Start here
 
@@ -69,9 +71,15 @@ endif
 .PHONY: load-s3
 load-s3: ## Build the object store of the end-to-end suite and load it into both nodes.
 ifdef CLUSTER
-	$(LOCALCLUSTER) load --go $(S3_STANDIN_IMAGE)=./test/standin/s3:github.com/versity/versitygw/cmd/versitygw
+	$(LOCALCLUSTER) load --tool $(S3_STANDIN_IMAGE)=test/standin/s3:github.com/versity/versitygw/cmd/versitygw
 else
 	@echo "KUBECONFIG is set: that cluster must be able to pull $(S3_STANDIN_IMAGE) itself."
+endif
+
+.PHONY: load-cnpg
+load-cnpg: ## Build CloudNativePG's operator from its Go module and load its image.
+ifdef CLUSTER
+	$(LOCALCLUSTER) load --tool $(CNPG_IMAGE)=test/standin/cloudnativepg:$(CNPG)/cmd/manager:operator/manager_$$(go env GOARCH)
 endif
 
 .PHONY: install
@@ -88,7 +96,12 @@ uninstall: ## Remove the operator; Tenants must be gone first (kubectl delete te
 .PHONY: e2e
 e2e: tools $(CLUSTER) load load-s3 ## The end-to-end suite on the real cluster.
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
-		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v
+		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='!long'
+
+.PHONY: e2e-long
+e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: databases of CloudNativePG's and of a provider's, a move there and back.
+	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
+		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='long'
 
 .PHONY: bench
 bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
@@ -121,6 +134,7 @@ verify: generate ## Fail when generated files or go.mod are stale.
 	cd test/network && go mod tidy -diff
 	cd test/scale/kwok && go mod tidy -diff
 	cd test/standin/s3 && go mod tidy -diff
+	cd test/standin/cloudnativepg && go mod tidy -diff
 	@git diff --exit-code -- api config docs/api.md charts || { echo "generated files are stale: run 'make generate' and commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config docs/api.md charts)" || { git status --porcelain -- api config docs/api.md charts; echo "generated files are not checked in: run 'make generate' and commit"; exit 1; }
 

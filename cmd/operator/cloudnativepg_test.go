@@ -69,7 +69,9 @@ func TestCloudNativePG(t *testing.T) {
 	c := prepareCluster(t, clusterDefinition(t))
 	c.start(t)
 	create(t, c, clusteredRegion())
-	h := c.book(t, "clustered", func(o *v1alpha1.TenantSpec) { o.Region = "clustered" })
+	h := c.book(t, "clustered", func(o *v1alpha1.TenantSpec) {
+		o.Region, o.Backup = "clustered", &v1alpha1.Backup{Schedule: "@weekly"}
+	})
 	t.Run("a Cluster with all that was planned", func(t *testing.T) { clusterIsMade(t, h) })
 	t.Run("the tenant is served when it has a leader", func(t *testing.T) { clusterLeads(t, h) })
 	t.Run("a change by others is put back, but for what CloudNativePG fills in, and nothing else is written", func(t *testing.T) {
@@ -104,6 +106,7 @@ func TestCloudNativePG(t *testing.T) {
 			t.Errorf("a pass in which nothing differs writes %v", again)
 		}
 	})
+	t.Run("a backup is put in the place of what the leader has", func(t *testing.T) { clusterIsPutBack(t, h) })
 	t.Run("kept, it sleeps and keeps its volumes; taken up again, it wakes", func(t *testing.T) { clusterSleeps(t, h) })
 	t.Run("erased, it goes", func(t *testing.T) { clusterGoes(t, h) })
 }

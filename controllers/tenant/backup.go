@@ -128,15 +128,18 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 		return err
 	}
 	wait := &step.Wait{Condition: v1alpha1.ConditionDatabaseReady, Reason: v1alpha1.ReasonRestoring, Message: "the database is stopped to put a backup back"}
-	pod := &corev1.Pod{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: s.in.DatabaseName() + "-0"}, pod)
-	if err == nil {
-		return wait
+	if plan.CloudNativePG(s.in.Region) != nil {
+		wait.After = lookAgain
+		wait.Message += "; CloudNativePG does that once it calls the Cluster healthy: see kubectl -n " + s.in.Namespace() + " describe clusters.postgresql.cnpg.io " + name.Postgres
 	}
-	if !apierrors.IsNotFound(err) {
+	claim, err := r.stopped(ctx, s)
+	if err != nil {
 		return err
 	}
-	job := plan.RestoreJob(s.in, request, file)
+	if claim == "" {
+		return wait
+	}
+	job := plan.RestoreJob(s.in, request, file, claim)
 	attempt, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
 	switch {
 	case err != nil:
@@ -146,6 +149,14 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 			return fmt.Errorf("making Job %s: %w", job.Name, err)
 		}
 	case attempt.Done && attempt.Result.Restore != nil:
+		gone, err := r.removeFollowers(ctx, s, claim)
+		if err != nil {
+			return err
+		}
+		if !gone {
+			wait.Message = "a backup was put back; the copies that followed the database are removed, and made anew"
+			return wait
+		}
 		s.restore.Phase, s.restore.File = v1alpha1.RestoreDone, attempt.Result.Restore.File
 	case attempt.Done || attempt.Failed:
 		s.restore.Phase, s.restore.Message = v1alpha1.RestoreFailed, orNothing(attempt.Result.Error)
@@ -156,4 +167,19 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 	}
 	s.in.DatabaseStopped = false
 	return nil
+}
+
+// lookAgain is when pods and volumes are looked for again that are CloudNativePG's, and not watched.
+const lookAgain = 2 * time.Second
+
+// stopped gives the claim with the data of a database that does not run; empty while it does.
+func (r *Reconciler) stopped(ctx context.Context, s *scope) (string, error) {
+	if plan.CloudNativePG(s.in.Region) != nil {
+		return observe.SleepingCluster(ctx, r.Client, s.in.Namespace())
+	}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: s.in.DatabaseName() + "-0"}, &corev1.Pod{})
+	if apierrors.IsNotFound(err) {
+		return name.DatabaseClaim(s.in.DatabaseName()), nil
+	}
+	return "", err
 }

@@ -72,3 +72,28 @@ func (r *Reconciler) cluster(ctx context.Context, namespace string) (*unstructur
 	}
 	return cluster, nil
 }
+
+// removeFollowers removes the copies of a Cluster that sleeps but for one claim: what was put back there is older than they are, and they
+// could not follow it. CloudNativePG makes them anew. It says whether they have gone.
+func (r *Reconciler) removeFollowers(ctx context.Context, s *scope, keep string) (bool, error) {
+	if plan.CloudNativePG(s.in.Region) == nil {
+		return true, nil
+	}
+	claims, err := observe.ClusterClaims(ctx, r.Client, s.in.Namespace())
+	if err != nil {
+		return false, err
+	}
+	gone := true
+	for i := range claims {
+		claim := &claims[i]
+		if claim.GetName() == keep {
+			continue
+		}
+		uid := claim.GetUID()
+		if err := r.Client.Delete(ctx, claim, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("removing copy %s of the database: %w", claim.GetName(), err)
+		}
+		gone = false
+	}
+	return gone, nil
+}

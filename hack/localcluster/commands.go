@@ -79,7 +79,7 @@ func upCommand() *cobra.Command {
 }
 
 func loadCommand() *cobra.Command {
-	var programs []string
+	var programs, tools []string
 	var postgres string
 	cmd := &cobra.Command{
 		Use:   "load",
@@ -87,7 +87,7 @@ func loadCommand() *cobra.Command {
 		Long: `Build images without a container engine and hand them to both nodes. Pods use them with imagePullPolicy: IfNotPresent.
 
 --go builds a program of the project (static) into an image that holds it alone: entrypoint /NAME, user 65532.
-Of another module it is MODULE_DIR:IMPORT_PATH, where the module requires the program.
+--tool does the same with a program that a Go module of the project requires as a tool.
 --postgres makes an image that keeps the contract of the official postgres image from Debian's PostgreSQL 15.`,
 		Example: `  localcluster load --go switchboard/operator:dev=./cmd/operator --postgres docker.io/library/postgres:15-bookworm`,
 		Args:    cobra.NoArgs,
@@ -95,6 +95,13 @@ Of another module it is MODULE_DIR:IMPORT_PATH, where the module requires the pr
 			var images []cluster.GoImage
 			for _, arg := range programs {
 				img, err := cluster.ParseGoImage(arg)
+				if err != nil {
+					return err
+				}
+				images = append(images, img)
+			}
+			for _, arg := range tools {
+				img, err := cluster.ParseToolImage(arg)
 				if err != nil {
 					return err
 				}
@@ -112,6 +119,7 @@ Of another module it is MODULE_DIR:IMPORT_PATH, where the module requires the pr
 		},
 	}
 	cmd.Flags().StringArrayVar(&programs, "go", nil, "make the image of a program of the project: `IMAGE=PACKAGE_DIR` (may be given many times)")
+	cmd.Flags().StringArrayVar(&tools, "tool", nil, "make the image of a tool of a Go module: `IMAGE=MODULE_DIR:PACKAGE[:LINK]`, with another path of it in the image (may be given many times)")
 	cmd.Flags().StringVar(&postgres, "postgres", "", "make a PostgreSQL image under this `NAME`")
 	return cmd
 }

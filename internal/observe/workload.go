@@ -7,11 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/switchboard-operator/switchboard/internal/name"
-	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
 // Workload is a Deployment or StatefulSet.
@@ -46,22 +42,6 @@ func Database(ctx context.Context, r client.Reader, namespace, database string) 
 	return Workload{
 		Exists: true, Wanted: *cmp.Or(s.Spec.Replicas, new(int32)), Available: s.Status.ReadyReplicas,
 		Settled: s.Status.ObservedGeneration >= s.Generation && s.Status.ReadyReplicas > 0,
-	}, nil
-}
-
-// Cluster reads a database that CloudNativePG runs, live: nothing of its kind is cached but metadata.
-func Cluster(ctx context.Context, r client.Reader, namespace string) (Workload, error) {
-	c := &unstructured.Unstructured{}
-	c.SetGroupVersionKind(plan.ClusterKind)
-	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name.Postgres}, c); err != nil {
-		return Workload{}, wrap("reading Cluster "+name.Postgres, client.IgnoreNotFound(err))
-	}
-	wanted, _, _ := unstructured.NestedInt64(c.Object, "spec", "instances")
-	ready, _, _ := unstructured.NestedInt64(c.Object, "status", "readyInstances")
-	primary, _, _ := unstructured.NestedString(c.Object, "status", "currentPrimary")
-	return Workload{
-		Exists: true, Wanted: int32(wanted), Available: int32(ready), //nolint:gosec // few
-		Settled: ready > 0 && primary != "",
 	}, nil
 }
 

@@ -124,7 +124,7 @@ func backupJob(in Tenant, b *v1alpha1.Backup, keepDays int32) *batchv1.CronJob {
 		[]corev1.EnvVar{{Name: contract.EnvKeepDays, Value: strconv.Itoa(int(keepDays))}},
 		[]corev1.VolumeMount{mount("database", contract.DirDatabase), mount("key", contract.DirBackupKey)})
 	// The database's own user: it reads the files when they are put back.
-	pod := in.keeping(b, guarded(in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
+	pod := in.keeping(b, guarded(in.pod(in.engine().ServerUser(), []corev1.Container{container}, []corev1.Volume{
 		in.databaseVolume(contract.ComponentBackup), backupKey(contract.FileRecipient),
 	})), false)
 	pod.RestartPolicy = corev1.RestartPolicyNever
@@ -166,8 +166,8 @@ func backupKey(half string) corev1.Volume {
 	return v
 }
 
-// RestoreJob puts a backup in the place of the database's data. request is what asked for it.
-func RestoreJob(in Tenant, request, file string) *batchv1.Job {
+// RestoreJob puts a backup in the place of the database's data, which is in a claim. request is what asked for it.
+func RestoreJob(in Tenant, request, file, claim string) *batchv1.Job {
 	sum := sha256.Sum256([]byte(request))
 	container := in.instance("restore", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
 		[]corev1.EnvVar{{Name: contract.EnvBackup, Value: file}},
@@ -176,8 +176,8 @@ func RestoreJob(in Tenant, request, file string) *batchv1.Job {
 	if b == nil {
 		b = &v1alpha1.Backup{} // nobody asks for backups any more: what was made stands on the volume
 	}
-	pod := in.keeping(b, in.pod(postgresUser, []corev1.Container{container}, []corev1.Volume{
-		{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name.DatabaseClaim(in.DatabaseName())}}},
+	pod := in.keeping(b, in.pod(in.engine().ServerUser(), []corev1.Container{container}, []corev1.Volume{
+		{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim}}},
 		backupKey(contract.FileIdentity),
 	}), true)
 	pod.RestartPolicy = corev1.RestartPolicyNever

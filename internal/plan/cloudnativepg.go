@@ -20,9 +20,13 @@ import (
 // fields, which an API server with the real definition holds to.
 var ClusterKind = schema.GroupVersionKind{Group: "postgresql.cnpg.io", Version: "v1", Kind: "Cluster"}
 
+// ClusterSleeps is the condition of a Cluster none of whose pods run.
+const ClusterSleeps = annotationHibernation
+
 // What CloudNativePG's operator and its pods agree on.
 const (
 	annotationHibernation = "cnpg.io/hibernation"
+	labelCluster          = "cnpg.io/cluster"
 	labelReload           = "cnpg.io/reload" // a Secret whose changes its pods take up
 	replicationRole       = "streaming_replica"
 	instanceManagerPort   = 8000
@@ -84,9 +88,10 @@ func (cloudNativePG) Login(in Tenant, component string) corev1.Volume {
 	return embedded{}.Login(in, component)
 }
 
-func (cloudNativePG) NoBackups() string {
-	return "backups of databases that CloudNativePG runs are not built: take spec.backup out"
-}
+// ServerUser is CloudNativePG's own default.
+func (cloudNativePG) ServerUser() int64 { return 26 }
+
+func (cloudNativePG) NoBackups() string { return "" }
 
 // Certificates of the database's own: the Service that the server's is for, and the roles that have a client's, by Secret.
 func (cloudNativePG) Certificates() Certificates {
@@ -133,7 +138,11 @@ func cluster(in Tenant) *unstructured.Unstructured {
 		"superuserSecret":       map[string]any{"name": name.Credentials(name.Admin, 1)},
 		"postgresql": map[string]any{
 			// The first rule that fits counts: nobody comes to CloudNativePG's own last one, which takes logins without TLS.
-			"pg_hba": []any{"hostssl all all all scram-sha-256 clientcert=verify-full", "hostnossl all all all reject"},
+			"pg_hba": []any{
+				"hostssl all all all scram-sha-256 clientcert=verify-full",
+				"hostssl replication +sb_backup all scram-sha-256 clientcert=verify-full",
+				"hostnossl all all all reject",
+			},
 			"parameters": map[string]any{
 				"shared_buffers": "64MB", "max_connections": "200", "timezone": "UTC", "log_timezone": "UTC",
 				// Statements and their parameters can hold personal data: none is logged, not even a failed one.
@@ -143,6 +152,12 @@ func cluster(in Tenant) *unstructured.Unstructured {
 		"resources": plain(needs.resources()),
 		"storage":   storage,
 		"stopDelay": int64(60),
+	}
+	if instances > 1 {
+		// What is acknowledged stands with a follower too. Without a follower the leader goes on alone, and nobody who may lack something takes its place.
+		spec["postgresql"].(map[string]any)["synchronous"] = map[string]any{
+			"method": "any", "number": int64(1), "dataDurability": "preferred", "failoverQuorum": true,
+		}
 	}
 	if d := in.Region.Spec.Database; d.Image != "" {
 		spec["imageName"] = d.Image
@@ -158,6 +173,12 @@ func cluster(in Tenant) *unstructured.Unstructured {
 	u.SetAnnotations(map[string]string{annotationHibernation: hibernation})
 	return u
 }
+
+// ClusterClaim is the claim of the volume of one of a Cluster's pods.
+func ClusterClaim(pod string) string { return pod }
+
+// ClusterLabels select the pods and claims of a tenant's Cluster, which are CloudNativePG's.
+func ClusterLabels() map[string]string { return map[string]string{labelCluster: name.Postgres} }
 
 // Hibernate has CloudNativePG stop a database and keep its volumes.
 func Hibernate(cluster *unstructured.Unstructured) {

@@ -58,6 +58,8 @@ func (embedded) Login(in Tenant, component string) corev1.Volume {
 	return secretVolume("database", name.Credentials(component, max(in.Versions[component], 1)))
 }
 
+func (embedded) ServerUser() int64 { return postgresUser }
+
 func (embedded) NoBackups() string { return "" }
 
 func (embedded) Certificates() Certificates { return Certificates{Server: name.Postgres} }

@@ -23,6 +23,8 @@ type Engine interface {
 	Place(in Tenant) []corev1.EnvVar
 	// Login is a component's way in, or that of name.Admin, laid out as contract.DirDatabase.
 	Login(in Tenant, component string) corev1.Volume
+	// ServerUser is whom the server runs as, and whose its files are.
+	ServerUser() int64
 	// NoBackups says why the operator makes no backups of it, and puts none back; empty when it does.
 	NoBackups() string
 	// Certificates are those that the tenant's authority issues for the database's own pods.

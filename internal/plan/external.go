@@ -62,6 +62,9 @@ func (external) Login(in Tenant, component string) corev1.Volume {
 	return corev1.Volume{Name: "database", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: &secretMode}}}
 }
 
+// ServerUser is nobody here.
+func (external) ServerUser() int64 { return instanceUser }
+
 func (external) NoBackups() string {
 	return "the database is backed up by its provider, and not by the operator: take spec.backup out; how long the provider keeps copies is not known here"
 }

@@ -91,7 +91,7 @@ func everything(t *testing.T, dir string) []client.Object {
 			objects = append(objects, plan.BackupClaim(in, b))
 		}
 		objects = append(objects, plan.Backups(in, b, days)...)
-		objects = append(objects, plan.RestoreJob(in, "latest 2026-11-24T09:00:00Z", "latest"))
+		objects = append(objects, plan.RestoreJob(in, "latest 2026-11-24T09:00:00Z", "latest", "data-postgres-0"))
 	}
 	if tenant.Spec.Export != nil {
 		objects = append(objects, plan.Export(in, []byte("kind: Tenant\n"))...)

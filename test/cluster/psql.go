@@ -5,17 +5,20 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// AsAdmin goes before a program of PostgreSQL's in its pod: it gives it the superuser's password,
-// which the socket asks for too, without showing it on a command line.
-const AsAdmin = `PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE") && export PGPASSWORD && exec `
+// AsAdmin goes before a program of PostgreSQL's in its pod: it gives it the superuser's password, where the socket asks
+// for that too, without showing it on a command line.
+const AsAdmin = `if [ -n "${POSTGRES_PASSWORD_FILE-}" ]; then PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE") && export PGPASSWORD; fi && exec `
 
 // PSQL runs one statement inside a tenant's database pod as the superuser, with the
 // image's own psql, and gives the rows as they are, unaligned: columns are separated
 // by '|'. It sees past every row-level policy, which is what a count of evidence needs.
 func (c *Cluster) PSQL(ctx context.Context, namespace, statement string) ([]string, error) {
-	pod, err := c.ReadyPod(ctx, namespace, "postgres")
+	pod, err := c.DatabasePod(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +32,15 @@ func (c *Cluster) PSQL(ctx context.Context, namespace, statement string) ([]stri
 		return nil, nil
 	}
 	return strings.Split(out, "\n"), nil
+}
+
+// DatabasePod is the pod whose PostgreSQL takes what is written, whoever runs it.
+func (c *Cluster) DatabasePod(ctx context.Context, namespace string) (*corev1.Pod, error) {
+	pod, err := c.ReadyPod(ctx, namespace, "postgres")
+	if apierrors.IsNotFound(err) {
+		return c.ReadyPod(ctx, namespace, "postgres-rw") // CloudNativePG's
+	}
+	return pod, err
 }
 
 // Count runs a statement that gives one number.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -15,17 +16,19 @@ import (
 	"github.com/switchboard-operator/switchboard/hack/localcluster/internal/postgres"
 )
 
-// GoImage is an image to make of a program of the project.
+// GoImage is an image to make of a program of the project, or of a tool that a Go module of the project requires.
 type GoImage struct {
 	// Name is the image's name.
 	Name string
-	// Module is the folder of the program's module, below the project's root; empty for the project itself.
+	// Module is the folder of the Go module, below the project's root.
 	Module string
-	// Package is the program's: a folder of the project, such as cmd/operator, or an import path that Module requires.
+	// Package is the program's, as go build takes it in that folder: ./cmd/operator.
 	Package string
+	// Link is another path of the program in the image; empty for none.
+	Link string
 }
 
-// ParseGoImage reads IMAGE=PACKAGE_DIR, or IMAGE=MODULE_DIR:IMPORT_PATH.
+// ParseGoImage reads IMAGE=PACKAGE_DIR.
 func ParseGoImage(arg string) (GoImage, error) {
 	name, dir, ok := strings.Cut(arg, "=")
 	if !ok || name == "" || dir == "" {
@@ -34,13 +37,18 @@ func ParseGoImage(arg string) (GoImage, error) {
 	if filepath.IsAbs(dir) || !filepath.IsLocal(dir) {
 		return GoImage{}, fmt.Errorf("%q lies outside the project: name a folder such as ./cmd/operator", dir)
 	}
-	if module, path, ok := strings.Cut(dir, ":"); ok {
-		if module == "" || path == "" {
-			return GoImage{}, fmt.Errorf("%q is not MODULE_DIR:IMPORT_PATH, such as ./test/standin/s3:github.com/versity/versitygw/cmd/versitygw", dir)
-		}
-		return GoImage{Name: name, Module: filepath.Clean(module), Package: path}, nil
+	return GoImage{Name: name, Module: ".", Package: "./" + filepath.Clean(dir)}, nil
+}
+
+// ParseToolImage reads IMAGE=MODULE_DIR:PACKAGE[:LINK].
+func ParseToolImage(arg string) (GoImage, error) {
+	name, rest, _ := strings.Cut(arg, "=")
+	dir, rest, ok := strings.Cut(rest, ":")
+	pkg, link, linked := strings.Cut(rest, ":")
+	if !ok || name == "" || pkg == "" || !filepath.IsLocal(dir) || linked && !filepath.IsLocal(link) {
+		return GoImage{}, fmt.Errorf("%q is not IMAGE=MODULE_DIR:PACKAGE[:LINK], with a folder of the project that has a go.mod", arg)
 	}
-	return GoImage{Name: name, Package: "./" + filepath.Clean(dir)}, nil
+	return GoImage{Name: name, Module: filepath.Clean(dir), Package: pkg, Link: link}, nil
 }
 
 // Load makes the images and hands them to both nodes; a node that has an image already is left alone.
@@ -64,14 +72,14 @@ func (c Cluster) Load(ctx context.Context, root, cache string, programs []GoImag
 	return c.load(ctx, images)
 }
 
-// goImage builds a program of the project into an image. Nothing in it tells when or where it was built.
+// goImage builds a program into an image. Nothing in it tells when or where it was built.
 func (c Cluster) goImage(ctx context.Context, root string, p GoImage) (img image.Image, err error) {
 	dir, err := os.MkdirTemp("", "switchboard-program-")
 	if err != nil {
 		return image.Image{}, fmt.Errorf("making a folder to build in: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	base := filepath.Base(p.Package)
+	base := path.Base(p.Package)
 	file := filepath.Join(dir, base)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", file, p.Package)
 	cmd.Dir = filepath.Join(root, p.Module)
@@ -80,5 +88,9 @@ func (c Cluster) goImage(ctx context.Context, root string, p GoImage) (img image
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return image.Image{}, fmt.Errorf("building %s for image %s: %w\n%s", p.Package, p.Name, err, out)
 	}
-	return image.Program(p.Name, base, file, v1.Config{User: "65532:65532"})
+	var links []string
+	if p.Link != "" {
+		links = append(links, p.Link)
+	}
+	return image.Program(p.Name, base, file, v1.Config{User: "65532:65532"}, links...)
 }

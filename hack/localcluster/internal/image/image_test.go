@@ -1,6 +1,7 @@
 package image
 
 import (
+	"archive/tar"
 	"errors"
 	"os"
 	"path/filepath"
@@ -62,6 +63,38 @@ func TestTheSameProgramMakesTheSameImage(t *testing.T) {
 	}
 	if config.Config.User != "65532:65532" || len(config.Config.Entrypoint) != 1 || config.Config.Entrypoint[0] != "/operator" {
 		t.Errorf("the image runs %v as %q", config.Config.Entrypoint, config.Config.User)
+	}
+}
+
+func TestALinkLeadsToTheProgram(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "manager")
+	if err := os.WriteFile(file, []byte("a program"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	img, err := Program("manager:1", "manager", file, v1.Config{}, "operator/manager_amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := layers[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = content.Close() }()
+	for archive := tar.NewReader(content); ; {
+		header, err := archive.Next()
+		if err != nil {
+			t.Fatalf("there is no link: %v", err)
+		}
+		if header.Name == "operator/manager_amd64" {
+			if header.Typeflag != tar.TypeSymlink || header.Linkname != "/manager" {
+				t.Errorf("it leads to %q", header.Linkname)
+			}
+			return
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -36,9 +37,9 @@ func FullName(short string) (string, error) {
 	return registry + "/" + tag.RepositoryStr() + ":" + tag.TagStr(), nil
 }
 
-// Program makes the image of one static program: the program as /BASE, run by a user without rights.
-// The same program makes the same image, byte for byte.
-func Program(imageName, base, file string, config v1.Config) (Image, error) {
+// Program makes the image of one static program: the program as /BASE, run by a user without rights, and links to it from
+// other paths. The same program makes the same image, byte for byte.
+func Program(imageName, base, file string, config v1.Config, links ...string) (Image, error) {
 	full, err := FullName(imageName)
 	if err != nil {
 		return Image{}, err
@@ -47,7 +48,7 @@ func Program(imageName, base, file string, config v1.Config) (Image, error) {
 	if err != nil {
 		return Image{}, fmt.Errorf("reading the program of image %s: %w", full, err)
 	}
-	layer, err := programLayer(base, content)
+	layer, err := programLayer(base, content, links)
 	if err != nil {
 		return Image{}, fmt.Errorf("making the layer of image %s: %w", full, err)
 	}
@@ -55,15 +56,20 @@ func Program(imageName, base, file string, config v1.Config) (Image, error) {
 	return assemble(full, layer, config)
 }
 
-func programLayer(base string, content []byte) (v1.Layer, error) {
+func programLayer(base string, content []byte, links []string) (v1.Layer, error) {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	entries := []struct {
+	type entry struct {
 		header tar.Header
 		body   []byte
-	}{
+	}
+	entries := []entry{
 		{tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777}, nil},
 		{tar.Header{Name: base, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(content))}, content},
+	}
+	for _, link := range links {
+		entries = append(entries, entry{tar.Header{Name: path.Dir(link) + "/", Typeflag: tar.TypeDir, Mode: 0o755}, nil},
+			entry{tar.Header{Name: link, Typeflag: tar.TypeSymlink, Linkname: "/" + base, Mode: 0o777}, nil})
 	}
 	for _, e := range entries {
 		if err := w.WriteHeader(&e.header); err != nil {

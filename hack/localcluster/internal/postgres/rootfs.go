@@ -41,10 +41,12 @@ var dropped = []string{"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/
 
 // hooks are commands that mmdebstrap runs; $1 is the root of the image.
 var (
-	// The packages would give user postgres any free id; the contract says 999.
+	// The packages would give user postgres any free id; the contract says 999. CloudNativePG runs the server as user 26, who must have a name too.
 	beforePackages = []string{
 		`echo "postgres:x:999:" >>"$1/etc/group"`,
 		`echo "postgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/bash" >>"$1/etc/passwd"`,
+		`echo "cnpg:x:26:" >>"$1/etc/group"`,
+		`echo "cnpg:x:26:26:PostgreSQL:/var/lib/postgresql:/bin/bash" >>"$1/etc/passwd"`,
 	}
 	afterPackages = []string{
 		`chroot "$1" localedef -i en_US -c -f UTF-8 en_US.UTF-8`,
