@@ -12,6 +12,7 @@ postgres_server() { compgen -G '/usr/lib/postgresql/*/bin/postgres' || command -
 
 need postgresql postgres_server
 need gcc command -v gcc # the race detector needs cgo
+need libnet-smpp-perl perl -MNet::SMPP -e 1 # the message centre in the tests of SMPP
 need git command -v git
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 

@@ -42,7 +42,7 @@ type ChannelList struct {
 
 // ChannelType is a provider and its protocol.
 //
-// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp;Telegram;Messenger
+// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp;Telegram;Messenger;SMPP
 type ChannelType string
 
 const (
@@ -54,6 +54,8 @@ const (
 	TypeTelegram ChannelType = "Telegram"
 	// TypeMessenger is a page's Messenger by Meta's Graph API.
 	TypeMessenger ChannelType = "Messenger"
+	// TypeSMPP is text messages by a message centre that speaks SMPP 3.4.
+	TypeSMPP ChannelType = "SMPP"
 )
 
 // ChannelSpec is what a client wants of a channel.
@@ -62,6 +64,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="(self.type == 'WhatsApp') == has(self.whatsApp)",message="set the field that type names: type WhatsApp goes with whatsApp"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Telegram') == has(self.telegram)",message="set the field that type names: type Telegram goes with telegram"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Messenger') == has(self.messenger)",message="set the field that type names: type Messenger goes with messenger"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'SMPP') == has(self.smpp)",message="set the field that type names: type SMPP goes with smpp"
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type can't change: make a new Channel"
 type ChannelSpec struct {
 	// type of the channel; the field of the same name holds its settings. It can't change. Example: TwilioSMS.
@@ -83,6 +86,10 @@ type ChannelSpec struct {
 	// messenger holds the settings of type Messenger.
 	// +optional
 	Messenger *Messenger `json:"messenger,omitempty"`
+
+	// smpp holds the settings of type SMPP.
+	// +optional
+	SMPP *SMPP `json:"smpp,omitempty"`
 
 	// subProcessor is the name, in the Region's register, of the company that carries the messages. Example: twilio.
 	// +required
@@ -247,7 +254,7 @@ type ChannelStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// webhookURL is the address to give to the provider.
+	// webhookURL is the address to give to the provider; empty for a type that has none, such as SMPP.
 	// Example: https://messages.hotel-berlin.example/webhooks/front-desk/twilio/inbound.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512

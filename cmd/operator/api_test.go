@@ -57,6 +57,18 @@ func byMessenger(page string) *v1alpha1.Channel {
 	})
 }
 
+// bySMPP is a Channel of that type; change may alter its settings.
+func bySMPP(change func(*v1alpha1.SMPP)) *v1alpha1.Channel {
+	return aChannel(func(o *v1alpha1.Channel) {
+		o.Spec.Type, o.Spec.TwilioSMS = v1alpha1.TypeSMPP, nil
+		o.Spec.SMPP = &v1alpha1.SMPP{
+			Host: "smpp.carrier.example", Port: 3550, SystemID: "hotelberlin", From: "+493012345678",
+			CredentialsSecretRef: v1alpha1.SecretReference{Name: "carrier"},
+		}
+		change(o.Spec.SMPP)
+	})
+}
+
 func byTelegram(username string) *v1alpha1.Channel {
 	return aChannel(func(o *v1alpha1.Channel) {
 		o.Spec.Type, o.Spec.TwilioSMS = v1alpha1.TypeTelegram, nil
@@ -155,6 +167,12 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"a channel without its settings":                    {aChannel(func(o *v1alpha1.Channel) { o.Spec.TwilioSMS = nil }), "type TwilioSMS goes with twilioSMS"},
 		"a channel of WhatsApp":                             {byWhatsApp(func(*v1alpha1.ChannelSpec) {}), ""},
 		"a channel of WhatsApp without its settings":        {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp = nil }), "type WhatsApp goes with whatsApp"},
+		"a channel by SMPP":                                 {bySMPP(func(*v1alpha1.SMPP) {}), ""},
+		"a host with its port":                              {bySMPP(func(s *v1alpha1.SMPP) { s.Host = "carrier.example:3550" }), "without port"},
+		"authorities without TLS":                           {bySMPP(func(s *v1alpha1.SMPP) { s.Transport, s.CABundle = "Plain", "-----BEGIN CERTIFICATE-----" }), "leave it out"},
+		"a name as a number":                                {bySMPP(func(s *v1alpha1.SMPP) { s.From = "Hotel" }), "sourceTON: 5"},
+		"a number with blanks":                              {bySMPP(func(s *v1alpha1.SMPP) { s.From = "+49 30 12345678" }), "use a number in E.164"},
+		"a window of nothing":                               {bySMPP(func(s *v1alpha1.SMPP) { s.WindowSize = new(int32) }), "greater than or equal to 1"},
 		"a channel of Telegram":                             {byTelegram("hotel_berlin_bot"), ""},
 		"a bot by its @":                                    {byTelegram("@hotel_berlin_bot"), "without the @"},
 		"a channel of Messenger":                            {byMessenger("104512345678901"), ""},

@@ -62,6 +62,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{channel: c, in: plan.Tenant{Images: r.Images, OperatorNamespace: r.OperatorNamespace, Gateway: r.Gateway}}
+	s.facts.Dials = contract.Dials(string(c.Spec.Type))
 	return r.report(ctx, s, step.Run(ctx, r.steps(s)))
 }
 
@@ -197,7 +198,8 @@ func (r *Reconciler) applyConnector(ctx context.Context, s *scope) error {
 // hearProvider asks the connector, where there is one, whether the provider takes the credentials.
 func (r *Reconciler) hearProvider(ctx context.Context, s *scope) error {
 	connector, err := observe.Deployment(ctx, r.Client, s.channel.Namespace, name.Connector(s.channel.Name))
-	if err != nil || connector.Available == 0 {
+	// One that dials is available while it is bound: whether its credentials are why it is not, it tells all the same.
+	if err != nil || connector.Available == 0 && !(connector.Wanted > 0 && contract.Dials(string(s.channel.Spec.Type))) {
 		return err
 	}
 	check, err := r.Checks.Known(ctx, s.channel)
@@ -220,8 +222,10 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st := &s.channel.Status
 	st.ObservedGeneration = s.channel.Generation
 	if s.in.Tenant != nil {
-		st.WebhookURL = fmt.Sprintf("%s/webhooks/%s/%s", s.in.PublicURL(), s.channel.Name, contract.WebhookPath(string(s.channel.Spec.Type)))
 		st.CredentialsVersion = int32(s.in.Versions[contract.ComponentConnector(s.channel.Name)]) //nolint:gosec // counts rotations
+	}
+	if s.in.Tenant != nil && !s.facts.Dials {
+		st.WebhookURL = fmt.Sprintf("%s/webhooks/%s/%s", s.in.PublicURL(), s.channel.Name, contract.WebhookPath(string(s.channel.Spec.Type)))
 	}
 	status.SetConditions(&st.Conditions, judge.Channel(s.facts), s.channel.Generation)
 	if err := status.Patch(ctx, r.Client, s.channel, before); err != nil {

@@ -183,6 +183,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 func endpoints(s *scope) []v1alpha1.Endpoint {
 	all := []v1alpha1.Endpoint{{Name: "staff-api", URL: s.in.PublicURL() + "/api/v1"}}
 	for _, c := range s.channels {
+		if contract.Dials(string(c.Spec.Type)) {
+			continue // nobody calls it
+		}
 		all = append(all, v1alpha1.Endpoint{Name: "channel-" + c.Name, URL: fmt.Sprintf("%s/webhooks/%s", s.in.PublicURL(), c.Name)})
 	}
 	return all

@@ -91,7 +91,8 @@ func (c *Checks) round(ctx context.Context) error {
 	free := make(chan struct{}, atOnce)
 	for i := range channels.Items {
 		channel := &channels.Items[i]
-		if _, asked := c.last(channel); !asked || !meta.IsStatusConditionTrue(channel.Status.Conditions, v1alpha1.ConditionConnectorAvailable) {
+		available := contract.Dials(string(channel.Spec.Type)) || meta.IsStatusConditionTrue(channel.Status.Conditions, v1alpha1.ConditionConnectorAvailable)
+		if _, asked := c.last(channel); !asked || !available {
 			continue // its reconciler asks first, once there is a connector; nobody answers while there is none
 		}
 		free <- struct{}{}

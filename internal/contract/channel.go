@@ -12,11 +12,15 @@ const (
 	ChannelTypeWhatsApp  = "WhatsApp"
 	ChannelTypeTelegram  = "Telegram"
 	ChannelTypeMessenger = "Messenger"
+	ChannelTypeSMPP      = "SMPP"
 )
 
-// WebhookPath is where a channel of a type takes messages, below /webhooks/NAME/.
+// WebhookPath is where a channel of a type takes messages, below /webhooks/NAME/; "" for one that takes none, as it dials
+// its provider.
 func WebhookPath(channelType string) string {
 	switch channelType {
+	case ChannelTypeSMPP:
+		return ""
 	case ChannelTypeWhatsApp:
 		return "whatsapp"
 	case ChannelTypeTelegram:
@@ -28,6 +32,9 @@ func WebhookPath(channelType string) string {
 	}
 }
 
+// Dials tells the types whose connectors call their provider, and take no webhooks.
+func Dials(channelType string) bool { return WebhookPath(channelType) == "" }
+
 // CredentialKeys are the keys that the Secret of a channel of a type has.
 func CredentialKeys(channelType string) []string {
 	switch channelType {
@@ -35,6 +42,8 @@ func CredentialKeys(channelType string) []string {
 		return []string{FileAccessToken, FileAppSecret, FileVerifyToken}
 	case ChannelTypeTelegram:
 		return []string{FileBotToken, FileSecretToken}
+	case ChannelTypeSMPP:
+		return []string{FilePassword}
 	default:
 		return []string{FileAuthToken}
 	}
@@ -42,7 +51,7 @@ func CredentialKeys(channelType string) []string {
 
 // ChannelTypes lists the types of channels.
 func ChannelTypes() []string {
-	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram, ChannelTypeMessenger}
+	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram, ChannelTypeMessenger, ChannelTypeSMPP}
 }
 
 // Channel is what `instance connect` needs to know of its channel.
@@ -53,6 +62,7 @@ type Channel struct {
 	WhatsApp  *WhatsApp  `json:"whatsApp,omitempty"`
 	Telegram  *Telegram  `json:"telegram,omitempty"`
 	Messenger *Messenger `json:"messenger,omitempty"`
+	SMPP      *SMPP      `json:"smpp,omitempty"`
 	Keywords  []Keywords `json:"keywords,omitempty"`
 }
 
@@ -88,6 +98,23 @@ type Messenger struct {
 	APIBaseURL string `json:"apiBaseURL"`         // https://graph.facebook.com
 	APIVersion string `json:"apiVersion"`         // v23.0
 	CABundle   string `json:"caBundle,omitempty"` // PEM, instead of the public authorities
+}
+
+// SMPP is an account's side of a channel at a message centre; its password is in DirChannel.
+type SMPP struct {
+	Host               string `json:"host"`
+	Port               int    `json:"port"`
+	Plain              bool   `json:"plain,omitempty"`    // without TLS
+	CABundle           string `json:"caBundle,omitempty"` // PEM, instead of the public authorities
+	SystemID           string `json:"systemID"`
+	SystemType         string `json:"systemType,omitempty"`
+	From               string `json:"from"` // E.164, a short code, or letters
+	SourceTON          int    `json:"sourceTON"`
+	SourceNPI          int    `json:"sourceNPI"`
+	WindowSize         int    `json:"windowSize"`         // submit_sm without answer at most
+	EnquireLinkSeconds int    `json:"enquireLinkSeconds"` // between two enquire_link
+	MessagesPerSecond  int    `json:"messagesPerSecond"`  // submit_sm at most
+	LongMessages       string `json:"longMessages"`       // UDH8, UDH16, SAR or Payload
 }
 
 // Keywords adds words of a locale to the mandatory ones; it can't remove any.

@@ -15,6 +15,7 @@ type ChannelFacts struct {
 	EgressClosed     bool // something of the tenant is outside of its region
 	CredentialsReady bool
 	Connector        observe.Workload
+	Dials            bool // the connector calls the provider, and is available while it is bound there
 	// CredentialsAccepted: the provider takes them.
 	CredentialsAccepted bool
 }
@@ -37,6 +38,10 @@ func Channel(f ChannelFacts) []metav1.Condition {
 		connector = is(connector.Type, false, v1alpha1.ReasonSuspended, "the tenant is suspended: set spec.suspended of the Tenant to false")
 	case f.EgressClosed:
 		connector = is(connector.Type, false, v1alpha1.ReasonEgressClosed, "something of the tenant is outside of its region, so that nothing is sent: see condition ResidencyCompliant of the Tenant")
+	case f.Dials && f.Connector.Exists && f.Connector.Available > 0:
+		connector = is(connector.Type, true, v1alpha1.ReasonReady, "the connector is bound at the message centre")
+	case f.Dials && f.Connector.Exists:
+		connector = is(connector.Type, false, v1alpha1.ReasonProgressing, "the connector is not bound at the message centre; see condition CredentialsAccepted, and its log if this lasts")
 	case f.Connector.Exists && f.Connector.Available > 0:
 		connector = is(connector.Type, true, v1alpha1.ReasonReady, "the connector takes webhooks")
 	case f.Connector.Exists:

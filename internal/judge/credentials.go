@@ -23,6 +23,7 @@ var providers = map[v1alpha1.ChannelType]struct{ name, credential string }{
 	v1alpha1.TypeTwilioSMS: {"Twilio", "authToken: the account's primary auth token, which the Twilio Console shows"},
 	v1alpha1.TypeWhatsApp:  {"Meta", "accessToken: one of a system user who may use the number"},
 	v1alpha1.TypeMessenger: {"Meta", "accessToken: the page's own"},
+	v1alpha1.TypeSMPP:      {"The message centre", "password: the one of the account that spec.smpp.systemID names"},
 	v1alpha1.TypeTelegram:  {"Telegram", "botToken: what BotFather gives for the bot that spec.telegram.username names"},
 }
 

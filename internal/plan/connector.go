@@ -19,6 +19,10 @@ const (
 	defaultGraphURL     = "https://graph.facebook.com"
 	defaultGraphVersion = "v23.0"
 	defaultTelegramURL  = "https://api.telegram.org"
+	defaultWindow       = 10
+	defaultEnquireLink  = 30 // seconds
+	defaultPace         = 10 // messages in a second
+	defaultLongMessages = "UDH8"
 )
 
 // Connector is a channel's way in and out: its own pod, login, certificate and egress.
@@ -50,6 +54,9 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 		service(meta, selector, "https", 443, intstr.FromString("https")),
 		disruptionBudget(meta, selector),
 	}
+	if contract.Dials(string(channel.Spec.Type)) {
+		return dialling(all)
+	}
 	if route := in.route(meta, "/webhooks/"+channel.Name, connector); route != nil {
 		all = append(all, route)
 	}
@@ -60,7 +67,7 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 func connectorPolicy(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProcessor, selector map[string]string) *networkingv1.NetworkPolicy {
 	egress := in.toDatabase()
 	if e := processor.Egress; e != nil && !in.EgressClosed {
-		egress = append(egress, in.to(*e)...)
+		egress = append(egress, in.to(onThePort(*e, channel))...)
 	}
 	p := in.networkPolicy(name.Connector(channel.Name), selector, []networkingv1.NetworkPolicyIngressRule{in.fromEdge()}, egress, channel, "Channel")
 	p.Labels = in.labels(componentConnector, v1alpha1.LabelChannel, channel.Name) // the Tenant prunes what is labelled as its own
@@ -80,6 +87,9 @@ func ChannelCredentials(channel *v1alpha1.Channel) (secret string, keys []string
 	}
 	if m := channel.Spec.Messenger; m != nil {
 		secret = m.CredentialsSecretRef.Name
+	}
+	if s := channel.Spec.SMPP; s != nil {
+		secret = s.CredentialsSecretRef.Name
 	}
 	return secret, contract.CredentialKeys(string(channel.Spec.Type))
 }
@@ -106,6 +116,7 @@ func channelOf(channel *v1alpha1.Channel) contract.Channel {
 			PageID: m.PageID, APIBaseURL: cmp.Or(m.APIBaseURL, defaultGraphURL), APIVersion: cmp.Or(m.APIVersion, defaultGraphVersion), CABundle: m.CABundle,
 		}
 	}
+	c.SMPP = smppOf(channel.Spec.SMPP)
 	for _, k := range channel.Spec.Keywords {
 		c.Keywords = append(c.Keywords, contract.Keywords{
 			Locale: k.Locale, Stop: words(k.Stop), Start: words(k.Start), Help: words(k.Help),

@@ -15,6 +15,9 @@ const settleTime = 2 * time.Second
 // ask finds out what became of attempts whose outcome is unknown. settled: the job
 // has ended. Neither settled nor an error: the provider does not have the message.
 func (s *sender) ask(ctx context.Context, k messageKey, o outbound) (settled bool, err error) {
+	if line, ok := s.c.provider.(provider.Line); ok {
+		return s.recall(ctx, line, k)
+	}
 	asker, ok := s.c.provider.(provider.Asker)
 	if !ok {
 		s.c.log.Warn("whether a message was sent is unknown, and the provider can't be asked", "message", k.id.String())

@@ -48,7 +48,7 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	handler.Handle("/", c.Handler())
 	served := httpserve.Run(ctx, httpserve.Config{
 		Handler: handler, VerifyClients: true, Log: log,
-		Ready: func(ctx context.Context) error { return store.Ready(ctx, pool) },
+		Ready: c.Ready,
 	})
 	stop()
 	return errors.Join(served, <-done)

@@ -20,6 +20,8 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/messenger"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
+	"github.com/switchboard-operator/switchboard/internal/instance/smpp"
+	"github.com/switchboard-operator/switchboard/internal/instance/store"
 	"github.com/switchboard-operator/switchboard/internal/instance/telegram"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
 	"github.com/switchboard-operator/switchboard/internal/instance/whatsapp"
@@ -66,7 +68,7 @@ func New(c Config) (*Connector, error) {
 		return nil, fmt.Errorf("connecting the channel: %w", err)
 	}
 	site := provider.Site{PublicURL: c.PublicURL, Prefix: "/webhooks/" + c.Channel.Name + "/", Dir: c.ChannelDir}
-	carrier, err := providerOf(c.Channel, site)
+	carrier, err := providerOf(c.Channel, site, c.Log)
 	if err != nil {
 		return nil, fmt.Errorf("connecting the channel: %w", err)
 	}
@@ -84,7 +86,7 @@ func New(c Config) (*Connector, error) {
 }
 
 // providerOf is the one list of the types of channels.
-func providerOf(c contract.Channel, site provider.Site) (provider.Provider, error) {
+func providerOf(c contract.Channel, site provider.Site, log *slog.Logger) (provider.Provider, error) {
 	switch {
 	case c.Type == contract.ChannelTypeTwilioSMS && c.TwilioSMS != nil:
 		return twilio.New(*c.TwilioSMS, site)
@@ -94,8 +96,10 @@ func providerOf(c contract.Channel, site provider.Site) (provider.Provider, erro
 		return telegram.New(*c.Telegram, site)
 	case c.Type == contract.ChannelTypeMessenger && c.Messenger != nil:
 		return messenger.New(*c.Messenger, site)
+	case c.Type == contract.ChannelTypeSMPP && c.SMPP != nil:
+		return smpp.New(*c.SMPP, site, log)
 	}
-	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram, messenger",
+	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram, messenger, smpp",
 		c.Type, strings.Join(contract.ChannelTypes(), ", "))
 }
 
@@ -109,12 +113,35 @@ func (c *Connector) Handler() http.Handler {
 	return mux
 }
 
+// Ready says whether the channel can take messages: the database answers, and a provider that is dialled is there.
+func (c *Connector) Ready(ctx context.Context) error {
+	if err := store.Ready(ctx, c.database.pool); err != nil {
+		return err
+	}
+	if line, ok := c.provider.(provider.Line); ok {
+		return line.Connected()
+	}
+	return nil
+}
+
 // Run stores what webhooks bring, sends what is queued, and asks whether the credentials
 // work, until ctx ends.
 func (c *Connector) Run(ctx context.Context) error {
-	var others sync.WaitGroup
+	// What is under way when a line is hung up is stored yet.
+	receiving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var receiver, others sync.WaitGroup
+	receiver.Go(func() { c.receiver.run(receiving) })
+	defer receiver.Wait()
+	defer stop()
 	defer others.Wait()
-	others.Go(func() { c.receiver.run(ctx) })
 	others.Go(func() { c.keepChecking(ctx) })
-	return c.send(ctx)
+	line, ok := c.provider.(provider.Line)
+	if !ok {
+		return c.send(ctx, maxSends)
+	}
+	var dialled error
+	others.Go(func() { dialled = line.Run(ctx, desk{c}) })
+	sent := c.send(ctx, line.AtOnce())
+	others.Wait()
+	return errors.Join(sent, dialled)
 }

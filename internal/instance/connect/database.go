@@ -34,6 +34,8 @@ type letter struct {
 
 	message, contact, conversation, confirmation uuid.UUID // ids to use where something new is made
 
+	line *lineLetter // set when a line brought it
+
 	done chan error
 }
 
@@ -42,6 +44,9 @@ const callReceive = `SELECT stored, confirmation_at
 
 // receive stores a group in one transaction, with the jobs that send confirmations.
 func (d database) receive(ctx context.Context, channel string, group []*letter) error {
+	if group[0].line != nil {
+		return d.receiveLines(ctx, channel, group)
+	}
 	stored := 0
 	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}

@@ -31,14 +31,14 @@ const (
 	maxDelay   = time.Minute
 )
 
-// send works the channel's queue until ctx ends. A database that is away is waited for.
-func (c *Connector) send(ctx context.Context) error {
+// send works the channel's queue until ctx ends, with so many messages at once. A database that is away is waited for.
+func (c *Connector) send(ctx context.Context, atOnce int) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &sender{c: c})
 	for attempt := 1; ; attempt++ {
 		client, err := river.NewClient(riverpgxv5.New(c.database.pool), &river.Config{
 			Schema:               contract.QueueSchema(c.channel.Name),
-			Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: maxSends}},
+			Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: atOnce}},
 			Workers:              workers,
 			JobTimeout:           sendTimeout,
 			RescueStuckJobsAfter: c.rescueAfter,

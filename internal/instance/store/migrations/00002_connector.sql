@@ -174,6 +174,47 @@ END
 $$;
 -- +goose StatementEnd
 
+-- heed applies what a guest's message asks for, and stores what confirms it. It gives the time of the confirmation
+-- p_confirmation; NULL when none was stored. Parameters as of sb.receive, which says when there is one.
+-- +goose StatementBegin
+CREATE FUNCTION sb.heed(p_conversation uuid, p_channel text, p_hashes bytea[], p_key_version integer, p_command text, p_answer text,
+  p_confirmation uuid) RETURNS timestamptz
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_changed boolean := false;
+  v_confirm boolean;
+  v_at      timestamptz;
+BEGIN
+  CASE p_command
+  WHEN 'stop' THEN
+    v_changed := sb.suppress('*', p_hashes[1], p_key_version);
+  WHEN 'request' THEN
+    v_changed := sb.suppress_request(p_hashes[1], p_key_version);
+  WHEN 'start' THEN
+    WITH gone AS (
+      DELETE FROM sb.suppression s WHERE s.channel IN ('*', p_channel) AND s.address_hash = ANY (p_hashes) RETURNING s.address_hash, s.key_version
+    )
+    INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
+      SELECT DISTINCT p_channel, g.address_hash, g.key_version, 'start', 'guest' FROM gone g;
+    v_changed := FOUND;
+  WHEN 'help', '' THEN
+    NULL;
+  END CASE;
+  v_confirm := CASE p_command WHEN 'help' THEN sb.opt_out(p_conversation) <> 'optedOut' ELSE v_changed END;
+  IF v_changed AND p_command <> 'start' THEN
+    INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
+      VALUES (p_channel, p_hashes[1], p_key_version, p_command, 'guest');
+  END IF;
+  IF v_confirm AND p_answer IS NOT NULL THEN
+    v_at := clock_timestamp();
+    PERFORM sb.store_message(p_confirmation, v_at, p_conversation, p_channel, 'out', 'confirmation', 'queued', NULL, p_answer);
+  END IF;
+  RETURN v_at;
+END
+$$;
+-- +goose StatementEnd
+
 -- receive stores one inbound message and applies what it asks for, all in the caller's transaction.
 --   p_seen     keyed hashes of the provider's id, under the current key first
 --   p_kinds, p_addresses, p_hashes   the guest's addresses, as sb.contact_of takes them; by the first an opt-out is kept
@@ -194,8 +235,6 @@ DECLARE
   v_channel      text := sb.current_channel();
   v_contact      uuid;
   v_conversation uuid;
-  v_changed      boolean := false;
-  v_confirm      boolean;
 BEGIN
   PERFORM FROM sb.channel WHERE name = v_channel;
   IF NOT FOUND THEN
@@ -212,30 +251,7 @@ BEGIN
   PERFORM sb.store_message(p_message, clock_timestamp(), v_conversation, v_channel, 'in', 'guest', 'received', p_provider_id, p_body);
   stored := true;
 
-  CASE p_command
-  WHEN 'stop' THEN
-    v_changed := sb.suppress('*', p_hashes[1], p_key_version);
-  WHEN 'request' THEN
-    v_changed := sb.suppress_request(p_hashes[1], p_key_version);
-  WHEN 'start' THEN
-    WITH gone AS (
-      DELETE FROM sb.suppression s WHERE s.channel IN ('*', v_channel) AND s.address_hash = ANY (p_hashes) RETURNING s.address_hash, s.key_version
-    )
-    INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
-      SELECT DISTINCT v_channel, g.address_hash, g.key_version, 'start', 'guest' FROM gone g;
-    v_changed := FOUND;
-  WHEN 'help', '' THEN
-    NULL;
-  END CASE;
-  v_confirm := CASE p_command WHEN 'help' THEN sb.opt_out(v_conversation) <> 'optedOut' ELSE v_changed END;
-  IF v_changed AND p_command <> 'start' THEN
-    INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
-      VALUES (v_channel, p_hashes[1], p_key_version, p_command, 'guest');
-  END IF;
-  IF v_confirm AND p_answer IS NOT NULL THEN
-    confirmation_at := clock_timestamp();
-    PERFORM sb.store_message(p_confirmation, confirmation_at, v_conversation, v_channel, 'out', 'confirmation', 'queued', NULL, p_answer);
-  END IF;
+  confirmation_at := sb.heed(v_conversation, v_channel, p_hashes, p_key_version, p_command, p_answer, p_confirmation);
 END
 $$;
 -- +goose StatementEnd
@@ -397,6 +413,7 @@ $$;
 REVOKE ALL ON FUNCTION sb.current_channel(), sb.opt_out(uuid), sb.suppress(text, bytea, integer), sb.suppress_request(bytea, integer), sb.rehash(text, bytea[], integer),
   sb.address_kind(text), sb.bind_addresses(uuid, text[], text[], bytea[], integer), sb.contact_of(text[], text[], bytea[], integer, uuid),
   sb.store_message(uuid, timestamptz, uuid, text, text, text, text, text, text),
+  sb.heed(uuid, text, bytea[], integer, text, text, uuid),
   sb.receive(text, bytea[], text[], text[], bytea[], integer, text, text, text, uuid, uuid, uuid, uuid),
   sb.ensure_this_month(), sb.outbound(uuid, timestamptz), sb.begin_attempt(uuid, timestamptz, bytea[]),
   sb.record_not_sent(uuid, timestamptz), sb.record_expired(uuid, timestamptz), sb.status_rank(text),
@@ -412,6 +429,6 @@ GRANT EXECUTE ON FUNCTION sb.opt_out(uuid), sb.address_kind(text) TO sb_serve;
 
 -- +goose Down
 DROP FUNCTION sb.bound, sb.record_status, sb.status_rank, sb.record_expired, sb.record_not_sent, sb.begin_attempt, sb.outbound,
-  sb.ensure_this_month, sb.receive, sb.store_message, sb.contact_of, sb.bind_addresses, sb.address_kind, sb.rehash, sb.suppress_request, sb.suppress,
+  sb.ensure_this_month, sb.receive, sb.heed, sb.store_message, sb.contact_of, sb.bind_addresses, sb.address_kind, sb.rehash, sb.suppress_request, sb.suppress,
   sb.opt_out, sb.current_channel;
 REVOKE USAGE ON SCHEMA sb FROM sb_connector;
