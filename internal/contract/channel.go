@@ -12,6 +12,7 @@ const (
 	ChannelTypeWhatsApp  = "WhatsApp"
 	ChannelTypeTelegram  = "Telegram"
 	ChannelTypeMessenger = "Messenger"
+	ChannelTypeWebChat   = "WebChat"
 )
 
 // WebhookPath is where a channel of a type takes messages, below /webhooks/NAME/.
@@ -23,18 +24,23 @@ func WebhookPath(channelType string) string {
 		return "telegram"
 	case ChannelTypeMessenger:
 		return "messenger"
+	case ChannelTypeWebChat:
+		return "chat"
 	default:
 		return "twilio/inbound"
 	}
 }
 
-// CredentialKeys are the keys that the Secret of a channel of a type has.
+// CredentialKeys are the keys that the Secret of a channel of a type has. A WebChat needs one only
+// where guests sign in on the client's own site.
 func CredentialKeys(channelType string) []string {
 	switch channelType {
 	case ChannelTypeWhatsApp, ChannelTypeMessenger:
 		return []string{FileAccessToken, FileAppSecret, FileVerifyToken}
 	case ChannelTypeTelegram:
 		return []string{FileBotToken, FileSecretToken}
+	case ChannelTypeWebChat:
+		return []string{FileIdentitySecret}
 	default:
 		return []string{FileAuthToken}
 	}
@@ -42,7 +48,7 @@ func CredentialKeys(channelType string) []string {
 
 // ChannelTypes lists the types of channels.
 func ChannelTypes() []string {
-	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram, ChannelTypeMessenger}
+	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram, ChannelTypeMessenger, ChannelTypeWebChat}
 }
 
 // Channel is what `instance connect` needs to know of its channel.
@@ -53,6 +59,7 @@ type Channel struct {
 	WhatsApp  *WhatsApp  `json:"whatsApp,omitempty"`
 	Telegram  *Telegram  `json:"telegram,omitempty"`
 	Messenger *Messenger `json:"messenger,omitempty"`
+	WebChat   *WebChat   `json:"webChat,omitempty"`
 	Keywords  []Keywords `json:"keywords,omitempty"`
 }
 
@@ -88,6 +95,36 @@ type Messenger struct {
 	APIBaseURL string `json:"apiBaseURL"`         // https://graph.facebook.com
 	APIVersion string `json:"apiVersion"`         // v23.0
 	CABundle   string `json:"caBundle,omitempty"` // PEM, instead of the public authorities
+}
+
+// Who may open a web chat, as to who they say they are on the client's own site.
+const (
+	// IdentityNone: nobody can be told apart but by the session; the Channel has no identity secret.
+	IdentityNone = ""
+	// IdentityOptional: a user id that is given must be signed; who gives none is a guest.
+	IdentityOptional = "Optional"
+	// IdentityEnforced: who gives no signed user id is refused.
+	IdentityEnforced = "Enforced"
+)
+
+// Bounds of a web chat's settings.
+const (
+	// MaxChatMessage is the highest MaxMessageLength.
+	MaxChatMessage = 4000
+	// MaxSessionHours is the highest SessionHours: a year.
+	MaxSessionHours = 8760
+	// MinIdentitySecret is how short a secret may be, in bytes: as long as what it makes.
+	MinIdentitySecret = 32
+)
+
+// WebChat is a chat in the browser of a guest. Its identity secret, where there is one, is in DirChannel.
+type WebChat struct {
+	AllowedOrigins   []string `json:"allowedOrigins"` // https://www.hotel-berlin.example
+	Identity         string   `json:"identity,omitempty"`
+	WelcomeText      string   `json:"welcomeText,omitempty"`
+	PrivacyNoticeURL string   `json:"privacyNoticeURL"`
+	SessionHours     int32    `json:"sessionHours"`     // from when it is opened
+	MaxMessageLength int32    `json:"maxMessageLength"` // characters
 }
 
 // Keywords adds words of a locale to the mandatory ones; it can't remove any.
