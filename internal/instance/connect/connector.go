@@ -22,6 +22,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/telegram"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+	"github.com/switchboard-operator/switchboard/internal/instance/webchat"
 	"github.com/switchboard-operator/switchboard/internal/instance/whatsapp"
 )
 
@@ -37,6 +38,8 @@ type Config struct {
 	RescueAfter time.Duration
 	// CheckEvery is how often the provider is asked whether the credentials work, while they do; 5 minutes when zero.
 	CheckEvery time.Duration
+	// Chat bounds a web chat.
+	Chat webchat.Limits
 }
 
 // Connector connects one channel.
@@ -46,6 +49,7 @@ type Connector struct {
 	database    database
 	words       *optout.Words
 	provider    provider.Provider
+	chat        *webchat.Server // nil for other types
 	receiver    *receiver
 	keysDir     string
 	log         *slog.Logger
@@ -76,11 +80,15 @@ func New(c Config) (*Connector, error) {
 	if c.CheckEvery == 0 {
 		c.CheckEvery = checkEvery
 	}
-	return &Connector{
+	connector := &Connector{
 		channel: c.Channel, site: site, database: database{c.Pool}, words: optout.New(c.Channel.Keywords), provider: carrier,
 		receiver: newReceiver(database{c.Pool}, c.Channel.Name, c.Log), keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
 		check: check{every: c.CheckEvery},
-	}, nil
+	}
+	if chat, is := carrier.(*webchat.Server); is {
+		connector.attach(chat, c.Log, c.Chat)
+	}
+	return connector, nil
 }
 
 // providerOf is the one list of the types of channels.
@@ -94,13 +102,18 @@ func providerOf(c contract.Channel, site provider.Site) (provider.Provider, erro
 		return telegram.New(*c.Telegram, site)
 	case c.Type == contract.ChannelTypeMessenger && c.Messenger != nil:
 		return messenger.New(*c.Messenger, site)
+	case c.Type == contract.ChannelTypeWebChat && c.WebChat != nil:
+		return webchat.New(c.Name, *c.WebChat, site)
 	}
-	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram, messenger",
+	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram, messenger, webChat",
 		c.Type, strings.Join(contract.ChannelTypes(), ", "))
 }
 
-// Handler serves the channel's webhooks.
+// Handler serves the channel's webhooks, or its guests.
 func (c *Connector) Handler() http.Handler {
+	if c.chat != nil {
+		return c.chat.Handler()
+	}
 	g := newGuard(c)
 	mux := http.NewServeMux()
 	for _, w := range c.provider.Webhooks() {
@@ -116,5 +129,8 @@ func (c *Connector) Run(ctx context.Context) error {
 	defer others.Wait()
 	others.Go(func() { c.receiver.run(ctx) })
 	others.Go(func() { c.keepChecking(ctx) })
+	if c.chat != nil {
+		others.Go(func() { c.chat.Run(ctx) })
+	}
 	return c.send(ctx)
 }
