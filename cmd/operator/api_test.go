@@ -174,8 +174,8 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"a web chat that knows the site's users": {byWebChat(func(o *v1alpha1.Channel) {
 			o.Spec.WebChat.Identity = &v1alpha1.WebChatIdentity{SecretRef: v1alpha1.SecretReference{Name: "chat"}, Mode: v1alpha1.WebChatIdentityOptional}
 		}), ""},
-		"a web chat by a company": {byWebChat(func(o *v1alpha1.Channel) { o.Spec.SubProcessor = "twilio" }), "leave it out for type WebChat"},
-		"text messages by nobody": {aChannel(func(o *v1alpha1.Channel) { o.Spec.SubProcessor = "" }), "name the company that carries the messages"},
+		"a web chat by a company":         {byWebChat(func(o *v1alpha1.Channel) { o.Spec.SubProcessor = "twilio" }), "leave it out for type WebChat"},
+		"text messages by nobody":         {aChannel(func(o *v1alpha1.Channel) { o.Spec.SubProcessor = "" }), "name the company that carries the messages"},
 		"a web chat without its settings": {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat = nil }), "type WebChat goes with webChat"},
 		"a web chat for nobody":           {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat.AllowedOrigins = []v1alpha1.Origin{} }), "at least 1"},
 		"a web chat for a host's every page": {byWebChat(func(o *v1alpha1.Channel) {
@@ -192,10 +192,10 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		}), "no port 443"},
 		"a web chat whose notice is not encrypted": {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat.PrivacyNoticeURL = "http://hotel-berlin.example" }), "by https"},
 		"a web chat of no time":                    {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat.SessionHours = new(int32) }), "greater than or equal to 1"},
-		"a page by its name":                                {byMessenger("hotel.berlin"), "page ID"},
-		"a channel of two types":                            {aChannel(func(o *v1alpha1.Channel) { o.Spec.WhatsApp = byWhatsApp(nil).Spec.WhatsApp }), "type WhatsApp goes with whatsApp"},
-		"a number for its ID":                               {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.PhoneNumberID = "+493023125100" }), "phone number ID"},
-		"a version of the Graph API without its v":          {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.APIVersion = "23.0" }), "v23.0"},
+		"a page by its name":                       {byMessenger("hotel.berlin"), "page ID"},
+		"a channel of two types":                   {aChannel(func(o *v1alpha1.Channel) { o.Spec.WhatsApp = byWhatsApp(nil).Spec.WhatsApp }), "type WhatsApp goes with whatsApp"},
+		"a number for its ID":                      {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.PhoneNumberID = "+493023125100" }), "phone number ID"},
+		"a version of the Graph API without its v": {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.APIVersion = "23.0" }), "v23.0"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			err := c.Create(t.Context(), ask.object, client.DryRunAll)

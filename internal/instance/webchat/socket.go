@@ -18,7 +18,7 @@ import (
 const (
 	closeMalformed websocket.StatusCode = 4400
 	closeEnded     websocket.StatusCode = 4401
-	closeNoHello   websocket.StatusCode = 4408
+	closeTooSlow   websocket.StatusCode = 4408
 	closeTooMany   websocket.StatusCode = 4409
 	closeTooFast   websocket.StatusCode = 4429
 )
@@ -158,14 +158,14 @@ func (k *socket) reply(f any) bool {
 	case k.replies <- encode(f):
 		return true
 	default:
-		k.finish(closeNoHello, "what is written is not read; connect again")
+		k.finish(closeTooSlow, "what is written is not read; connect again")
 		return false
 	}
 }
 
 // greet waits for the token, and writes the welcome.
 func (k *socket) greet() bool {
-	timer := time.AfterFunc(k.s.limits.HelloTimeout, func() { k.finish(closeNoHello, "send hello first") })
+	timer := time.AfterFunc(k.s.limits.HelloTimeout, func() { k.finish(closeTooSlow, "send hello first") })
 	f, ok := k.next(k.ctx)
 	if !ok || !timer.Stop() {
 		return false
