@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/google/uuid"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/person"
 	"github.com/switchboard-operator/switchboard/internal/instance/webchat"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
@@ -144,6 +146,13 @@ func TestATokenOpensItsOwnSessionAlone(t *testing.T) {
 	}
 	if _, err := theirs.Begin(t.Context(), hash); !errors.Is(err, webchat.ErrEnded) {
 		t.Errorf("another channel's connector takes it up: %v", err)
+	}
+	for _, address := range []string{session.address(), pgtest.OtherChannel + ":user:guest-4711"} {
+		if _, err := theirs.Open(t.Context(), webchat.Opening{
+			Session: uuid.New(), Token: webchat.Hash{1}, Guest: person.Address{Kind: contract.KindWebChat, Value: address}, Lifetime: time.Hour,
+		}); err == nil {
+			t.Errorf("another channel's connector opens a session of %s", address)
+		}
 	}
 	if after := s.fingerprint(); after != before || !bytes.Equal(s.tokenHash(), hash[:]) {
 		t.Errorf("the database changed from\n%s\nto\n%s", before, after)

@@ -2,7 +2,8 @@
 -- Web chats: a guest's browser speaks to the connector itself, without a provider.
 --
 -- A guest is known by a session's random token, of which the database holds the SHA-256. Every function below that gives
--- something back wants it: whoever steals the role of a connector and has no token still reads no thread.
+-- something back wants it: whoever steals the role of a connector and has no token still reads no thread. Only with the key for
+-- hashes beside it could they open a session of a user whose id they know, as the connector does that vouches for users.
 -- What a thread shows is numbered in the order in which it commits; by such a number a browser goes on after it was away.
 -- Notifications say where to look and never what there is: whoever listens learns ids, and must ask as everybody else.
 
@@ -64,7 +65,7 @@ $$;
 -- +goose StatementEnd
 
 -- web_chat_open begins a session and gives when it ends. The guest is found or made by their address, as sb.contact_of does.
--- Fails with SB101 as sb.receive.
+-- Fails with SB101 as sb.receive, and when the channel is no web chat or the address is of another.
 -- +goose StatementBegin
 CREATE FUNCTION sb.web_chat_open(p_session uuid, p_token_hash bytea, p_lifetime interval, p_address text, p_hashes bytea[], p_key_version integer,
   p_contact uuid, p_ip inet, p_user_agent text) RETURNS timestamptz
@@ -75,9 +76,9 @@ DECLARE
   v_contact uuid;
   v_expires timestamptz;
 BEGIN
-  PERFORM FROM sb.channel WHERE name = v_channel;
+  PERFORM FROM sb.channel WHERE name = v_channel AND type = 'WebChat' AND starts_with(p_address, v_channel || ':');
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'role % is not the connector of a channel', session_user USING ERRCODE = 'SB101';
+    RAISE EXCEPTION 'role % is not the connector of a web chat with such guests', session_user USING ERRCODE = 'SB101';
   END IF;
   v_contact := sb.contact_of(ARRAY['webchat'], ARRAY[p_address], p_hashes, p_key_version, p_contact);
   INSERT INTO sb.web_chat_session (id, channel, contact_id, ip, user_agent, token_hash, expires_at)
