@@ -213,6 +213,27 @@ func TestTelegramsCodesAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+func TestTheProtocolOfWebChatsIsThatOfTheCode(t *testing.T) {
+	told, want := []string{}, []string{}
+	for _, r := range rows(t, "webchat-protocol.md", "Errors") {
+		told = append(told, strings.Split(r[0], ", ")...)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\tcode\w+ += "([a-z-]+)"`).FindAllStringSubmatch(source(t, "../internal/instance/webchat/frame.go"), -1) {
+		want = append(want, m[1])
+	}
+	for _, r := range rows(t, "webchat-protocol.md", "Why a socket closes") {
+		told = append(told, regexp.MustCompile(`44[0-9]{2}`).FindAllString(r[0], -1)...)
+	}
+	for _, m := range regexp.MustCompile(`websocket.StatusCode = (44[0-9]{2})`).FindAllStringSubmatch(source(t, "../internal/instance/webchat/socket.go"), -1) {
+		want = append(want, m[1])
+	}
+	slices.Sort(want)
+	slices.Sort(told)
+	if len(want) == 0 || !slices.Equal(told, want) {
+		t.Errorf("webchat-protocol.md has\n%v, the code\n%v", told, want)
+	}
+}
+
 func TestMetricsAreThoseOfTheCode(t *testing.T) {
 	var told, want []string
 	for _, r := range rows(t, "operations.md", "Metrics and probes") {
@@ -220,7 +241,7 @@ func TestMetricsAreThoseOfTheCode(t *testing.T) {
 			told = append(told, strings.Split(strings.TrimSuffix(r[0], " (operator)"), ", ")...)
 		}
 	}
-	for _, file := range []string{"../internal/instance/connect/metrics.go", "../internal/instance/httpserve/metrics.go", "../controllers/datasubjectrequest/metrics.go", "../controllers/retentionpolicy/metrics.go", "../controllers/tenant/metrics.go"} {
+	for _, file := range []string{"../internal/instance/connect/metrics.go", "../internal/instance/httpserve/metrics.go", "../internal/instance/webchat/metrics.go", "../controllers/datasubjectrequest/metrics.go", "../controllers/retentionpolicy/metrics.go", "../controllers/tenant/metrics.go"} {
 		for _, m := range regexp.MustCompile(`(?:Name: +|NewDesc\()"(switchboard_\w+)"`).FindAllStringSubmatch(source(t, file), -1) {
 			want = append(want, m[1])
 		}

@@ -42,7 +42,7 @@ type ChannelList struct {
 
 // ChannelType is a provider and its protocol.
 //
-// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp;Telegram;Messenger;SMPP
+// +kubebuilder:validation:Enum=TwilioSMS;WhatsApp;Telegram;Messenger;SMPP;WebChat
 type ChannelType string
 
 const (
@@ -56,6 +56,8 @@ const (
 	TypeMessenger ChannelType = "Messenger"
 	// TypeSMPP is text messages by a message centre that speaks SMPP 3.4.
 	TypeSMPP ChannelType = "SMPP"
+	// TypeWebChat is a chat in the guest's browser, which the connector itself serves.
+	TypeWebChat ChannelType = "WebChat"
 )
 
 // ChannelSpec is what a client wants of a channel.
@@ -65,6 +67,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Telegram') == has(self.telegram)",message="set the field that type names: type Telegram goes with telegram"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Messenger') == has(self.messenger)",message="set the field that type names: type Messenger goes with messenger"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'SMPP') == has(self.smpp)",message="set the field that type names: type SMPP goes with smpp"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'WebChat') == has(self.webChat)",message="set the field that type names: type WebChat goes with webChat"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'WebChat') != has(self.subProcessor)",message="subProcessor: name the company that carries the messages, as the Region's register has it; leave it out for type WebChat, whose messages no company carries"
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type can't change: make a new Channel"
 type ChannelSpec struct {
 	// type of the channel; the field of the same name holds its settings. It can't change. Example: TwilioSMS.
@@ -91,11 +95,16 @@ type ChannelSpec struct {
 	// +optional
 	SMPP *SMPP `json:"smpp,omitempty"`
 
-	// subProcessor is the name, in the Region's register, of the company that carries the messages. Example: twilio.
-	// +required
+	// webChat holds the settings of type WebChat.
+	// +optional
+	WebChat *WebChat `json:"webChat,omitempty"`
+
+	// subProcessor is the name, in the Region's register, of the company that carries the messages. Required, but for type WebChat,
+	// which has none: guests' browsers speak to the tenant's own pods. Example: twilio.
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	SubProcessor string `json:"subProcessor"`
+	SubProcessor string `json:"subProcessor,omitempty"`
 
 	// keywords add opt-out, opt-in and help words of a locale to the mandatory ones; none of those can be removed.
 	// Default: the mandatory words alone.

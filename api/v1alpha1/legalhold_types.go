@@ -84,7 +84,7 @@ type HoldMatch struct {
 // SubjectReference names a Secret with a person's addresses, so that no object and no Git repository holds them.
 type SubjectReference struct {
 	// secretName is a Secret in the same namespace. Its keys are phone (in E.164, +4915112345678), whatsapp, messenger,
-	// telegram and email, with one address on each line; one key is there at least.
+	// telegram, webchat and email, with one address on each line; one key is there at least.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

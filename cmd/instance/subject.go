@@ -16,7 +16,7 @@ with its receipt, and what a hold keeps is refused. The outcome is a line of JSO
 ` + databaseHelp + `  SWITCHBOARD_TENANT           the tenant's name, for example hotel-berlin
   SWITCHBOARD_REQUEST          the request as JSON:
                                {"name":"request-2026-41","uid":"…","type":"Erasure","receivedAt":"2026-11-20T09:00:00Z"}
-  SWITCHBOARD_SUBJECT_DIR      files phone, whatsapp, messenger, telegram, email: an address on each line; for a
+  SWITCHBOARD_SUBJECT_DIR      files phone, whatsapp, messenger, telegram, webchat, email: an address on each line; for a
                                Rectification also newName, newPhone; /var/run/switchboard/subject when unset
   SWITCHBOARD_KEYS_DIR         the keys for hashes; /var/run/switchboard/keys when unset
   SWITCHBOARD_DOWNLOAD_DIR     for Access: a file token; /var/run/switchboard/download when unset

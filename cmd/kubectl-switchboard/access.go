@@ -27,7 +27,7 @@ const auditAccess = `Tells who among a tenant's staff looked at what, newest fir
 and what was answered. The log is under retention like everything else, and that it was asked is written into it.
 
 A guest is named by --person: a file, or - for standard input, with an address in each line after its kind (phone,
-whatsapp, messenger, telegram, email). So no address stands on a command line. It is compared as a keyed hash, inside of
+whatsapp, messenger, telegram, webchat, email). So no address stands on a command line. It is compared as a keyed hash, inside of
 the tenant; what was erased with the guest is not there any more.
 
 It runs "instance access" in a pod of Deployment serve, for which you need the right to create pods/exec in the tenant's

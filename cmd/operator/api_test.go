@@ -69,6 +69,18 @@ func bySMPP(change func(*v1alpha1.SMPP)) *v1alpha1.Channel {
 	})
 }
 
+func byWebChat(change func(*v1alpha1.Channel)) *v1alpha1.Channel {
+	return aChannel(func(o *v1alpha1.Channel) {
+		o.Spec.Type, o.Spec.TwilioSMS, o.Spec.SubProcessor = v1alpha1.TypeWebChat, nil, ""
+		o.Spec.WebChat = &v1alpha1.WebChat{
+			AllowedOrigins: []v1alpha1.Origin{"https://www.hotel-berlin.example"}, PrivacyNoticeURL: "https://www.hotel-berlin.example/privacy",
+		}
+		if change != nil {
+			change(o)
+		}
+	})
+}
+
 func byTelegram(username string) *v1alpha1.Channel {
 	return aChannel(func(o *v1alpha1.Channel) {
 		o.Spec.Type, o.Spec.TwilioSMS = v1alpha1.TypeTelegram, nil
@@ -176,10 +188,32 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"a channel of Telegram":                             {byTelegram("hotel_berlin_bot"), ""},
 		"a bot by its @":                                    {byTelegram("@hotel_berlin_bot"), "without the @"},
 		"a channel of Messenger":                            {byMessenger("104512345678901"), ""},
-		"a page by its name":                                {byMessenger("hotel.berlin"), "page ID"},
-		"a channel of two types":                            {aChannel(func(o *v1alpha1.Channel) { o.Spec.WhatsApp = byWhatsApp(nil).Spec.WhatsApp }), "type WhatsApp goes with whatsApp"},
-		"a number for its ID":                               {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.PhoneNumberID = "+493023125100" }), "phone number ID"},
-		"a version of the Graph API without its v":          {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.APIVersion = "23.0" }), "v23.0"},
+		"a web chat":                                        {byWebChat(nil), ""},
+		"a web chat that knows the site's users": {byWebChat(func(o *v1alpha1.Channel) {
+			o.Spec.WebChat.Identity = &v1alpha1.WebChatIdentity{SecretRef: v1alpha1.SecretReference{Name: "chat"}, Mode: v1alpha1.WebChatIdentityOptional}
+		}), ""},
+		"a web chat by a company":         {byWebChat(func(o *v1alpha1.Channel) { o.Spec.SubProcessor = "twilio" }), "leave it out for type WebChat"},
+		"text messages by nobody":         {aChannel(func(o *v1alpha1.Channel) { o.Spec.SubProcessor = "" }), "name the company that carries the messages"},
+		"a web chat without its settings": {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat = nil }), "type WebChat goes with webChat"},
+		"a web chat for nobody":           {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat.AllowedOrigins = []v1alpha1.Origin{} }), "at least 1"},
+		"a web chat for a host's every page": {byWebChat(func(o *v1alpha1.Channel) {
+			o.Spec.WebChat.AllowedOrigins = []v1alpha1.Origin{"https://*.hotel-berlin.example"}
+		}), "https origin as browsers send it"},
+		"a web chat for a page, not a site": {byWebChat(func(o *v1alpha1.Channel) {
+			o.Spec.WebChat.AllowedOrigins = []v1alpha1.Origin{"https://www.hotel-berlin.example/"}
+		}), "https origin as browsers send it"},
+		"a web chat for a site without encryption": {byWebChat(func(o *v1alpha1.Channel) {
+			o.Spec.WebChat.AllowedOrigins = []v1alpha1.Origin{"http://www.hotel-berlin.example"}
+		}), "https origin as browsers send it"},
+		"a web chat for a site with the port that browsers leave out": {byWebChat(func(o *v1alpha1.Channel) {
+			o.Spec.WebChat.AllowedOrigins = []v1alpha1.Origin{"https://www.hotel-berlin.example:443"}
+		}), "no port 443"},
+		"a web chat whose notice is not encrypted": {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat.PrivacyNoticeURL = "http://hotel-berlin.example" }), "by https"},
+		"a web chat of no time":                    {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat.SessionHours = new(int32) }), "greater than or equal to 1"},
+		"a page by its name":                       {byMessenger("hotel.berlin"), "page ID"},
+		"a channel of two types":                   {aChannel(func(o *v1alpha1.Channel) { o.Spec.WhatsApp = byWhatsApp(nil).Spec.WhatsApp }), "type WhatsApp goes with whatsApp"},
+		"a number for its ID":                      {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.PhoneNumberID = "+493023125100" }), "phone number ID"},
+		"a version of the Graph API without its v": {byWhatsApp(func(o *v1alpha1.ChannelSpec) { o.WhatsApp.APIVersion = "23.0" }), "v23.0"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			err := c.Create(t.Context(), ask.object, client.DryRunAll)

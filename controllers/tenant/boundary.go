@@ -55,7 +55,11 @@ func (r *Reconciler) planChange(ctx context.Context, s *scope, wanted *v1alpha1.
 	for i := range channels.Items {
 		_, before := plan.Processor(s.in.Region, &channels.Items[i])
 		if _, after := plan.Processor(wanted, &channels.Items[i]); before == nil && after != nil {
-			outside = append(outside, fmt.Sprintf("channel %s, by sub-processor %s", channels.Items[i].Name, channels.Items[i].Spec.SubProcessor))
+			by := "its database"
+			if p := channels.Items[i].Spec.SubProcessor; p != "" {
+				by = "sub-processor " + p
+			}
+			outside = append(outside, fmt.Sprintf("channel %s, by %s", channels.Items[i].Name, by))
 		}
 	}
 	if len(outside) == 0 {

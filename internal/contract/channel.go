@@ -13,6 +13,7 @@ const (
 	ChannelTypeTelegram  = "Telegram"
 	ChannelTypeMessenger = "Messenger"
 	ChannelTypeSMPP      = "SMPP"
+	ChannelTypeWebChat   = "WebChat"
 )
 
 // WebhookPath is where a channel of a type takes messages, below /webhooks/NAME/; "" for one that takes none, as it dials
@@ -27,6 +28,8 @@ func WebhookPath(channelType string) string {
 		return "telegram"
 	case ChannelTypeMessenger:
 		return "messenger"
+	case ChannelTypeWebChat:
+		return "chat"
 	default:
 		return "twilio/inbound"
 	}
@@ -35,7 +38,8 @@ func WebhookPath(channelType string) string {
 // Dials tells the types whose connectors call their provider, and take no webhooks.
 func Dials(channelType string) bool { return WebhookPath(channelType) == "" }
 
-// CredentialKeys are the keys that the Secret of a channel of a type has.
+// CredentialKeys are the keys that the Secret of a channel of a type has. A WebChat needs one only
+// where guests sign in on the client's own site.
 func CredentialKeys(channelType string) []string {
 	switch channelType {
 	case ChannelTypeWhatsApp, ChannelTypeMessenger:
@@ -44,6 +48,8 @@ func CredentialKeys(channelType string) []string {
 		return []string{FileBotToken, FileSecretToken}
 	case ChannelTypeSMPP:
 		return []string{FilePassword}
+	case ChannelTypeWebChat:
+		return []string{FileIdentitySecret}
 	default:
 		return []string{FileAuthToken}
 	}
@@ -51,7 +57,7 @@ func CredentialKeys(channelType string) []string {
 
 // ChannelTypes lists the types of channels.
 func ChannelTypes() []string {
-	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram, ChannelTypeMessenger, ChannelTypeSMPP}
+	return []string{ChannelTypeTwilioSMS, ChannelTypeWhatsApp, ChannelTypeTelegram, ChannelTypeMessenger, ChannelTypeSMPP, ChannelTypeWebChat}
 }
 
 // Channel is what `instance connect` needs to know of its channel.
@@ -63,6 +69,7 @@ type Channel struct {
 	Telegram  *Telegram  `json:"telegram,omitempty"`
 	Messenger *Messenger `json:"messenger,omitempty"`
 	SMPP      *SMPP      `json:"smpp,omitempty"`
+	WebChat   *WebChat   `json:"webChat,omitempty"`
 	Keywords  []Keywords `json:"keywords,omitempty"`
 }
 
@@ -115,6 +122,36 @@ type SMPP struct {
 	EnquireLinkSeconds int    `json:"enquireLinkSeconds"` // between two enquire_link
 	MessagesPerSecond  int    `json:"messagesPerSecond"`  // submit_sm at most
 	LongMessages       string `json:"longMessages"`       // UDH8, UDH16, SAR or Payload
+}
+
+// Who may open a web chat, as to who they say they are on the client's own site.
+const (
+	// IdentityNone: nobody can be told apart but by the session; the Channel has no identity secret.
+	IdentityNone = ""
+	// IdentityOptional: a user id that is given must be signed; who gives none is a guest.
+	IdentityOptional = "Optional"
+	// IdentityEnforced: who gives no signed user id is refused.
+	IdentityEnforced = "Enforced"
+)
+
+// Bounds of a web chat's settings.
+const (
+	// MaxChatMessage is the highest MaxMessageLength.
+	MaxChatMessage = 4000
+	// MaxSessionHours is the highest SessionHours: a year.
+	MaxSessionHours = 8760
+	// MinIdentitySecret is how short a secret may be, in bytes: as long as what it makes.
+	MinIdentitySecret = 32
+)
+
+// WebChat is a chat in the browser of a guest. Its identity secret, where there is one, is in DirChannel.
+type WebChat struct {
+	AllowedOrigins   []string `json:"allowedOrigins"` // https://www.hotel-berlin.example
+	Identity         string   `json:"identity,omitempty"`
+	WelcomeText      string   `json:"welcomeText,omitempty"`
+	PrivacyNoticeURL string   `json:"privacyNoticeURL"`
+	SessionHours     int32    `json:"sessionHours"`     // from when it is opened
+	MaxMessageLength int32    `json:"maxMessageLength"` // characters
 }
 
 // Keywords adds words of a locale to the mandatory ones; it can't remove any.

@@ -107,6 +107,8 @@ const (
 	// messages are sent, and by which Telegram proves itself.
 	FileBotToken    = "botToken"
 	FileSecretToken = "secretToken"
+	// FileIdentitySecret is the key of a web chat's Secret, by which the client's site signs user ids.
+	FileIdentitySecret = "identitySecret"
 )
 
 // Environment variables of instance pods. PGHOST, PGPORT, PGDATABASE and
@@ -166,12 +168,14 @@ const (
 	KindWhatsApp  = "whatsapp"
 	KindMessenger = "messenger"
 	KindTelegram  = "telegram"
-	KindEmail     = "email"
+	// KindWebChat is who a guest of a web chat is: CHANNEL:user:ID, by the client's own site, or CHANNEL:session:UUID.
+	KindWebChat = "webchat"
+	KindEmail   = "email"
 )
 
 // Kinds lists the kinds of addresses.
 func Kinds() []string {
-	return []string{KindPhone, KindWhatsApp, KindMessenger, KindTelegram, KindEmail}
+	return []string{KindPhone, KindWhatsApp, KindMessenger, KindTelegram, KindWebChat, KindEmail}
 }
 
 // Request is one request of a person, as `instance subject` carries it out.

@@ -25,6 +25,7 @@ var providers = map[v1alpha1.ChannelType]struct{ name, credential string }{
 	v1alpha1.TypeMessenger: {"Meta", "accessToken: the page's own"},
 	v1alpha1.TypeSMPP:      {"The message centre", "password: the one of the account that spec.smpp.systemID names"},
 	v1alpha1.TypeTelegram:  {"Telegram", "botToken: what BotFather gives for the bot that spec.telegram.username names"},
+	v1alpha1.TypeWebChat:   {"the client's site", "identitySecret: 32 bytes or more, by which the site's server signs user ids"},
 }
 
 // problems are what each problem is called, and what to do.

@@ -101,6 +101,9 @@ func topology(v *corev1.PersistentVolume, selector map[string]string) (region st
 func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel) []v1alpha1.ObservedSubProcessor {
 	var seen []v1alpha1.ObservedSubProcessor
 	for i := range channels {
+		if channels[i].Spec.SubProcessor == "" {
+			continue // a web chat: nobody else carries it
+		}
 		o := v1alpha1.ObservedSubProcessor{Channel: channels[i].Name, Name: channels[i].Spec.SubProcessor}
 		for _, p := range region.Spec.SubProcessors {
 			if p.Name == o.Name {

@@ -17,8 +17,11 @@ type Refusal struct {
 }
 
 // Processor gives the sub-processor by which a channel reaches its guests, when the
-// region allows it.
+// region allows it. A web chat has none: guests' browsers speak to the tenant's own pods, so that it reaches nobody.
 func Processor(region *v1alpha1.Region, channel *v1alpha1.Channel) (v1alpha1.SubProcessor, *Refusal) {
+	if channel.Spec.Type == v1alpha1.TypeWebChat {
+		return v1alpha1.SubProcessor{}, DatabasePlace(region)
+	}
 	for _, p := range region.Spec.SubProcessors {
 		if p.Name != channel.Spec.SubProcessor {
 			continue

@@ -23,6 +23,9 @@ const (
 	defaultEnquireLink  = 30 // seconds
 	defaultPace         = 10 // messages in a second
 	defaultLongMessages = "UDH8"
+
+	defaultSessionHours     = 168
+	defaultMaxMessageLength = 2000
 )
 
 // Connector is a channel's way in and out: its own pod, login, certificate and egress.
@@ -31,19 +34,21 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 	selector := in.selector(componentConnector, v1alpha1.LabelChannel, channel.Name)
 	connector := name.Connector(channel.Name)
 	meta := in.meta(connector, labels, channel, "Channel")
-	container := serving(in.instance("connect", need{cpu: "25m", memory: "48Mi", memoryLimit: "128Mi"},
-		[]corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(channel))}},
-		[]corev1.VolumeMount{
-			mount("database", contract.DirDatabase), mount("tls", contract.DirTLS), mount("keys", contract.DirKeys), mount("channel", contract.DirChannel),
-		}))
-	secret, keys := ChannelCredentials(channel)
-	provider := secretVolume("channel", secret)
-	for _, key := range keys {
-		provider.Secret.Items = append(provider.Secret.Items, corev1.KeyToPath{Key: key, Path: key})
+	needs := need{cpu: "25m", memory: "48Mi", memoryLimit: "128Mi"}
+	if channel.Spec.WebChat != nil {
+		needs.memoryLimit = "256Mi" // for each guest a socket, as long as the page is open
 	}
-	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
-		in.databaseVolume(connector), secretVolume("tls", name.ConnectorTLS(channel.Name)), secretVolume("keys", name.Keys), provider,
-	})
+	mounts := []corev1.VolumeMount{mount("database", contract.DirDatabase), mount("tls", contract.DirTLS), mount("keys", contract.DirKeys)}
+	volumes := []corev1.Volume{in.databaseVolume(connector), secretVolume("tls", name.ConnectorTLS(channel.Name)), secretVolume("keys", name.Keys)}
+	if secret, keys := ChannelCredentials(channel); secret != "" {
+		credentials := secretVolume("channel", secret)
+		for _, key := range keys {
+			credentials.Secret.Items = append(credentials.Secret.Items, corev1.KeyToPath{Key: key, Path: key})
+		}
+		mounts, volumes = append(mounts, mount("channel", contract.DirChannel)), append(volumes, credentials)
+	}
+	container := serving(in.instance("connect", needs, []corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(channel))}}, mounts))
+	pod := in.pod(instanceUser, []corev1.Container{container}, volumes)
 	replicas := int32(1)
 	if in.Tenant.Spec.Suspended || in.EgressClosed { // a pod that is not there sends nothing, whatever the network enforces
 		replicas = 0
@@ -74,7 +79,8 @@ func connectorPolicy(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.Su
 	return p
 }
 
-// ChannelCredentials are the Secret that a Channel names and the keys that it must have.
+// ChannelCredentials are the Secret that a Channel names and the keys that it must have; none for a web chat whose guests are
+// known by their sessions alone.
 func ChannelCredentials(channel *v1alpha1.Channel) (secret string, keys []string) {
 	if w := channel.Spec.WhatsApp; w != nil {
 		secret = w.CredentialsSecretRef.Name
@@ -90,6 +96,12 @@ func ChannelCredentials(channel *v1alpha1.Channel) (secret string, keys []string
 	}
 	if s := channel.Spec.SMPP; s != nil {
 		secret = s.CredentialsSecretRef.Name
+	}
+	if w := channel.Spec.WebChat; w != nil {
+		if w.Identity == nil {
+			return "", nil
+		}
+		secret = w.Identity.SecretRef.Name
 	}
 	return secret, contract.CredentialKeys(string(channel.Spec.Type))
 }
@@ -117,10 +129,32 @@ func channelOf(channel *v1alpha1.Channel) contract.Channel {
 		}
 	}
 	c.SMPP = smppOf(channel.Spec.SMPP)
+	if w := channel.Spec.WebChat; w != nil {
+		c.WebChat = webChatOf(w)
+	}
 	for _, k := range channel.Spec.Keywords {
 		c.Keywords = append(c.Keywords, contract.Keywords{
 			Locale: k.Locale, Stop: words(k.Stop), Start: words(k.Start), Help: words(k.Help),
 		})
+	}
+	return c
+}
+
+func webChatOf(w *v1alpha1.WebChat) *contract.WebChat {
+	c := &contract.WebChat{
+		WelcomeText: w.WelcomeText, PrivacyNoticeURL: w.PrivacyNoticeURL, SessionHours: defaultSessionHours, MaxMessageLength: defaultMaxMessageLength,
+	}
+	for _, origin := range w.AllowedOrigins {
+		c.AllowedOrigins = append(c.AllowedOrigins, string(origin))
+	}
+	if w.Identity != nil {
+		c.Identity = cmp.Or(string(w.Identity.Mode), contract.IdentityEnforced)
+	}
+	if w.SessionHours != nil {
+		c.SessionHours = *w.SessionHours
+	}
+	if w.MaxMessageLength != nil {
+		c.MaxMessageLength = *w.MaxMessageLength
 	}
 	return c
 }

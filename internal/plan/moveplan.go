@@ -64,7 +64,7 @@ func moveFlows(in Tenant, f MoveFacts) []string {
 		fmt.Sprintf("backups on a volume in %s stay there, and are erased with the database", from.Name),
 	}
 	for i := range f.Channels {
-		if p, refusal := Processor(to, &f.Channels[i]); refusal == nil {
+		if p, refusal := Processor(to, &f.Channels[i]); refusal == nil && p.Name != "" {
 			flow := fmt.Sprintf("channel %s: by sub-processor %s in %s", f.Channels[i].Name, p.Name, p.Location)
 			if p.TransferMechanism != "" {
 				flow += ", under " + p.TransferMechanism

@@ -98,6 +98,9 @@ func current(region *v1alpha1.Region, t *v1alpha1.Tenant, channels []v1alpha1.Ch
 	var flows []Flow
 	for i := range channels {
 		c := &channels[i]
+		if c.Spec.SubProcessor == "" {
+			continue // a web chat: nobody else carries it
+		}
 		f := Flow{Kind: KindSubProcessor, Channel: c.Name, Recipient: c.Spec.SubProcessor, State: StateOpen}
 		if seen := seenOf(t, c.Name, c.Spec.SubProcessor); seen != nil && seen.LastSeen == nil {
 			f.Since = instant(seen.FirstSeen)

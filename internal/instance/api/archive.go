@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 )
 
 const (
@@ -45,7 +47,7 @@ func (s *Server) downloadArchive(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	if err == nil {
-		s.ips.forgive(clientIP(r).String(), time.Now())
+		s.ips.forgive(httpserve.ClientIP(r).String(), time.Now())
 		return
 	}
 	if sent { // the answer has begun: cutting it off is all that can be said
@@ -74,7 +76,7 @@ func (s *Server) mayTryArchive(r *http.Request) error {
 		p.headers = http.Header{"Allow": {"GET"}}
 		return p
 	}
-	if wait := s.ips.try(clientIP(r).String(), time.Now()); wait > 0 {
+	if wait := s.ips.try(httpserve.ClientIP(r).String(), time.Now()); wait > 0 {
 		p := fail(http.StatusTooManyRequests, typeTooManyTries, "There were too many tries; wait as long as Retry-After says.")
 		p.retryAfter = wait
 		return p

@@ -71,6 +71,9 @@ func listMessages(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, fmt.Errorf("listing messages: %w", err)
 	}
+	if err := noteSeen(ctx, c.tx, id, found); err != nil {
+		return reply{}, err
+	}
 	return reply{http.StatusOK, messageList{found, next}}, nil
 }
 

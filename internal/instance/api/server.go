@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
 )
 
@@ -64,6 +65,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/conversations/{id}", handle: getConversation},
 		{pattern: "GET /api/v1/conversations/{id}/messages", handle: listMessages},
 		{pattern: "POST /api/v1/conversations/{id}/messages", handle: postMessage},
+		{pattern: "POST /api/v1/conversations/{id}/typing", handle: postTyping},
 		{pattern: "GET /api/v1/contacts", handle: listContacts},
 		{pattern: "GET /api/v1/contacts/{id}", handle: getContact},
 		{pattern: "PATCH /api/v1/contacts/{id}", handle: patchContact},
@@ -198,7 +200,7 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, c *call, err
 // logAccess adds one line to the access log.
 func logAccess(ctx context.Context, db staff.Querier, r *http.Request, who, object *uuid.UUID, status int) error {
 	var ip any
-	if a := clientIP(r); a.IsValid() {
+	if a := httpserve.ClientIP(r); a.IsValid() {
 		ip = a
 	}
 	_, path, _ := strings.Cut(r.Pattern, " ")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
 )
 
@@ -56,7 +57,7 @@ func (s *Server) trySignIn(ctx context.Context, w http.ResponseWriter, r *http.R
 		return staff.Session{}, err
 	}
 	now := time.Now()
-	account, address := strings.ToLower(strings.TrimSpace(in.Email)), clientIP(r).String()
+	account, address := strings.ToLower(strings.TrimSpace(in.Email)), httpserve.ClientIP(r).String()
 	if wait := max(s.ips.try(address, now), s.emails.try(account, now)); wait > 0 {
 		p := fail(http.StatusTooManyRequests, typeTooManyTries, "There were too many tries to sign in; wait as long as Retry-After says.")
 		p.retryAfter = wait

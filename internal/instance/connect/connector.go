@@ -24,6 +24,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 	"github.com/switchboard-operator/switchboard/internal/instance/telegram"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+	"github.com/switchboard-operator/switchboard/internal/instance/webchat"
 	"github.com/switchboard-operator/switchboard/internal/instance/whatsapp"
 )
 
@@ -39,6 +40,8 @@ type Config struct {
 	RescueAfter time.Duration
 	// CheckEvery is how often the provider is asked whether the credentials work, while they do; 5 minutes when zero.
 	CheckEvery time.Duration
+	// Chat bounds a web chat.
+	Chat webchat.Limits
 }
 
 // Connector connects one channel.
@@ -48,6 +51,7 @@ type Connector struct {
 	database    database
 	words       *optout.Words
 	provider    provider.Provider
+	chat        *webchat.Server // nil for other types
 	receiver    *receiver
 	keysDir     string
 	log         *slog.Logger
@@ -78,11 +82,15 @@ func New(c Config) (*Connector, error) {
 	if c.CheckEvery == 0 {
 		c.CheckEvery = checkEvery
 	}
-	return &Connector{
+	connector := &Connector{
 		channel: c.Channel, site: site, database: database{c.Pool}, words: optout.New(c.Channel.Keywords), provider: carrier,
 		receiver: newReceiver(database{c.Pool}, c.Channel.Name, c.Log), keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
 		check: check{every: c.CheckEvery},
-	}, nil
+	}
+	if chat, is := carrier.(*webchat.Server); is {
+		connector.attach(chat, c.Log, c.Chat)
+	}
+	return connector, nil
 }
 
 // providerOf is the one list of the types of channels.
@@ -98,13 +106,18 @@ func providerOf(c contract.Channel, site provider.Site, log *slog.Logger) (provi
 		return messenger.New(*c.Messenger, site)
 	case c.Type == contract.ChannelTypeSMPP && c.SMPP != nil:
 		return smpp.New(*c.SMPP, site, log)
+	case c.Type == contract.ChannelTypeWebChat && c.WebChat != nil:
+		return webchat.New(c.Name, *c.WebChat, site)
 	}
-	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram, messenger, smpp",
+	return nil, fmt.Errorf("channels of type %q are not known; use one of %s, with the member of the same name: twilioSMS, whatsApp, telegram, messenger, smpp, webChat",
 		c.Type, strings.Join(contract.ChannelTypes(), ", "))
 }
 
-// Handler serves the channel's webhooks.
+// Handler serves the channel's webhooks, or its guests.
 func (c *Connector) Handler() http.Handler {
+	if c.chat != nil {
+		return c.chat.Handler()
+	}
 	g := newGuard(c)
 	mux := http.NewServeMux()
 	for _, w := range c.provider.Webhooks() {
@@ -135,6 +148,9 @@ func (c *Connector) Run(ctx context.Context) error {
 	defer stop()
 	defer others.Wait()
 	others.Go(func() { c.keepChecking(ctx) })
+	if c.chat != nil {
+		others.Go(func() { c.chat.Run(ctx) })
+	}
 	line, ok := c.provider.(provider.Line)
 	if !ok {
 		return c.send(ctx, maxSends)

@@ -34,13 +34,29 @@ type letter struct {
 
 	message, contact, conversation, confirmation uuid.UUID // ids to use where something new is made
 
-	line *lineLetter // set when a line brought it
+	line    *lineLetter // set when a line brought it
+	session []byte      // of a web chat: the hash of its token
+	stored  *uuid.UUID  // and then the message that it is, new or known; nil when that has expired
 
 	done chan error
 }
 
 const callReceive = `SELECT stored, confirmation_at
 	FROM sb.receive($1, $2, $3, $4, $5, $6, $7, $8, NULLIF($9, ''), $10, $11, $12, $13)`
+
+const callChat = `SELECT stored, confirmation_at, message
+	FROM sb.web_chat_receive($1, $2, $3, $4, $5, $6, $7, $8, NULLIF($9, ''), $10, $11, $12, $13)`
+
+// queue adds the call that stores a letter; read reads what it gives.
+func (l *letter) queue(batch *pgx.Batch, read func(pgx.Row, ...any) error) {
+	if l.session == nil {
+		batch.Queue(callReceive, l.providerID, l.seen, l.kinds, l.addresses, l.hashes, l.keyVersion, l.body, string(l.command), l.answer,
+			l.message, l.contact, l.conversation, l.confirmation).QueryRow(func(row pgx.Row) error { return read(row) })
+		return
+	}
+	batch.Queue(callChat, l.session, l.providerID, l.seen, l.addresses[0], l.hashes, l.keyVersion, l.body, string(l.command), l.answer,
+		l.message, l.contact, l.conversation, l.confirmation).QueryRow(func(row pgx.Row) error { return read(row, &l.stored) })
+}
 
 // receive stores a group in one transaction, with the jobs that send confirmations.
 func (d database) receive(ctx context.Context, channel string, group []*letter) error {
@@ -52,11 +68,10 @@ func (d database) receive(ctx context.Context, channel string, group []*letter) 
 		batch := &pgx.Batch{}
 		var confirmations []queue.SendArgs
 		for _, l := range group {
-			batch.Queue(callReceive, l.providerID, l.seen, l.kinds, l.addresses, l.hashes, l.keyVersion, l.body, string(l.command), l.answer,
-				l.message, l.contact, l.conversation, l.confirmation).QueryRow(func(row pgx.Row) error {
+			l.queue(batch, func(row pgx.Row, more ...any) error {
 				var isNew bool
 				var confirmed *time.Time
-				if err := row.Scan(&isNew, &confirmed); err != nil {
+				if err := row.Scan(append([]any{&isNew, &confirmed}, more...)...); err != nil {
 					return err
 				}
 				if isNew {

@@ -25,6 +25,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
+	"github.com/switchboard-operator/switchboard/internal/instance/webchat"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 	"github.com/switchboard-operator/switchboard/test/standin/twilio/standin"
 )
@@ -53,6 +54,7 @@ type stage struct {
 	route      func() error // tells the provider where the connector is
 	end        func()
 	checkEvery time.Duration // 5 minutes when zero
+	limits     webchat.Limits
 	running    *Connector
 }
 
@@ -108,7 +110,7 @@ func (s *stage) start() {
 	pool := s.database.Connector(s.t, s.channel.Name)
 	c, err := New(Config{
 		Channel: s.channel, PublicURL: publicURL, Pool: pool, ChannelDir: s.dir, KeysDir: s.dir,
-		Log: slog.New(slog.NewJSONHandler(s.log, nil)), RescueAfter: sendTimeout + time.Second, CheckEvery: s.checkEvery,
+		Log: slog.New(slog.NewJSONHandler(s.log, nil)), RescueAfter: sendTimeout + time.Second, CheckEvery: s.checkEvery, Chat: s.limits,
 	})
 	if err != nil {
 		s.t.Fatal(err)

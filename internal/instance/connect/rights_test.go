@@ -43,6 +43,7 @@ func TestAConnectorHasNoRightOnAnyTable(t *testing.T) {
 		"SELECT * FROM sb.staff", "UPDATE sb.message SET status = 'read'", "SELECT * FROM " + contract.QueueSchema(pgtest.OtherChannel) + ".river_job",
 		"SELECT sb.opt_out(gen_random_uuid())", "SELECT sb.suppress('*', '\\x00', 1)", "SELECT sb.rehash('phone', ARRAY['\\x00'::bytea], 1)", "SELECT sb.ensure_partition(now())",
 		"SELECT sb.store_message(gen_random_uuid(), now(), gen_random_uuid(), 'spa', 'in', 'guest', 'received', NULL, 'x')",
+		"SELECT * FROM sb.web_chat_session", "SELECT sb.web_chat_live('\\x00')", "SELECT sb.web_chat_seen(gen_random_uuid(), gen_random_uuid(), now())", "SELECT sb.web_chat_typing(gen_random_uuid())",
 		"SET ROLE sb_owner", "SET SESSION AUTHORIZATION " + contract.LoginRole(contract.ComponentConnector(pgtest.OtherChannel), 1),
 		"CREATE TABLE sb.mine (x int)", "CREATE SCHEMA mine",
 	} {
@@ -69,7 +70,8 @@ func TestAConnectorMayCallItsFunctionsAlone(t *testing.T) {
 	// cutoff gives an instant and reads nothing personal; retention_table maps a word to a word; behind says whether the
 	// database was put back.
 	harmless := []string{"behind", "cutoff", "retention_table"}
-	want := []string{"begin_attempt", "bound", "ensure_this_month", "outbound", "receive", "record_expired", "record_not_sent", "record_status", "record_watermark"}
+	want := []string{"begin_attempt", "bound", "ensure_this_month", "outbound", "receive", "record_expired", "record_not_sent", "record_status", "record_watermark",
+		"web_chat_alive", "web_chat_begin", "web_chat_end", "web_chat_open", "web_chat_read", "web_chat_receipt", "web_chat_receive", "web_chat_release"}
 	may = slices.DeleteFunc(may, func(name string) bool { return slices.Contains(harmless, name) })
 	if !slices.Equal(may, want) {
 		t.Errorf("a connector may call %v, want %v", may, want)

@@ -17,12 +17,12 @@ var queries = map[string]string{
 	"hold_contact": `SELECT b.hold, b.contact_id FROM sb.hold_contact b JOIN sb.contact c ON c.id = b.contact_id JOIN sb.hold h ON h.name = b.hold
 		WHERE h.expires_at IS NULL OR h.expires_at > now()`,
 	// One that says nothing about anyone any more is left out.
-	"conversation": `SELECT t.id, t.channel, c.id AS contact_id, t.created_at, t.last_message_at
+	"conversation": `SELECT t.id, t.channel, c.id AS contact_id, t.created_at, t.last_message_at, t.last_seq, t.staff_seen_seq
 		FROM sb.conversation t LEFT JOIN sb.contact c ON c.id = t.contact_id
 		WHERE c.id IS NOT NULL OR EXISTS (SELECT FROM sb.message m WHERE m.conversation_id = t.id)
 			OR EXISTS (SELECT FROM sb.attachment a WHERE a.conversation_id = t.id)`,
 	"message": `SELECT t.id, t.at, t.conversation_id, t.channel, t.direction, t.origin, t.staff_id, t.status, t.status_at, t.attempted_at,
-			t.provider_id, t.error_code, HOLDS('MessageMetadata', t.conversation_id, t.channel, t.at) AS held FROM sb.message t`,
+			t.provider_id, t.error_code, t.thread_seq, HOLDS('MessageMetadata', t.conversation_id, t.channel, t.at) AS held FROM sb.message t`,
 	"message_body": `SELECT t.id, t.at, t.conversation_id, t.channel, t.body,
 			HOLDS('Messages', t.conversation_id, t.channel, t.at) AS held FROM sb.message_body t`,
 	"message_count": "SELECT day, channel, direction, messages FROM sb.message_count",
@@ -30,7 +30,7 @@ var queries = map[string]string{
 	"attachment": `SELECT t.id, t.at, t.message_id, t.conversation_id, t.channel, t.name, t.file_id,
 			HOLDS('Attachments', t.conversation_id, t.channel, t.at) AS held FROM sb.attachment t`,
 	"web_chat_session": `SELECT t.id, t.channel, (SELECT c.id FROM sb.contact c WHERE c.id = t.contact_id) AS contact_id, t.started_at, t.last_active_at,
-			t.ip, t.user_agent, HOLDS('WebChatSessions', t.contact_id, NULL, t.last_active_at) AS held FROM sb.web_chat_session t`,
+			t.expires_at, t.ip, t.user_agent, HOLDS('WebChatSessions', t.contact_id, NULL, t.last_active_at) AS held FROM sb.web_chat_session t`,
 	"integration_data": `SELECT t.id, t.at, t.source, t.kind, (SELECT c.id FROM sb.contact c WHERE c.id = t.contact_id) AS contact_id, t.data,
 			HOLDS('IntegrationData', t.contact_id, NULL, t.at) AS held FROM sb.integration_data t`,
 	"testimonial": `SELECT t.id, t.at, (SELECT c.id FROM sb.contact c WHERE c.id = t.contact_id) AS contact_id, t.words, t.consent, t.consented_at,

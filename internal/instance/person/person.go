@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/nyaruka/phonenumbers"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -36,7 +37,7 @@ type Address struct {
 }
 
 // ErrNone says that a directory holds no address.
-var ErrNone = errors.New("there is no address; give one of the keys phone, whatsapp, messenger, telegram and email")
+var ErrNone = errors.New("there is no address; give one of the keys phone, whatsapp, messenger, telegram, webchat and email")
 
 // maxLines bounds what ReadLines reads, in bytes.
 const maxLines = 64 << 10
@@ -136,7 +137,32 @@ const maxHandle = 128
 var (
 	digits = regexp.MustCompile(`^[1-9][0-9]{4,14}$`)
 	handle = regexp.MustCompile(`^[A-Za-z0-9_.:@-]+$`)
+	userID = regexp.MustCompile(`^[A-Za-z0-9_.:@+|-]+$`)
 )
+
+// ChatUser is the address of a guest of a web chat whom the client's own site knows by a user id.
+func ChatUser(channel, id string) (Address, error) {
+	return Parse(contract.KindWebChat, channel+":user:"+id)
+}
+
+// ChatSession is the address of one who is known by a session alone.
+func ChatSession(channel string, session uuid.UUID) Address {
+	return Address{contract.KindWebChat, channel + ":session:" + session.String()}
+}
+
+// isChat tells whether a value is CHANNEL:user:ID or CHANNEL:session:UUID.
+func isChat(value string) bool {
+	channel, rest, _ := strings.Cut(value, ":")
+	by, id, _ := strings.Cut(rest, ":")
+	if !handle.MatchString(channel) {
+		return false
+	}
+	if by == "session" {
+		session, err := uuid.Parse(id)
+		return err == nil && session.String() == id
+	}
+	return by == "user" && len(id) <= maxHandle && userID.MatchString(id)
+}
 
 // Parse checks and normalises one address: a phone number to E.164, a WhatsApp id to
 // digits, an e-mail address to lower case.
@@ -162,6 +188,10 @@ func Parse(kind, value string) (Address, error) {
 			return Address{}, errors.New("this is no e-mail address; write it as name@host.example")
 		}
 		value = strings.ToLower(value)
+	case contract.KindWebChat:
+		if !isChat(value) {
+			return Address{}, errors.New("this is no guest of a web chat; write the channel's name and the user's id or the session's, as in front-desk:user:4711")
+		}
 	case contract.KindMessenger, contract.KindTelegram:
 		if len(value) > maxHandle || !handle.MatchString(value) {
 			return Address{}, fmt.Errorf("this is no %s id; write it as the provider does, without blanks", kind)

@@ -45,9 +45,12 @@ func TestAPersonKnownByWhatsAppIsFoundByPhone(t *testing.T) {
 }
 
 func TestOtherAddresses(t *testing.T) {
-	got, err := person.Read(write(t, map[string]string{"email": "Guest@Hotel.Example", "messenger": "7102345", "telegram": "55", "newName": "ignored"}))
+	got, err := person.Read(write(t, map[string]string{"email": "Guest@Hotel.Example", "messenger": "7102345", "telegram": "55",
+		"webchat": "front-desk:user:guest+1@hotel.example\nspa:session:1f0c4b52-8f3a-4d5e-9c6b-7a8091a2b3c4", "newName": "ignored"}))
 	want := []person.Address{
-		{Kind: contract.KindMessenger, Value: "7102345"}, {Kind: contract.KindTelegram, Value: "55"}, {Kind: contract.KindEmail, Value: "guest@hotel.example"},
+		{Kind: contract.KindMessenger, Value: "7102345"}, {Kind: contract.KindTelegram, Value: "55"},
+		{Kind: contract.KindWebChat, Value: "front-desk:user:guest+1@hotel.example"}, {Kind: contract.KindWebChat, Value: "spa:session:1f0c4b52-8f3a-4d5e-9c6b-7a8091a2b3c4"},
+		{Kind: contract.KindEmail, Value: "guest@hotel.example"},
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v", got, err)

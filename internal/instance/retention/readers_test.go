@@ -93,6 +93,10 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"find_file":          "gives the id of a file whose digest the caller has",
 		"objects_compare":    "compares ids of objects with those that the caller has",
 		"removals_add":       "writes ids of objects",
+		"web_chat_release":   "writes",
+		"web_chat_begin":     "asks web_chat_live",
+		"web_chat_receipt":   "asks web_chat_live, and writes",
+		"web_chat_end":       "writes",
 	}
 	reads := regexp.MustCompile(`(?i)\b(?:FROM|JOIN|USING|UPDATE)\s+sb\.(message|message_body|attachment|file|contact|contact_address|conversation|staff|access_log|web_chat_session|integration_data|testimonial)\b|retention_table`)
 	t.Run("functions of the owner ask for the cutoff", func(t *testing.T) {

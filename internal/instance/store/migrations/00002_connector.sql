@@ -76,7 +76,7 @@ $$;
 -- address_kind names the kind of the addresses that a channel writes to.
 CREATE FUNCTION sb.address_kind(p_channel text) RETURNS text
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-  RETURN (SELECT CASE c.type WHEN 'WhatsApp' THEN 'whatsapp' WHEN 'Telegram' THEN 'telegram' WHEN 'Messenger' THEN 'messenger' ELSE 'phone' END FROM sb.channel c WHERE c.name = p_channel);
+  RETURN (SELECT CASE c.type WHEN 'WhatsApp' THEN 'whatsapp' WHEN 'Telegram' THEN 'telegram' WHEN 'Messenger' THEN 'messenger' WHEN 'WebChat' THEN 'webchat' ELSE 'phone' END FROM sb.channel c WHERE c.name = p_channel);
 
 -- bind_addresses has a contact bear addresses, but those that another live contact bears. p_hashes has one for each.
 -- +goose StatementBegin

@@ -102,6 +102,8 @@ DECLARE
 BEGIN
   SELECT * INTO v_found FROM sb.subject_find(p_request, p_kinds, p_hashes);
   SELECT array_agg(DISTINCT file_id) INTO v_files FROM sb.attachment WHERE conversation_id = ANY (v_found.threads);
+  -- A web chat that a hold keeps is over all the same.
+  UPDATE sb.web_chat_session SET token_hash = NULL WHERE contact_id = ANY (v_found.contacts);
   FOREACH v_category IN ARRAY sb.subject_categories() LOOP
     v_table := (sb.retention_table(v_category)).name;
     v_mine := sb.subject_rows(v_category);
@@ -204,7 +206,7 @@ BEGIN
       FROM sb.attachment t JOIN sb.file f ON f.id = t.file_id WHERE t.conversation_id = ANY (v_threads) AND t.at > (SELECT sb.cutoff('Attachments')) ORDER BY t.at;
   ELSE
     SELECT * INTO v_table FROM sb.retention_table(p_category);
-    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM sb.%1$I t WHERE %2$s AND t.%3$I > (SELECT sb.cutoff(%4$L)) ORDER BY t.%3$I',
+    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) - ''token_hash'' FROM sb.%1$I t WHERE %2$s AND t.%3$I > (SELECT sb.cutoff(%4$L)) ORDER BY t.%3$I',
         v_table.name, sb.subject_rows(p_category), v_table.mark, p_category)
       USING v_contacts, v_threads;
   END CASE;

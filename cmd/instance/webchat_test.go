@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/webchat"
+	"github.com/switchboard-operator/switchboard/internal/pgtest"
+)
+
+// What a connector may need at most with this many guests who have the page open and say nothing, in KiB.
+const (
+	idleGuests = 2000
+	maxChatRSS = 150 << 10
+)
+
+// TestAConnectorOfTwoThousandIdleGuests opens a session and a socket for each, over TLS as a gateway does.
+func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
+	d := pgtest.New(t)
+	if _, err := d.Admin(t).Exec(t.Context(), "UPDATE sb.channel SET type = $1 WHERE name = $2", contract.ChannelTypeWebChat, pgtest.Channel); err != nil {
+		t.Fatal(err)
+	}
+	d.Setenv(t, contract.LoginRole(contract.ComponentConnector(pgtest.Channel), 1))
+	keys := t.TempDir()
+	if err := os.WriteFile(filepath.Join(keys, contract.FileHashKeyPrefix+"1"), bytes.Repeat([]byte("k"), 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const origin = "https://www.hotel-berlin.example"
+	channel, err := json.Marshal(contract.Channel{Name: pgtest.Channel, Type: contract.ChannelTypeWebChat, WebChat: &contract.WebChat{
+		AllowedOrigins: []string{origin}, PrivacyNoticeURL: origin + "/privacy", SessionHours: 1, MaxMessageLength: 2000,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(contract.EnvTenant, "hotel-berlin")
+	t.Setenv(contract.EnvPublicURL, "https://hotel-berlin.example")
+	t.Setenv(contract.EnvChannel, string(channel))
+	t.Setenv("SWITCHBOARD_TLS_DIR", d.Dir(t, "localhost"))
+	t.Setenv("SWITCHBOARD_KEYS_DIR", keys)
+	p := launch(t, "connect")
+	path := public + "/webhooks/" + pgtest.Channel + "/chat"
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	sockets := make([]*websocket.Conn, idleGuests)
+	join := func(i int) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, path+"/sessions", strings.NewReader("{}"))
+		if err != nil {
+			return err
+		}
+		request.Header = http.Header{
+			"Origin": {origin}, "Content-Type": {"application/json"}, "X-Forwarded-For": {fmt.Sprintf("198.18.%d.%d", i>>8, i&255)}, "User-Agent": {"a browser"},
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		var session struct{ Token string }
+		if err := json.NewDecoder(response.Body).Decode(&session); err != nil || session.Token == "" {
+			return fmt.Errorf("a session was answered %s: %w", response.Status, err)
+		}
+		sockets[i], _, err = websocket.Dial(ctx, path+"/socket", &websocket.DialOptions{ //nolint:bodyclose // the library's
+			HTTPClient: client, Subprotocols: []string{webchat.Protocol}, HTTPHeader: http.Header{"Origin": {origin}},
+		})
+		if err != nil {
+			return err
+		}
+		if err := sockets[i].Write(ctx, websocket.MessageText, []byte(`{"type":"hello","token":"`+session.Token+`"}`)); err != nil {
+			return err
+		}
+		_, welcome, err := sockets[i].Read(ctx)
+		if err != nil || !bytes.Contains(welcome, []byte(`"type":"welcome"`)) {
+			return fmt.Errorf("welcomed by %s: %w", welcome, err)
+		}
+		return nil
+	}
+	next, failed := make(chan int), make(chan error, idleGuests)
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for i := range next {
+				if err := join(i); err != nil {
+					failed <- err
+				}
+			}
+		})
+	}
+	for i := range idleGuests {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+	close(failed)
+	for err := range failed {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, s := range sockets {
+			_ = s.CloseNow()
+		}
+	})
+	waitForMetric(ctx, t, fmt.Sprintf("switchboard_web_chat_sockets %d", idleGuests))
+	p.staysWithin(t, maxChatRSS)
+	// They are told to come back elsewhere when it stops.
+	told := make(chan websocket.StatusCode, 1)
+	go func() {
+		_, _, err := sockets[0].Read(ctx)
+		told <- websocket.CloseStatus(err)
+	}()
+	for _, s := range sockets[1:] {
+		go func() { _, _, _ = s.Read(ctx) }() // so that the closing handshake ends
+	}
+	log := p.terminate(t)
+	if code := <-told; code != websocket.StatusGoingAway {
+		t.Errorf("a guest is told %d", code)
+	}
+	if strings.Contains(log, "198.18.") {
+		t.Error("the log holds a guest's address")
+	}
+}
+
+// waitForMetric waits until the metrics have a line.
+func waitForMetric(ctx context.Context, t *testing.T, line string) {
+	t.Helper()
+	metrics := strings.Replace(readiness, "/readyz", "/metrics", 1)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, metrics, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		_, err = b.ReadFrom(response.Body)
+		if err = errors.Join(err, response.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(b.String(), line+"\n") {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited for %s", line)
+		case <-tick.C:
+		}
+	}
+}

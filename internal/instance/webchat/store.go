@@ -1,0 +1,89 @@
+package webchat
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/person"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
+)
+
+// ErrEnded says that a token opens no session: it never did, or its session or guest is gone.
+var ErrEnded = errors.New("the session has ended")
+
+// Hash is the SHA-256 of a session's token: what is stored, and asked by.
+type Hash [sha256.Size]byte
+
+// Store is what a chat asks of the database. Whatever takes a Hash fails with ErrEnded, or gives
+// nothing, when its session has ended.
+type Store interface {
+	// Open begins a session and tells when it ends.
+	Open(context.Context, Opening) (expires time.Time, err error)
+	// Begin makes a session active.
+	Begin(context.Context, Hash) (Session, error)
+	// Receive stores what a guest wrote, once; it returns when that is durable.
+	Receive(context.Context, Written) (message uuid.UUID, err error)
+	// Read gives what a thread holds after a place, at most most, and how far it is.
+	Read(ctx context.Context, h Hash, guest person.Address, after int64, most int) ([]Entry, Progress, error)
+	// Receipt moves what was written to the guest on, up to a place, to sent, delivered or read.
+	Receipt(ctx context.Context, h Hash, status string, upTo int64) error
+	// Alive tells how far the threads of those sessions are that have not ended.
+	Alive(context.Context, []Hash) (map[Hash]Progress, error)
+	// End ends a session.
+	End(context.Context, Hash) error
+	// Release puts a message into its thread; false when there is nothing to release any more.
+	Release(context.Context, provider.Key) (bool, error)
+	// Listen has heard called with each notification, and with "" once it listens. It returns when it
+	// can't listen any more.
+	Listen(ctx context.Context, heard func(notification string)) error
+}
+
+// Opening is a session to begin.
+type Opening struct {
+	Session  uuid.UUID
+	Token    Hash
+	Guest    person.Address
+	Lifetime time.Duration
+	From     netip.Addr // not valid when not known
+	Browser  string
+}
+
+// Session is who speaks.
+type Session struct {
+	ID      uuid.UUID
+	Contact uuid.UUID
+	Guest   person.Address
+	Epoch   int32 // changes when the database was put back in time
+	Expires time.Time
+	Progress
+}
+
+// Progress is how far a thread is.
+type Progress struct {
+	Last      int64 // the last place given
+	StaffSeen int64 // up to which staff have seen it
+}
+
+// Written is a message of a guest's.
+type Written struct {
+	Token    Hash
+	Guest    person.Address
+	ClientID string // the browser's own
+	Text     string
+}
+
+// Entry is a message as a thread shows it.
+type Entry struct {
+	Place     int64
+	ID        uuid.UUID
+	At        time.Time
+	Direction string // in or out
+	Origin    string // guest, staff, confirmation or import
+	ClientID  string // of what guests wrote
+	Text      string
+}
