@@ -70,7 +70,7 @@ func (in Tenant) stored(pod corev1.PodSpec) corev1.PodSpec {
 // storePolicy lets those who work with objects out to the store, and nobody else.
 func storePolicy(in Tenant) *networkingv1.NetworkPolicy {
 	p := in.networkPolicy("object-store", nil, nil, in.to(in.registered().Egress), in.Tenant, "Tenant")
-	p.Spec.PodSelector = in.anyOf(componentBackup, componentBucket, componentRestore, componentRetain, componentSubject)
+	p.Spec.PodSelector = in.anyOf(componentBackup, componentBucket, componentConnector, componentExport, componentRestore, componentRetain, componentServe, componentSubject)
 	return p
 }
 

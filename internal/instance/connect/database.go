@@ -10,8 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 )
 
@@ -31,6 +33,8 @@ type letter struct {
 	body       string
 	command    optout.Command
 	answer     string // "" when none is due
+	media      []provider.Media
+	files      []uuid.UUID // ids of the media
 
 	message, contact, conversation, confirmation uuid.UUID // ids to use where something new is made
 
@@ -40,12 +44,12 @@ type letter struct {
 const callReceive = `SELECT stored, confirmation_at
 	FROM sb.receive($1, $2, $3, $4, $5, $6, $7, $8, NULLIF($9, ''), $10, $11, $12, $13)`
 
-// receive stores a group in one transaction, with the jobs that send confirmations.
+// receive stores a group in one transaction, with the jobs that send confirmations and fetch files.
 func (d database) receive(ctx context.Context, channel string, group []*letter) error {
 	stored := 0
 	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
-		var confirmations []queue.SendArgs
+		var jobs []river.JobArgs
 		for _, l := range group {
 			batch.Queue(callReceive, l.providerID, l.seen, l.kinds, l.addresses, l.hashes, l.keyVersion, l.body, string(l.command), l.answer,
 				l.message, l.contact, l.conversation, l.confirmation).QueryRow(func(row pgx.Row) error {
@@ -58,15 +62,18 @@ func (d database) receive(ctx context.Context, channel string, group []*letter) 
 					stored++
 				}
 				if confirmed != nil {
-					confirmations = append(confirmations, queue.SendArgs{MessageID: l.confirmation, At: *confirmed})
+					jobs = append(jobs, queue.SendArgs{MessageID: l.confirmation, At: *confirmed})
 				}
 				return nil
 			})
+			if len(l.media) > 0 {
+				expect(batch, l, func(id uuid.UUID) { jobs = append(jobs, queue.FetchArgs{AttachmentID: id}) })
+			}
 		}
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return err
 		}
-		for _, args := range confirmations {
+		for _, args := range jobs {
 			if err := queue.InsertTx(ctx, tx, channel, args); err != nil {
 				return err
 			}
@@ -101,13 +108,15 @@ type outbound struct {
 	age         time.Duration
 	address     string
 	body        string
+	template    *provider.Template
 }
 
 // outbound reads a message; pgx.ErrNoRows when there is nothing to send any more.
 func (d database) outbound(ctx context.Context, k messageKey) (outbound, error) {
 	var o outbound
-	err := d.pool.QueryRow(ctx, `SELECT status, provider_id, attempted_at, last_attempt, age, address, body FROM sb.outbound($1, $2)`, k.id, k.at).
-		Scan(&o.status, &o.providerID, &o.attempted, &o.lastAttempt, &o.age, &o.address, &o.body)
+	err := d.pool.QueryRow(ctx, `SELECT status, provider_id, attempted_at, last_attempt, age, address, body, sb.outbound_template($1, $2)
+		FROM sb.outbound($1, $2)`, k.id, k.at).
+		Scan(&o.status, &o.providerID, &o.attempted, &o.lastAttempt, &o.age, &o.address, &o.body, &o.template)
 	return o, described("reading a message to send", err)
 }
 
