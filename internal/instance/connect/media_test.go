@@ -23,6 +23,9 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 	"github.com/switchboard-operator/switchboard/internal/s3test"
 	"github.com/switchboard-operator/switchboard/test/standin/files"
+	messenger "github.com/switchboard-operator/switchboard/test/standin/messenger/standin"
+	telegram "github.com/switchboard-operator/switchboard/test/standin/telegram/standin"
+	whatsapp "github.com/switchboard-operator/switchboard/test/standin/whatsapp/standin"
 )
 
 // png is a picture of n bytes, as far as anybody looks.
@@ -376,5 +379,143 @@ func TestAReplyWhoseFileExpiredIsNotSentWithoutIt(t *testing.T) {
 	})
 	if n := len(s.twilio.Messages(guest)); n != 0 {
 		t.Errorf("%d messages were sent", n)
+	}
+}
+
+// TestEveryProvidersFilesAreFetched, which know their own ways to hand them out.
+func TestEveryProvidersFilesAreFetched(t *testing.T) {
+	content := png(900_000)
+	stored := func(t *testing.T, s *stage, name string) {
+		t.Helper()
+		if got := s.attached(); len(got) == 0 || got[0] != "stored" {
+			t.Fatalf("the attachments are %v", got)
+		}
+		if !bytes.Equal(s.bytesOf(len(content)), content) {
+			t.Error("other bytes came back")
+		}
+		if n := s.count("SELECT count(*) FROM sb.attachment WHERE name = $1", name); n == 0 {
+			t.Errorf("no file is called %q", name)
+		}
+	}
+	t.Run("WhatsApp", func(t *testing.T) {
+		s := newWhatsApp(t, pgtest.New(t))
+		s.meta.Media.Put("1001", files.File{Content: content})
+		s.meta.Media.Put("1002", files.File{Content: content, Gone: true})
+		s.meta.Media.Put("1003", files.File{Content: content, Redirect: "https://10.0.0.1/x"})
+		media := []whatsapp.Object{}
+		for _, id := range []string{"1001", "1002", "1003", "../me"} {
+			media = append(media, whatsapp.Object{"from": waGuest, "id": whatsapp.NewID(), "timestamp": "1749416383", "type": "document",
+				"document": whatsapp.Object{"id": id, "filename": `C:\bills\the "bill".png`, "caption": "look"}})
+		}
+		if status, answer := s.deliver(s.number.Payload(s.number.Value(media, nil))); status != http.StatusOK {
+			t.Fatalf("answered %d: %s", status, answer)
+		}
+		stored(t, s.stage, "the bill.png")
+		for want, n := range map[string]int{"gone": 1, "wrong-address": 2} {
+			if got := s.count("SELECT count(*) FROM sb.attachment WHERE reason = $1", want); got != n {
+				t.Errorf("%d attachments are %s, want %d", got, want, n)
+			}
+		}
+	})
+	t.Run("Telegram", func(t *testing.T) {
+		s := newTelegram(t, pgtest.New(t)).ready()
+		s.api.Media.Put("AgAC-1_x", files.File{Content: content})
+		s.api.Media.Put("AgAC-2", files.File{Content: content, Redirect: "../../etc/passwd"})
+		s.api.Media.Put("AgAC-3", files.File{Content: content, Gone: true})
+		for i, id := range []string{"AgAC-1_x", "AgAC-2", "AgAC-3"} {
+			update := telegram.Object{"update_id": 77 + i, "message": telegram.Object{"message_id": 7 + i, "from": telegram.Object{"id": tgGuest, "is_bot": false},
+				"chat": telegram.Object{"id": tgGuest, "type": "private"}, "document": telegram.Object{"file_id": id, "file_name": "room.png"}}}
+			if status := s.delivers(update); status != http.StatusOK {
+				t.Fatalf("answered %d", status)
+			}
+		}
+		stored(t, s.stage, "room.png")
+		for want, n := range map[string]int{"gone": 1, "wrong-address": 1} {
+			if got := s.count("SELECT count(*) FROM sb.attachment WHERE reason = $1", want); got != n {
+				t.Errorf("%d attachments are %s, want %d", got, want, n)
+			}
+		}
+	})
+	t.Run("Messenger", func(t *testing.T) {
+		s := newMessenger(t, pgtest.New(t))
+		s.meta.Media.Put("1", files.File{Content: content})
+		over := s.meta.Media.Link("1", -time.Second)
+		var all []messenger.Object
+		for _, u := range []string{s.provider.URL + "/cdn/" + s.meta.Media.Link("1", time.Hour), s.provider.URL + "/cdn/" + over, "https://127.0.0.1:1/x"} {
+			all = append(all, messenger.Object{"type": "image", "payload": messenger.Object{"url": u}})
+		}
+		event := messenger.Event(fbGuest, s.page.ID, time.Now(), messenger.Object{"message": messenger.Object{"mid": messenger.NewID(), "attachments": all}})
+		if status, err := s.meta.Deliver(t.Context(), event); err != nil || status != http.StatusOK {
+			t.Fatalf("answered %d: %v", status, err)
+		}
+		stored(t, s.stage, "")
+		for want, n := range map[string]int{"gone": 1, "wrong-address": 1} {
+			if got := s.count("SELECT count(*) FROM sb.attachment WHERE reason = $1", want); got != n {
+				t.Errorf("%d attachments are %s, want %d", got, want, n)
+			}
+		}
+	})
+}
+
+func TestFilesOfStaffAreSentAsEachProviderTakesThem(t *testing.T) {
+	content := png(400_000)
+	t.Run("WhatsApp", func(t *testing.T) {
+		s := newWhatsApp(t, pgtest.New(t))
+		s.writes(waGuest, "Hallo")
+		s.replyWith(waGuest, "your room", content)
+		s.until("a picture", func() (bool, string) { return len(s.meta.Messages(waGuest)) == 1, "none" })
+		m := s.meta.Messages(waGuest)[0]
+		if u := s.meta.Upload(m.File); m.Type != "image" || m.Body != "your room" || u.Type != "image/png" || !bytes.Equal(u.Content, content) {
+			t.Errorf("sent as %+v", m)
+		}
+	})
+	t.Run("Telegram", func(t *testing.T) {
+		s := newTelegram(t, pgtest.New(t)).ready()
+		s.writes(tgGuest, "Hallo")
+		s.replyWith(strconv.FormatInt(tgGuest, 10), "your room", content)
+		s.until("a picture", func() (bool, string) { return len(s.api.Messages(tgGuest)) == 1, "none" })
+		if m := s.api.Messages(tgGuest)[0]; m.As != "photo" || m.Text != "your room" || m.FileName != "file 0.png" || !bytes.Equal(m.File, content) {
+			t.Errorf("sent as %s %q %s", m.As, m.Text, m.FileName)
+		}
+	})
+	t.Run("Messenger", func(t *testing.T) {
+		s := newMessenger(t, pgtest.New(t))
+		s.writes(fbGuest, "Hallo")
+		s.replyWith(fbGuest, "", content)
+		s.until("a picture", func() (bool, string) { return len(s.meta.Messages()) == 1, "none" })
+		if m := s.meta.Messages()[0]; m.Type != "image" || !bytes.Equal(m.File, content) {
+			t.Errorf("sent as %s, %d bytes", m.Type, len(m.File))
+		}
+	})
+}
+
+func TestATemplateIsSentAsMetaTakesIt(t *testing.T) {
+	s := newWhatsApp(t, pgtest.New(t))
+	s.meta.AddTemplate("booking_reminder", "en_US", 2)
+	s.writes(waGuest, "Hallo")
+	by := func(template string) uuid.UUID {
+		t.Helper()
+		s.end() // so that the template is there before the job is
+		id := s.replyWith(waGuest, "[template]")
+		s.exec("UPDATE sb.message_body SET template = $2 WHERE id = $1", id, template)
+		s.start()
+		return id
+	}
+	by(`{"name":"booking_reminder","language":"en_US","parameters":["Anna","6 pm"]}`)
+	s.until("a template", func() (bool, string) { return len(s.meta.Messages(waGuest)) == 1, fmt.Sprint(s.meta.Attempts(waGuest)) })
+	if m := s.meta.Messages(waGuest)[0]; m.Type != "template" || m.Template == nil || m.Template.Name != "booking_reminder" || len(m.Template.Components) != 1 ||
+		m.Template.Components[0].Parameters[1].Text != "6 pm" || m.Body != "" {
+		t.Errorf("sent as %+v", m)
+	}
+	for template, code := range map[string]string{
+		`{"name":"booking_reminder","language":"en_US"}`: "132000", `{"name":"unknown","language":"en_US"}`: "132001",
+	} {
+		id := by(template)
+		s.until("a refusal", func() (bool, string) {
+			return s.count("SELECT count(*) FROM sb.message WHERE id = $1 AND status = 'failed' AND error_code = $2", id, code) == 1, template
+		})
+	}
+	if !strings.Contains(s.log.String(), "another number of parameters") {
+		t.Error("the log does not say what is wrong")
 	}
 }
