@@ -60,17 +60,19 @@ func (s *Server) getAttachment(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	c.object = &id
+	var conversation uuid.UUID
 	var name, kind string
 	var size int64
 	var object, key *string
-	err = c.tx.QueryRow(ctx, "SELECT name, media_type, size, object, object_key FROM sb.attachment_file($1)", id).Scan(&name, &kind, &size, &object, &key)
+	err = c.tx.QueryRow(ctx, "SELECT conversation_id, name, media_type, size, object, object_key FROM sb.attachment_file($1)", id).
+		Scan(&conversation, &name, &kind, &size, &object, &key)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return reply{}, notFound("attachment")
 	}
 	if err != nil {
 		return reply{}, fmt.Errorf("reading an attachment: %w", err)
 	}
+	c.object = &conversation // by which those who ask who looked at a guest's thread find it
 	return reply{status: http.StatusOK, stream: func(w http.ResponseWriter) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fileTimeout)
 		defer cancel()

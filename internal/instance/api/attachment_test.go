@@ -96,7 +96,7 @@ func TestStaffSeeAndSaveFiles(t *testing.T) {
 		if p := a.header.Get("Content-Security-Policy"); !strings.Contains(p, "sandbox") || !strings.Contains(p, "default-src 'none'") {
 			t.Errorf("shown under %s", p)
 		}
-		if n := s.count("SELECT count(*) FROM sb.access_log WHERE route = '/api/v1/attachments/{id}' AND object_id = $1 AND status = 200 AND staff_id IS NOT NULL", id); n != 1 {
+		if n := s.count("SELECT count(*) FROM sb.access_log WHERE route = '/api/v1/attachments/{id}' AND object_id = $1 AND status = 200 AND staff_id IS NOT NULL", v.id); n != i+1 {
 			t.Errorf("%d entries in the access log", n)
 		}
 	}

@@ -35,8 +35,8 @@ func allowedNow(ctx context.Context, tx pgx.Tx, conversations []conversation) er
 		conversations[i].Reply = allowed{FreeText: true}
 		ids[i], at[conversations[i].ID] = conversations[i].ID, i
 	}
-	rows, err := tx.Query(ctx, `SELECT v.id, c.type, now() < m.at + $2, m.at + $2 FROM sb.conversation v JOIN sb.channel c ON c.name = v.channel
-		LEFT JOIN LATERAL (SELECT max(at) AS at FROM sb.message WHERE conversation_id = v.id AND direction = 'in' AND at > now() - $2) m ON true
+	rows, err := tx.Query(ctx, `SELECT v.id, c.type, now() < m.at + $2::interval, m.at + $2::interval FROM sb.conversation v JOIN sb.channel c ON c.name = v.channel
+		LEFT JOIN LATERAL (SELECT max(at) AS at FROM sb.message WHERE conversation_id = v.id AND direction = 'in' AND at > now() - $2::interval) m ON true
 		WHERE v.id = ANY ($1) AND c.type = ANY ($3)`, ids, window, []string{contract.ChannelTypeWhatsApp, contract.ChannelTypeMessenger})
 	if err != nil {
 		return fmt.Errorf("reading what may be sent: %w", err)

@@ -441,7 +441,7 @@ func TestEveryProvidersFilesAreFetched(t *testing.T) {
 		s.meta.Media.Put("1", files.File{Content: content})
 		over := s.meta.Media.Link("1", -time.Second)
 		var all []messenger.Object
-		for _, u := range []string{s.provider.URL + "/cdn/" + s.meta.Media.Link("1", time.Hour), s.provider.URL + "/cdn/" + over, "https://127.0.0.1:1/x"} {
+		for _, u := range []string{s.provider.URL + "/cdn/files/" + s.meta.Media.Link("1", time.Hour), s.provider.URL + "/cdn/files/" + over, "https://127.0.0.1:1/x"} {
 			all = append(all, messenger.Object{"type": "image", "payload": messenger.Object{"url": u}})
 		}
 		event := messenger.Event(fbGuest, s.page.ID, time.Now(), messenger.Object{"message": messenger.Object{"mid": messenger.NewID(), "attachments": all}})

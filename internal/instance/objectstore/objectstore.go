@@ -65,6 +65,11 @@ type Object struct {
 // FromEnvironment opens the store that contract.EnvObjectStore names; nil when it is not set:
 // the tenant has none.
 func FromEnvironment() (*Store, error) {
+	return FromEnvironmentAt(cmp.Or(os.Getenv(EnvDir), contract.DirObjectStore))
+}
+
+// FromEnvironmentAt is FromEnvironment with credentials from dir.
+func FromEnvironmentAt(dir string) (*Store, error) {
 	value := os.Getenv(contract.EnvObjectStore)
 	if value == "" {
 		return nil, nil
@@ -73,7 +78,7 @@ func FromEnvironment() (*Store, error) {
 	if err := json.Unmarshal([]byte(value), &place); err != nil {
 		return nil, &Error{Class: contract.StoreUnreadable, Doing: "reading " + contract.EnvObjectStore, cause: errors.New("it is not the JSON of an object store")}
 	}
-	return Open(place, cmp.Or(os.Getenv(EnvDir), contract.DirObjectStore))
+	return Open(place, dir)
 }
 
 // Open makes a client. It asks the store nothing yet. Credentials are read from dir for

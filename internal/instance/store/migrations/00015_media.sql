@@ -155,10 +155,10 @@ AS $$
 $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
-CREATE FUNCTION sb.attachment_file(p_id uuid) RETURNS TABLE (name text, media_type text, size bigint, object text, object_key text)
+CREATE FUNCTION sb.attachment_file(p_id uuid) RETURNS TABLE (conversation_id uuid, name text, media_type text, size bigint, object text, object_key text)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT a.name, f.media_type, f.size, f.object, f.object_key FROM sb.attachment a JOIN sb.file f ON f.id = a.file_id
+  SELECT a.conversation_id, a.name, f.media_type, f.size, f.object, f.object_key FROM sb.attachment a JOIN sb.file f ON f.id = a.file_id
   WHERE a.id = p_id AND a.at > sb.cutoff('Attachments')
 $$;
 -- +goose StatementEnd

@@ -45,7 +45,7 @@ func New(page Page) *Server {
 	s := &Server{mux: http.NewServeMux(), Media: files.New(), page: page, wrote: map[string]time.Time{}}
 	s.mux.HandleFunc("POST /{version}/{page}/messages", s.send)
 	// Who knows an address may fetch what is there, for a while; credentials are nobody's business here.
-	s.mux.HandleFunc("GET /cdn/{word}", func(w http.ResponseWriter, r *http.Request) {
+	s.mux.HandleFunc("GET /cdn/files/{word}", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			http.Error(w, "a token was sent to a CDN", http.StatusBadRequest)
 			return
