@@ -66,6 +66,8 @@ const (
 	// DirObjectStore holds FileAccessKeyID and FileSecretAccessKey, and FileSessionToken where
 	// there is one: credentials of the ObjectStore.
 	DirObjectStore = "/var/run/switchboard/object-store"
+	// DirFiles holds the same of the tenant's own store where DirObjectStore is of another: in an export.
+	DirFiles = "/var/run/switchboard/files"
 	// DirReplay holds FileReplay (replay only).
 	DirReplay = "/var/run/switchboard/replay"
 )

@@ -54,6 +54,7 @@ func Export(in Tenant, resources []byte) []client.Object {
 		in.databaseVolume(contract.ComponentExport), secretVolume("keys", name.Keys), credentials,
 		{Name: "resources", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: meta.Name}}}},
 	}))
+	pod = in.storedAt(pod, "files", contract.DirFiles)
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	retries, deadline := int32(3), int64(24*60*60)
 	objects := []client.Object{
@@ -114,6 +115,9 @@ func StandBy(in Tenant, component, podName string, hours int) *corev1.Pod {
 	container := in.instance(component, exportNeed, nil, []corev1.VolumeMount{mount("database", contract.DirDatabase), mount("keys", contract.DirKeys)})
 	container.Args = []string{component, "--stand-by"}
 	pod := guarded(in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{in.databaseVolume(component), secretVolume("keys", name.Keys)}))
+	if component == componentExport {
+		pod = in.storedAt(pod, "files", contract.DirFiles)
+	}
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	deadline := int64(hours) * 60 * 60
 	pod.ActiveDeadlineSeconds = &deadline

@@ -50,12 +50,17 @@ func (in Tenant) registered() *v1alpha1.ObjectStore {
 // stored gives a pod's first container the tenant's object store, if it has one. The Secret may be missing: deletion
 // in the database goes on without it, and tells that the store can't be reached.
 func (in Tenant) stored(pod corev1.PodSpec) corev1.PodSpec {
+	return in.storedAt(pod, "object-store", contract.DirObjectStore)
+}
+
+// storedAt is stored for a pod that has another store too: volume and dir are this one's.
+func (in Tenant) storedAt(pod corev1.PodSpec, volume, dir string) corev1.PodSpec {
 	store, _ := Store(in)
 	if store == nil {
 		return pod
 	}
 	yes := true
-	secret := secretVolume("object-store", in.Tenant.Spec.ObjectStore.CredentialsSecretRef.Name)
+	secret := secretVolume(volume, in.Tenant.Spec.ObjectStore.CredentialsSecretRef.Name)
 	secret.Secret.Optional = &yes
 	for _, key := range []string{contract.FileAccessKeyID, contract.FileSecretAccessKey, contract.FileSessionToken} {
 		secret.Secret.Items = append(secret.Secret.Items, corev1.KeyToPath{Key: key, Path: key})
@@ -63,14 +68,14 @@ func (in Tenant) stored(pod corev1.PodSpec) corev1.PodSpec {
 	pod.Volumes = append(pod.Volumes, secret)
 	c := &pod.Containers[0]
 	c.Env = append(c.Env, corev1.EnvVar{Name: contract.EnvObjectStore, Value: mustJSON(store)})
-	c.VolumeMounts = append(c.VolumeMounts, mount("object-store", contract.DirObjectStore))
+	c.VolumeMounts = append(c.VolumeMounts, mount(volume, dir))
 	return pod
 }
 
 // storePolicy lets those who work with objects out to the store, and nobody else.
 func storePolicy(in Tenant) *networkingv1.NetworkPolicy {
 	p := in.networkPolicy("object-store", nil, nil, in.to(in.registered().Egress), in.Tenant, "Tenant")
-	p.Spec.PodSelector = in.anyOf(componentBackup, componentBucket, componentRestore, componentRetain, componentSubject)
+	p.Spec.PodSelector = in.anyOf(componentBackup, componentBucket, componentConnector, componentExport, componentRestore, componentRetain, componentServe, componentSubject)
 	return p
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/adopt"
 	"github.com/switchboard-operator/switchboard/internal/instance/export"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/retention"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
@@ -44,6 +45,7 @@ type stage struct {
 	from, to *pgtest.Database
 	key      *age.X25519Identity
 	chain    contract.ChainLink
+	objects  *objectstore.Store
 }
 
 // newStage: the former place has guests 0, 1 and 2, whose data is 1, 45 and 100 days old. Guest
@@ -108,7 +110,7 @@ func (s *stage) export() []byte {
 	s.t.Helper()
 	var file bytes.Buffer
 	result, err := export.Run(s.t.Context(), s.from.Export(s.t), &file, export.Options{
-		Tenant: former, Recipient: s.key.Recipient().String(), Keys: hashKeys, Resources: []byte("kind: Tenant\n"), Log: discard,
+		Tenant: former, Recipient: s.key.Recipient().String(), Keys: hashKeys, Resources: []byte("kind: Tenant\n"), Log: discard, Objects: s.objects,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 )
 
@@ -52,9 +53,13 @@ func Command(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("serving: %w", err)
 	}
 	defer unguarded.Close()
+	objects, err := objectstore.FromEnvironment()
+	if err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
 	handler := http.NewServeMux()
 	handler.Handle("GET "+contract.PathState, State(unguarded, log))
-	handler.Handle("/", New(pool, log, addresshash.Dir()))
+	handler.Handle("/", New(pool, log, addresshash.Dir()).WithObjects(objects))
 	return httpserve.Run(ctx, httpserve.Config{
 		Handler: handler, VerifyClients: true,
 		Ready: func(ctx context.Context) error { return store.Ready(ctx, pool) },

@@ -164,7 +164,7 @@ func setConsent(ctx context.Context, c *call, wanted change, w who) (reply, erro
 		return reply{}, fmt.Errorf("changing whether somebody is written to: %w", err)
 	}
 	done.Confirmed, err = queueConfirmation(ctx, c.tx, channel, confirmation, at)
-	return reply{http.StatusOK, done}, err
+	return reply{status: http.StatusOK, body: done}, err
 }
 
 // queueConfirmation gives a confirmation that was stored to the channel's connector.

@@ -60,7 +60,7 @@ func listContacts(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, fmt.Errorf("listing contacts: %w", err)
 	}
-	return reply{http.StatusOK, contactList{found, next}}, nil
+	return reply{status: http.StatusOK, body: contactList{found, next}}, nil
 }
 
 func getContact(ctx context.Context, c *call) (reply, error) {
@@ -70,7 +70,7 @@ func getContact(ctx context.Context, c *call) (reply, error) {
 	}
 	c.object = &id
 	g, err := findContact(ctx, c.tx, id)
-	return reply{http.StatusOK, g}, err
+	return reply{status: http.StatusOK, body: g}, err
 }
 
 func findContact(ctx context.Context, tx pgx.Tx, id uuid.UUID) (contact, error) {
@@ -109,5 +109,5 @@ func patchContact(ctx context.Context, c *call) (reply, error) {
 		return reply{}, fmt.Errorf("renaming a contact: %w", err)
 	}
 	g, err := findContact(ctx, c.tx, id)
-	return reply{http.StatusOK, g}, err
+	return reply{status: http.StatusOK, body: g}, err
 }

@@ -22,6 +22,7 @@ type conversation struct {
 	LastMessageAt *time.Time   `json:"lastMessageAt"`
 	LastMessage   *lastMessage `json:"lastMessage"`
 	OptOut        string       `json:"optOut"` // an optOut…
+	Reply         allowed      `json:"reply"`
 }
 
 // Whether a guest may be written to, as sb.opt_out says it.
@@ -100,7 +101,10 @@ func listConversations(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, fmt.Errorf("listing conversations: %w", err)
 	}
-	return reply{http.StatusOK, conversationList{found, next}}, nil
+	if err := allowedNow(ctx, c.tx, found); err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, body: conversationList{found, next}}, nil
 }
 
 func getConversation(ctx context.Context, c *call) (reply, error) {
@@ -110,7 +114,7 @@ func getConversation(ctx context.Context, c *call) (reply, error) {
 	}
 	c.object = &id
 	v, err := findConversation(ctx, c.tx, id)
-	return reply{http.StatusOK, v}, err
+	return reply{status: http.StatusOK, body: v}, err
 }
 
 // findConversation reads one thread, or returns a problem of status 404.
@@ -126,7 +130,9 @@ func findConversation(ctx context.Context, tx pgx.Tx, id uuid.UUID) (conversatio
 	if err != nil {
 		return conversation{}, fmt.Errorf("reading a conversation: %w", err)
 	}
-	return v.row, nil
+	one := []conversation{v.row}
+	err = allowedNow(ctx, tx, one)
+	return one[0], err
 }
 
 // placed is a row with the key by which its list is sorted.

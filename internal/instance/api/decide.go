@@ -83,5 +83,5 @@ func decideOptOutRequest(ctx context.Context, c *call) (reply, error) {
 		return reply{}, err
 	}
 	v, err := findConversation(ctx, c.tx, id)
-	return reply{http.StatusOK, v}, err
+	return reply{status: http.StatusOK, body: v}, err
 }

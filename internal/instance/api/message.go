@@ -27,6 +27,8 @@ type message struct {
 	Status    string    `json:"status"`
 	ErrorCode *string   `json:"errorCode"`
 	Body      *string   `json:"body"` // null once the content has expired
+	// Attachments are left out of it once they have expired.
+	Attachments []attachment `json:"attachments"`
 }
 
 type messageList struct {
@@ -36,6 +38,8 @@ type messageList struct {
 
 type postMessageRequest struct {
 	Body string `json:"body"`
+	// Template is sent in place of the body.
+	Template *template `json:"template"`
 	// DespiteOptOutRequest sends to a guest who asked for no more messages in words of their own.
 	DespiteOptOutRequest bool `json:"despiteOptOutRequest"`
 }
@@ -74,12 +78,15 @@ func listMessages(ctx context.Context, c *call) (reply, error) {
 	if err := noteSeen(ctx, c.tx, id, found); err != nil {
 		return reply{}, err
 	}
-	return reply{http.StatusOK, messageList{found, next}}, nil
+	if err := attach(ctx, c.tx, found); err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, body: messageList{found, next}}, nil
 }
 
 // postMessage stores a reply and queues it for the channel's connector, both or
 // neither. The same Idempotency-Key answers with the same message.
-func postMessage(ctx context.Context, c *call) (reply, error) {
+func (s *Server) postMessage(ctx context.Context, c *call) (reply, error) {
 	id, err := pathID(c.http, "conversation")
 	if err != nil {
 		return reply{}, err
@@ -90,14 +97,15 @@ func postMessage(ctx context.Context, c *call) (reply, error) {
 		return reply{}, err
 	}
 	var in postMessageRequest
-	if err := decode(c.w, c.http, &in); err != nil {
-		return reply{}, err
-	}
-	if err := checkText("body", in.Body, 1, maxReply); err != nil {
+	file, err := readReply(c, &in)
+	if err != nil {
 		return reply{}, err
 	}
 	v, err := findConversation(ctx, c.tx, id)
 	if err != nil {
+		return reply{}, err
+	}
+	if err := in.check(ctx, c.tx, v.Channel, file); err != nil {
 		return reply{}, err
 	}
 	var now time.Time
@@ -109,16 +117,41 @@ func postMessage(ctx context.Context, c *call) (reply, error) {
 		return reply{}, fmt.Errorf("making an id: %w", err)
 	}
 	if key != nil {
-		earlier, err := claimKey(ctx, c.tx, key, messageID, now, in.Body)
+		earlier, err := claimKey(ctx, c.tx, key, messageID, now, in, file)
 		if earlier != nil || err != nil {
-			return reply{http.StatusAccepted, earlier}, err
+			return reply{status: http.StatusAccepted, body: earlier}, err
 		}
 	}
 	if err := checkReachable(ctx, c.tx, v, in.DespiteOptOutRequest); err != nil {
 		return reply{}, err
 	}
-	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body}
-	return reply{http.StatusAccepted, m}, storeReply(ctx, c, v, m)
+	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body, Attachments: []attachment{}}
+	if err := s.storeReply(ctx, c, v, &m, in.Template, file); err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusAccepted, body: m}, nil
+}
+
+// check says what is wrong with a reply, and makes the words of one by a template.
+func (in *postMessageRequest) check(ctx context.Context, tx pgx.Tx, channel string, file *upload) error {
+	if in.Template == nil && file == nil {
+		return checkText("body", in.Body, 1, maxReply)
+	}
+	kind, err := channelType(ctx, tx, channel)
+	switch {
+	case err != nil:
+		return err
+	case in.Template != nil && (in.Body != "" || file != nil):
+		return badRequest("A template goes without the field body and without a file.")
+	case in.Template != nil:
+		err := in.Template.check(kind)
+		in.Body = in.Template.words()
+		return err
+	}
+	if err := checkText("body", in.Body, 0, maxCaption); err != nil {
+		return err
+	}
+	return checkFile(kind, in.Body)
 }
 
 // checkReachable says why a guest can't be written to.
@@ -151,11 +184,11 @@ func checkReachable(ctx context.Context, tx pgx.Tx, v conversation, despiteReque
 	return nil
 }
 
-func storeReply(ctx context.Context, c *call, v conversation, m message) error {
+func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *message, by *template, file *upload) error {
 	batch := &pgx.Batch{}
 	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.staff.ID, m.Status)
-	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, $4, $5)", m.ID, m.At, v.ID, v.Channel, *m.Body)
+	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body, template) VALUES ($1, $2, $3, $4, $5, $6)", m.ID, m.At, v.ID, v.Channel, *m.Body, by)
 	// An erasure that was faster has taken the thread: nothing may be stored in it any more.
 	gone := false
 	batch.Queue("UPDATE sb.conversation SET last_message_at = GREATEST(last_message_at, $2) WHERE id = $1", v.ID, m.At).
@@ -169,7 +202,14 @@ func storeReply(ctx context.Context, c *call, v conversation, m message) error {
 	if gone {
 		return notFound("conversation")
 	}
-	if err := queue.InsertTx(ctx, c.tx, v.Channel, queue.SendArgs{MessageID: m.ID, At: m.At}); err != nil {
+	args := queue.SendArgs{MessageID: m.ID, At: m.At}
+	if file != nil {
+		if err := s.keepFile(ctx, c.tx, m, file); err != nil {
+			return err
+		}
+		args.Files = 1
+	}
+	if err := queue.InsertTx(ctx, c.tx, v.Channel, args); err != nil {
 		return fmt.Errorf("queueing a reply: %w", err)
 	}
 	return nil
@@ -192,7 +232,7 @@ func idempotencyKey(c *call, conversation uuid.UUID) ([]byte, error) {
 
 // claimKey binds a key to a new message; or it gives the message that the key is
 // bound to already, waiting for a request under way with the same key.
-func claimKey(ctx context.Context, tx pgx.Tx, key []byte, id uuid.UUID, at time.Time, body string) (*message, error) {
+func claimKey(ctx context.Context, tx pgx.Tx, key []byte, id uuid.UUID, at time.Time, in postMessageRequest, file *upload) (*message, error) {
 	claimed, err := tx.Exec(ctx, "INSERT INTO sb.reply_key (key_hash, message_id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", key, id, at)
 	if err != nil {
 		return nil, fmt.Errorf("claiming an idempotency key: %w", err)
@@ -210,8 +250,22 @@ func claimKey(ctx context.Context, tx pgx.Tx, key []byte, id uuid.UUID, at time.
 		return nil, fail(http.StatusConflict, typeKeyReused, "This Idempotency-Key was used for a message that has expired; use a new key.")
 	case err != nil:
 		return nil, fmt.Errorf("reading the message of an idempotency key: %w", err)
-	case earlier.row.Body != nil && *earlier.row.Body != body:
+	}
+	one := []message{earlier.row}
+	if err := attach(ctx, tx, one); err != nil {
+		return nil, err
+	}
+	if one[0].Body != nil && *one[0].Body != in.Body || !file.is(one[0].Attachments) {
 		return nil, fail(http.StatusUnprocessableEntity, typeKeyReused, "This Idempotency-Key was used for another text; use a new key for a new message.")
 	}
-	return &earlier.row, nil
+	return &one[0], nil
+}
+
+// is says whether a file is the one that a message was stored with, as far as can be told without its bytes.
+func (u *upload) is(stored []attachment) bool {
+	if u == nil || len(stored) == 0 { // one that has expired is not told apart
+		return u == nil && len(stored) == 0
+	}
+	a := stored[0]
+	return a.Name == u.name && a.Size != nil && *a.Size == int64(len(u.content)) && a.MediaType != nil && *a.MediaType == u.mediaType
 }

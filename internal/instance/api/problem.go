@@ -33,6 +33,7 @@ const (
 	typeOptOutRequested = "urn:switchboard:problem:opt-out-requested"
 	typeNoOptOutRequest = "urn:switchboard:problem:no-opt-out-request"
 	typeUnreachable     = "urn:switchboard:problem:unreachable"
+	typeFileRefused     = "urn:switchboard:problem:file-refused"
 	typeKeyReused       = "urn:switchboard:problem:idempotency-key-reused"
 	typeWrongSignIn     = "urn:switchboard:problem:wrong-sign-in"
 	typeNoSession       = "urn:switchboard:problem:no-session"

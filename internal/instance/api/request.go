@@ -33,7 +33,12 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	if charset := params["charset"]; err != nil || media != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
 		return fail(http.StatusUnsupportedMediaType, typeUnspecific, "Send the body as JSON in UTF-8, with the header Content-Type: application/json.")
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	return decodeObject(http.MaxBytesReader(w, r.Body, maxBody), into)
+}
+
+// decodeObject is decode for a body that is JSON and bounded.
+func decodeObject(body io.Reader, into any) error {
+	b, err := io.ReadAll(body)
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		return fail(http.StatusRequestEntityTooLarge, typeUnspecific, fmt.Sprintf("The body is larger than %d bytes; send less.", maxBody))

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
 )
 
@@ -30,6 +31,7 @@ type Server struct {
 	mux     *http.ServeMux
 	emails  *limiter // tries to sign in, by account
 	ips     *limiter // and by address
+	objects *objectstore.Store
 }
 
 // call is one authenticated request.
@@ -45,6 +47,8 @@ type call struct {
 type reply struct {
 	status int
 	body   any // nil for none
+	// stream sends the body of an answer of status 200, once all else is durable. It fails before the first byte, or panics.
+	stream func(http.ResponseWriter) error
 }
 
 // route is one operation of openapi.yaml.
@@ -52,6 +56,7 @@ type route struct {
 	pattern string
 	open    func(http.ResponseWriter, *http.Request)    // needs no session; or
 	handle  func(context.Context, *call) (reply, error) // needs one
+	form    bool                                        // may be multipart/form-data, which is read before the transaction begins
 }
 
 func (s *Server) routes() []route {
@@ -64,8 +69,9 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/conversations", handle: listConversations},
 		{pattern: "GET /api/v1/conversations/{id}", handle: getConversation},
 		{pattern: "GET /api/v1/conversations/{id}/messages", handle: listMessages},
-		{pattern: "POST /api/v1/conversations/{id}/messages", handle: postMessage},
+		{pattern: "POST /api/v1/conversations/{id}/messages", handle: s.postMessage, form: true},
 		{pattern: "POST /api/v1/conversations/{id}/typing", handle: postTyping},
+		{pattern: "GET /api/v1/attachments/{id}", handle: s.getAttachment},
 		{pattern: "GET /api/v1/contacts", handle: listContacts},
 		{pattern: "GET /api/v1/contacts/{id}", handle: getContact},
 		{pattern: "PATCH /api/v1/contacts/{id}", handle: patchContact},
@@ -90,8 +96,18 @@ func New(pool *pgxpool.Pool, log *slog.Logger, keysDir string) *Server {
 			s.mux.HandleFunc(r.pattern, r.open)
 			continue
 		}
-		s.mux.HandleFunc(r.pattern, s.authenticated(r.handle))
+		handler := s.authenticated(r.handle)
+		if r.form {
+			handler = s.uploading(handler)
+		}
+		s.mux.HandleFunc(r.pattern, handler)
 	}
+	return s
+}
+
+// WithObjects has files kept in, and read from, the tenant's object store.
+func (s *Server) WithObjects(store *objectstore.Store) *Server {
+	s.objects = store
 	return s
 }
 
@@ -173,6 +189,10 @@ func (s *Server) authenticated(handle func(context.Context, *call) (reply, error
 			p.write(w)
 		case err != nil:
 			s.refuse(ctx, w, c, err)
+		case answer.stream != nil:
+			if err := answer.stream(w); err != nil {
+				s.refuse(ctx, w, c, err)
+			}
 		case answer.body == nil:
 			w.WriteHeader(answer.status)
 		default:

@@ -78,5 +78,5 @@ func signOut(ctx context.Context, c *call) (reply, error) {
 }
 
 func me(_ context.Context, c *call) (reply, error) {
-	return reply{http.StatusOK, c.staff}, nil
+	return reply{status: http.StatusOK, body: c.staff}, nil
 }

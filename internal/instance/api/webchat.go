@@ -41,5 +41,5 @@ func postTyping(ctx context.Context, c *call) (reply, error) {
 	if !told {
 		return reply{}, fail(http.StatusConflict, typeUnreachable, "Only a guest of a web chat, who has not opted out, sees that somebody is typing.")
 	}
-	return reply{http.StatusNoContent, nil}, nil
+	return reply{status: http.StatusNoContent}, nil
 }

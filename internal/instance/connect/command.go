@@ -13,6 +13,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 )
 
@@ -31,7 +32,12 @@ func Command(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("connecting the channel: %w", err)
 	}
 	defer pool.Close()
+	objects, err := objectstore.FromEnvironment()
+	if err != nil {
+		return fmt.Errorf("connecting the channel: %w", err)
+	}
 	c, err := New(Config{
+		Objects: objects,
 		Channel: channel, PublicURL: os.Getenv(contract.EnvPublicURL), Pool: pool, Log: log,
 		ChannelDir: cmp.Or(os.Getenv(EnvChannelDir), contract.DirChannel), KeysDir: addresshash.Dir(),
 	})

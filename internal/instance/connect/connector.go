@@ -18,6 +18,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/messenger"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/smpp"
@@ -38,6 +39,10 @@ type Config struct {
 	Log        *slog.Logger
 	// RescueAfter is when a send whose connector was killed is taken up again; a minute when zero.
 	RescueAfter time.Duration
+	// Objects is the tenant's object store; without one (nil) files are in the database.
+	Objects *objectstore.Store
+	// FetchTimeout bounds the fetching of one file; 40 seconds when zero. It is less than RescueAfter.
+	FetchTimeout time.Duration
 	// CheckEvery is how often the provider is asked whether the credentials work, while they do; 5 minutes when zero.
 	CheckEvery time.Duration
 	// Chat bounds a web chat.
@@ -57,6 +62,9 @@ type Connector struct {
 	log         *slog.Logger
 	rescueAfter time.Duration
 	check       check
+
+	objects      *objectstore.Store
+	fetchTimeout time.Duration
 }
 
 // New makes a connector and checks what can be checked without the network. Run
@@ -79,13 +87,16 @@ func New(c Config) (*Connector, error) {
 	if c.RescueAfter == 0 {
 		c.RescueAfter = time.Minute
 	}
+	if c.FetchTimeout == 0 {
+		c.FetchTimeout = sendTimeout
+	}
 	if c.CheckEvery == 0 {
 		c.CheckEvery = checkEvery
 	}
 	connector := &Connector{
 		channel: c.Channel, site: site, database: database{c.Pool}, words: optout.New(c.Channel.Keywords), provider: carrier,
 		receiver: newReceiver(database{c.Pool}, c.Channel.Name, c.Log), keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
-		check: check{every: c.CheckEvery},
+		check: check{every: c.CheckEvery}, objects: c.Objects, fetchTimeout: c.FetchTimeout,
 	}
 	if chat, is := carrier.(*webchat.Server); is {
 		connector.attach(chat, c.Log, c.Chat)
@@ -122,6 +133,9 @@ func (c *Connector) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, w := range c.provider.Webhooks() {
 		mux.Handle(w.Method+" "+c.site.Prefix+w.Path, g.checked(w))
+	}
+	if _, links := c.provider.(provider.Linker); links {
+		mux.Handle("GET "+c.site.Prefix+"media/{id}", c.linkHandler())
 	}
 	return mux
 }

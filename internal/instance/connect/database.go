@@ -10,8 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 )
 
@@ -31,6 +33,8 @@ type letter struct {
 	body       string
 	command    optout.Command
 	answer     string // "" when none is due
+	media      []provider.Media
+	files      []uuid.UUID // ids of the media
 
 	message, contact, conversation, confirmation uuid.UUID // ids to use where something new is made
 
@@ -58,7 +62,7 @@ func (l *letter) queue(batch *pgx.Batch, read func(pgx.Row, ...any) error) {
 		l.message, l.contact, l.conversation, l.confirmation).QueryRow(func(row pgx.Row) error { return read(row, &l.stored) })
 }
 
-// receive stores a group in one transaction, with the jobs that send confirmations.
+// receive stores a group in one transaction, with the jobs that send confirmations and fetch files.
 func (d database) receive(ctx context.Context, channel string, group []*letter) error {
 	if group[0].line != nil {
 		return d.receiveLines(ctx, channel, group)
@@ -66,7 +70,7 @@ func (d database) receive(ctx context.Context, channel string, group []*letter) 
 	stored := 0
 	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
-		var confirmations []queue.SendArgs
+		var jobs []river.JobArgs
 		for _, l := range group {
 			l.queue(batch, func(row pgx.Row, more ...any) error {
 				var isNew bool
@@ -78,15 +82,18 @@ func (d database) receive(ctx context.Context, channel string, group []*letter) 
 					stored++
 				}
 				if confirmed != nil {
-					confirmations = append(confirmations, queue.SendArgs{MessageID: l.confirmation, At: *confirmed})
+					jobs = append(jobs, queue.SendArgs{MessageID: l.confirmation, At: *confirmed})
 				}
 				return nil
 			})
+			if len(l.media) > 0 {
+				expect(batch, l, func(id uuid.UUID) { jobs = append(jobs, queue.FetchArgs{AttachmentID: id}) })
+			}
 		}
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return err
 		}
-		for _, args := range confirmations {
+		for _, args := range jobs {
 			if err := queue.InsertTx(ctx, tx, channel, args); err != nil {
 				return err
 			}
@@ -121,13 +128,15 @@ type outbound struct {
 	age         time.Duration
 	address     string
 	body        string
+	template    *provider.Template
 }
 
 // outbound reads a message; pgx.ErrNoRows when there is nothing to send any more.
 func (d database) outbound(ctx context.Context, k messageKey) (outbound, error) {
 	var o outbound
-	err := d.pool.QueryRow(ctx, `SELECT status, provider_id, attempted_at, last_attempt, age, address, body FROM sb.outbound($1, $2)`, k.id, k.at).
-		Scan(&o.status, &o.providerID, &o.attempted, &o.lastAttempt, &o.age, &o.address, &o.body)
+	err := d.pool.QueryRow(ctx, `SELECT status, provider_id, attempted_at, last_attempt, age, address, body, sb.outbound_template($1, $2)
+		FROM sb.outbound($1, $2)`, k.id, k.at).
+		Scan(&o.status, &o.providerID, &o.attempted, &o.lastAttempt, &o.age, &o.address, &o.body, &o.template)
 	return o, described("reading a message to send", err)
 }
 

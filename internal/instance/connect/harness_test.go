@@ -23,6 +23,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/file"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 	"github.com/switchboard-operator/switchboard/internal/instance/twilio"
 	"github.com/switchboard-operator/switchboard/internal/instance/webchat"
@@ -56,10 +58,20 @@ type stage struct {
 	checkEvery time.Duration // 5 minutes when zero
 	limits     webchat.Limits
 	running    *Connector
+
+	deaf         bool // it stores what comes and works no queue
+	objects      *objectstore.Store
+	fetchTimeout time.Duration // 40 s when zero
 }
 
 // newStage starts everything; change may alter the channel.
 func newStage(t testing.TB, database *pgtest.Database, change ...func(*contract.Channel)) *stage {
+	t.Helper()
+	return newStageWith(t, database, func(*stage) {}, change...)
+}
+
+// newStageWith lets prepare alter the stage before it starts.
+func newStageWith(t testing.TB, database *pgtest.Database, prepare func(*stage), change ...func(*contract.Channel)) *stage {
 	t.Helper()
 	s := &stage{t: t, database: database, admin: database.Admin(t), serve: database.Serve(t), dir: t.TempDir(), log: &lockedBuffer{}}
 	s.twilio = standin.New(standin.Config{Accounts: []standin.Account{{SID: account, AuthToken: token, Numbers: []string{number}, MessagingServices: []string{messagingService}}}, CallbackDelay: 20})
@@ -78,6 +90,7 @@ func newStage(t testing.TB, database *pgtest.Database, change ...func(*contract.
 	for _, c := range change {
 		c(&s.channel)
 	}
+	prepare(s)
 	s.route = func() error {
 		return s.twilio.AddRoute(standin.Route{Host: "example.com", Address: s.connector.Listener.Addr().String(), CA: authority(s.connector)})
 	}
@@ -111,6 +124,7 @@ func (s *stage) start() {
 	c, err := New(Config{
 		Channel: s.channel, PublicURL: publicURL, Pool: pool, ChannelDir: s.dir, KeysDir: s.dir,
 		Log: slog.New(slog.NewJSONHandler(s.log, nil)), RescueAfter: sendTimeout + time.Second, CheckEvery: s.checkEvery, Chat: s.limits,
+		Objects: s.objects, FetchTimeout: s.fetchTimeout,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -118,7 +132,11 @@ func (s *stage) start() {
 	s.running = c
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- c.Run(ctx) }()
+	if !s.deaf {
+		go func() { done <- c.Run(ctx) }()
+	} else {
+		go func() { c.receiver.run(ctx); done <- nil }()
+	}
 	s.connector = httptest.NewTLSServer(c.Handler())
 	if err := s.route(); err != nil {
 		s.t.Fatal(err)
@@ -132,6 +150,17 @@ func (s *stage) start() {
 		}
 		pool.Close()
 	})
+}
+
+// whileDeaf does something while a connector stores what comes and works no queue, and then starts one that does.
+func (s *stage) whileDeaf(do func()) {
+	s.t.Helper()
+	s.deaf = true
+	s.start()
+	do()
+	s.end()
+	s.deaf = false
+	s.start()
 }
 
 func (s *stage) writeKey(version int) {
@@ -216,6 +245,12 @@ func (s *stage) says(from, body string) {
 // reply queues a reply of staff to a guest who has written, as serve does.
 func (s *stage) reply(to, body string) uuid.UUID {
 	s.t.Helper()
+	return s.replyWith(to, body)
+}
+
+// replyWith queues one with files.
+func (s *stage) replyWith(to, body string, contents ...[]byte) uuid.UUID {
+	s.t.Helper()
 	ctx := context.Background()
 	id := uuid.Must(uuid.NewV7())
 	err := pgx.BeginFunc(ctx, s.serve, func(tx pgx.Tx) error {
@@ -232,7 +267,16 @@ func (s *stage) reply(to, body string) uuid.UUID {
 		if _, err := tx.Exec(ctx, "INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, $4, $5)", id, at, conversation, s.channel.Name, body); err != nil {
 			return err
 		}
-		return queue.InsertTx(ctx, tx, s.channel.Name, queue.SendArgs{MessageID: id, At: at})
+		for i, c := range contents {
+			kept, err := file.Keep(ctx, tx, s.objects, "image/png", c)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, "SELECT sb.attach_reply($1, $2, $3, $4, $5)", id, at, uuid.Must(uuid.NewV7()), fmt.Sprintf("file %d", i), kept); err != nil {
+				return err
+			}
+		}
+		return queue.InsertTx(ctx, tx, s.channel.Name, queue.SendArgs{MessageID: id, At: at, Files: len(contents)})
 	})
 	if err != nil {
 		s.t.Fatalf("replying: %v", err)

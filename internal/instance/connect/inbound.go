@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/media"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
@@ -92,7 +93,8 @@ func (c *Connector) letter(in provider.Inbound) (*letter, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &letter{providerID: in.ID, body: in.Body, command: in.Handled}
+	l := &letter{providerID: in.ID, body: in.Body, command: in.Handled, media: in.Media[:min(len(in.Media), media.MaxFiles)]}
+	l.files = make([]uuid.UUID, len(l.media))
 	if in.Handled == optout.None {
 		l.command = c.words.Command(in.Body)
 		l.answer = optout.Answer(l.command)
@@ -104,6 +106,11 @@ func (c *Connector) letter(in provider.Inbound) (*letter, error) {
 	}
 	for _, id := range []*uuid.UUID{&l.message, &l.contact, &l.conversation, &l.confirmation} {
 		if *id, err = uuid.NewV7(); err != nil {
+			return nil, err
+		}
+	}
+	for i := range l.files {
+		if l.files[i], err = uuid.NewV7(); err != nil {
 			return nil, err
 		}
 	}

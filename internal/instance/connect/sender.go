@@ -35,10 +35,11 @@ const (
 func (c *Connector) send(ctx context.Context, atOnce int) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &sender{c: c})
+	river.AddWorker(workers, &fetcher{c: c})
 	for attempt := 1; ; attempt++ {
 		client, err := river.NewClient(riverpgxv5.New(c.database.pool), &river.Config{
 			Schema:               contract.QueueSchema(c.channel.Name),
-			Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: atOnce}},
+			Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: atOnce}, queue.Media: {MaxWorkers: maxFetches}},
 			Workers:              workers,
 			JobTimeout:           sendTimeout,
 			RescueStuckJobsAfter: c.rescueAfter,
@@ -107,6 +108,13 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 	case o.providerID != nil || o.status != "queued" && o.status != "sending":
 		return nil // a callback was faster, or another run
 	}
+	files, whole, err := s.c.filesOf(ctx, k, job.Args.Files)
+	switch {
+	case err != nil:
+		return err
+	case !whole: // its words alone are not what was meant
+		return s.c.database.recordExpired(ctx, k)
+	}
 	last := job.Attempt >= job.MaxAttempts || o.age > maxAge
 	if o.attempted != nil {
 		if wait := settleTime - o.lastAttempt; wait > 0 {
@@ -136,12 +144,14 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 		}
 		return nil
 	}
-	return s.attempt(ctx, k, o, last)
+	return s.attempt(ctx, k, o, files, last)
 }
 
 // attempt posts the message and records what is then known.
-func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, last bool) error {
-	m, err := s.c.provider.Send(ctx, provider.Outgoing{Key: provider.Key{ID: k.id, At: k.at}, To: o.address, Body: o.body})
+func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, files []provider.File, last bool) error {
+	m, err := s.c.provider.Send(ctx, provider.Outgoing{
+		Key: provider.Key{ID: k.id, At: k.at}, To: o.address, Body: o.body, Files: files, Template: o.template,
+	})
 	// What is known now must be recorded, even when the connector is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()

@@ -27,6 +27,9 @@ import (
 // running outside of a pod.
 const EnvResourcesDir = "SWITCHBOARD_RESOURCES_DIR"
 
+// EnvFilesDir names another directory than contract.DirFiles, for the same.
+const EnvFilesDir = "SWITCHBOARD_FILES_DIR"
+
 // maxResources bounds what the operator has of a tenant, in bytes.
 const maxResources = 4 << 20
 
@@ -80,12 +83,16 @@ func withPool(ctx context.Context, log *slog.Logger, do func(*pgxpool.Pool, Opti
 	if err != nil {
 		return contract.ExportResult{}, err
 	}
+	objects, err := objectstore.FromEnvironmentAt(cmp.Or(os.Getenv(EnvFilesDir), contract.DirFiles))
+	if err != nil {
+		return contract.ExportResult{}, err
+	}
 	pool, err := store.OpenConfig(ctx, log, store.Config{MaxConns: 1})
 	if err != nil {
 		return contract.ExportResult{}, err
 	}
 	defer pool.Close()
-	return do(pool, Options{Tenant: os.Getenv(contract.EnvTenant), Keys: keys.Versions(), Log: log})
+	return do(pool, Options{Tenant: os.Getenv(contract.EnvTenant), Keys: keys.Versions(), Objects: objects, Log: log})
 }
 
 // Upload writes an archive into an object store, and reads it back: what follows may be the

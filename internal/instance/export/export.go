@@ -20,15 +20,18 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/archive"
+	"github.com/switchboard-operator/switchboard/internal/instance/file"
+	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 )
 
 // Options of an export.
 type Options struct {
 	Tenant    string
-	Recipient string         // an age public key: age1…
-	Keys      map[int][]byte // of hashes, by their version
-	Resources []byte         // YAML of what the operator has of the tenant; may be empty
-	Log       *slog.Logger   // is told of each table
+	Recipient string             // an age public key: age1…
+	Keys      map[int][]byte     // of hashes, by their version
+	Resources []byte             // YAML of what the operator has of the tenant; may be empty
+	Objects   *objectstore.Store // the tenant's, nil when it has none
+	Log       *slog.Logger       // is told of each table
 }
 
 // piece is how much of a file is read at once, in bytes.
@@ -202,13 +205,21 @@ func (r *run) files(ctx context.Context) error {
 }
 
 func (r *run) bytes(ctx context.Context, w io.Writer, id uuid.UUID, size int64) error {
+	var object, key string
+	err := r.tx.QueryRow(ctx, "SELECT object, object_key FROM sb.export_object($1)", id).Scan(&object, &key)
+	if err == nil {
+		return r.object(ctx, w, size, object, key)
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
 	for at := int64(0); at < size; at += piece {
 		var b []byte
 		if err := r.tx.QueryRow(ctx, "SELECT sb.export_file($1, $2, $3)", id, at, piece).Scan(&b); err != nil {
 			return err
 		}
 		if len(b) == 0 {
-			return errInStore
+			return fmt.Errorf("file %s has fewer bytes than its row tells of", id)
 		}
 		if _, err := w.Write(b); err != nil {
 			return err
@@ -217,5 +228,19 @@ func (r *run) bytes(ctx context.Context, w io.Writer, id uuid.UUID, size int64) 
 	return nil
 }
 
-// errInStore refuses to leave a file out: an archive is whole, or it is not made.
-var errInStore = errors.New("nothing was exported: an export can't fetch attachments from an object store yet, and this tenant has some there; wait until they have expired, or ask for them to be erased")
+// object writes a file that is in the tenant's store. One that is not there can't be left out: an archive is whole, or it is
+// not made. That its bytes are those that its row tells of, who brings the archive in makes sure (sb.adopt_whole).
+func (r *run) object(ctx context.Context, w io.Writer, size int64, object, key string) error {
+	from, err := file.Open(ctx, r.o.Objects, object, key)
+	if err != nil {
+		return fmt.Errorf("nothing was exported: reading an attachment: %w", err)
+	}
+	n, err := io.Copy(w, io.LimitReader(from, size+1))
+	if err := errors.Join(err, from.Close()); err != nil {
+		return fmt.Errorf("nothing was exported: reading an attachment: %w", err)
+	}
+	if n != size {
+		return fmt.Errorf("nothing was exported: the object store has %d bytes of an attachment of %d", n, size)
+	}
+	return nil
+}

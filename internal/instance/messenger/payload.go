@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/switchboard-operator/switchboard/internal/instance/media"
 	"github.com/switchboard-operator/switchboard/internal/instance/meta"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
@@ -51,8 +52,28 @@ type message struct {
 	IsEcho      bool   `json:"is_echo"`  // the page has sent it
 	Metadata    string `json:"metadata"` // of an echo: what was sent with the message
 	Attachments []struct {
-		Type string `json:"type"`
+		Type    string `json:"type"`
+		Payload struct {
+			URL string `json:"url"`
+		} `json:"payload"`
 	} `json:"attachments"`
+}
+
+// files are those that it bears: other attachments are places, links and the like.
+func (m message) files() (all []provider.Media) {
+	for _, a := range m.Attachments {
+		switch a.Type {
+		case "image", "audio", "video", "file":
+			source := a.Payload.URL
+			if len(source) > media.MaxSource || !printing.MatchString(source) {
+				source = "" // so that staff see that there was one
+			}
+			if all = append(all, provider.Media{Source: source}); len(all) == media.MaxFiles {
+				return all
+			}
+		}
+	}
+	return all
 }
 
 // postback is a button that the guest has pressed.
@@ -117,7 +138,7 @@ func (p *Provider) take(d *provider.Delivery, e event) {
 			d.Statuses = append(d.Statuses, provider.Status{ID: e.Message.ID, Status: "accepted", Message: key})
 		}
 	case e.Message != nil:
-		p.inbound(d, e, e.Message.ID, e.Message.words())
+		p.inbound(d, e, e.Message.ID, e.Message.words(), e.Message.files()...)
 	case e.Postback != nil:
 		p.inbound(d, e, e.Postback.ID, e.Postback.words())
 	case e.Delivery != nil:
@@ -127,12 +148,12 @@ func (p *Provider) take(d *provider.Delivery, e event) {
 	}
 }
 
-func (p *Provider) inbound(d *provider.Delivery, e event, id, words string) {
+func (p *Provider) inbound(d *provider.Delivery, e event, id, words string, files ...provider.Media) {
 	if !isID(id) || !psid.MatchString(e.Sender.ID) || e.Recipient.ID != p.channel.PageID {
 		d.Unreadable++
 		return
 	}
-	d.Messages = append(d.Messages, provider.Inbound{ID: id, From: p.Addresses(e.Sender.ID), Body: provider.Storable(words)})
+	d.Messages = append(d.Messages, provider.Inbound{ID: id, From: p.Addresses(e.Sender.ID), Body: provider.Storable(words), Media: files})
 }
 
 // receipt takes the messages that are named, and the watermark for all others.

@@ -21,6 +21,8 @@ type Provider struct {
 	channel contract.Messenger
 	site    provider.Site
 	graph   *meta.Graph
+
+	downloads *provider.Downloads
 }
 
 // New makes a provider and checks what can be checked without the network.
@@ -37,7 +39,11 @@ func New(channel contract.Messenger, site provider.Site) (*Provider, error) {
 			return nil, err
 		}
 	}
-	return &Provider{channel: channel, site: site, graph: graph}, nil
+	downloads, err := provider.NewDownloads(channel.APIBaseURL, channel.CABundle, mediaHosts...)
+	if err != nil {
+		return nil, err
+	}
+	return &Provider{channel: channel, site: site, graph: graph, downloads: downloads}, nil
 }
 
 // Addresses is the guest's id for this page alone: another page knows the same guest by another.
@@ -72,10 +78,16 @@ type text struct {
 	Metadata string `json:"metadata"`
 }
 
-// Send gives a text to Messenger. It can't be asked what it was given, so an outcome that is
+// Send gives a text or a file to Messenger. It can't be asked what it was given, so an outcome that is
 // unknown stays so until an echo names the message.
 func (p *Provider) Send(ctx context.Context, out provider.Outgoing) (provider.Sent, error) {
-	a, err := p.graph.Post(ctx, p.channel.PageID+"/messages", outgoing{recipient{out.To}, "RESPONSE", text{out.Body, meta.Callback(out.Key)}})
+	var a meta.Answer
+	var err error
+	if len(out.Files) > 0 { // one, without words, as the staff API sees to
+		a, err = p.sendFile(ctx, out)
+	} else {
+		a, err = p.graph.Post(ctx, p.channel.PageID+"/messages", outgoing{recipient{out.To}, "RESPONSE", text{out.Body, meta.Callback(out.Key)}})
+	}
 	if err != nil {
 		return provider.Sent{}, err
 	}

@@ -90,6 +90,35 @@ func (g *Graph) Post(ctx context.Context, path string, document any) (Answer, er
 	return read(status, header, got), nil
 }
 
+// Get reads an object at a path below the version.
+func (g *Graph) Get(ctx context.Context, path string) (Answer, error) {
+	request, err := g.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return Answer{}, err
+	}
+	status, header, got, err := provider.Do(g.http, request)
+	if err != nil {
+		return Answer{}, err
+	}
+	return read(status, header, got), nil
+}
+
+// Field is one of a form.
+type Field = provider.Field
+
+// Upload sends a form with a file to a path below the version. It fails as provider.Attempt does.
+func (g *Graph) Upload(ctx context.Context, path string, fields []Field, name string, f provider.File) (Answer, error) {
+	request, err := g.request(ctx, http.MethodPost, path, nil)
+	if err != nil {
+		return Answer{}, &provider.NotSentError{Cause: err}
+	}
+	status, header, got, err := provider.Upload(g.http, request, fields, name, f)
+	if err != nil {
+		return Answer{}, err
+	}
+	return read(status, header, got), nil
+}
+
 func (g *Graph) request(ctx context.Context, method, path string, body []byte) (*http.Request, error) {
 	token, err := g.Site.Credential(contract.FileAccessToken)
 	if err != nil {

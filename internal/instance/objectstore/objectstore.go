@@ -35,6 +35,8 @@ const (
 	// partSize is what of a stream is in memory at a time. A store takes 10,000 parts of
 	// one object: 156 GiB.
 	partSize = 16 << 20
+	// streamPart is that of Stream: the least that the protocol allows.
+	streamPart = 5 << 20
 	// attempts of a request whose failure may be of the moment.
 	attempts = 3
 	// askTimeout bounds a request that carries no stream.
@@ -63,6 +65,11 @@ type Object struct {
 // FromEnvironment opens the store that contract.EnvObjectStore names; nil when it is not set:
 // the tenant has none.
 func FromEnvironment() (*Store, error) {
+	return FromEnvironmentAt(cmp.Or(os.Getenv(EnvDir), contract.DirObjectStore))
+}
+
+// FromEnvironmentAt is FromEnvironment with credentials from dir.
+func FromEnvironmentAt(dir string) (*Store, error) {
 	value := os.Getenv(contract.EnvObjectStore)
 	if value == "" {
 		return nil, nil
@@ -71,7 +78,7 @@ func FromEnvironment() (*Store, error) {
 	if err := json.Unmarshal([]byte(value), &place); err != nil {
 		return nil, &Error{Class: contract.StoreUnreadable, Doing: "reading " + contract.EnvObjectStore, cause: errors.New("it is not the JSON of an object store")}
 	}
-	return Open(place, cmp.Or(os.Getenv(EnvDir), contract.DirObjectStore))
+	return Open(place, dir)
 }
 
 // Open makes a client. It asks the store nothing yet. Credentials are read from dir for
@@ -108,11 +115,20 @@ func (s *Store) Name() string { return s.place.Name }
 // known. Of an upload that fails nothing can be read, ever; parts of one that was killed are
 // removed by Abandon.
 func (s *Store) Put(ctx context.Context, key string, from io.Reader, size int64) (int64, error) {
+	return s.put(ctx, key, from, size, partSize)
+}
+
+// Stream is Put for what is of unknown size and, most of the time, small: it has 5 MiB of it in memory at most.
+func (s *Store) Stream(ctx context.Context, key string, from io.Reader) (int64, error) {
+	return s.put(ctx, key, from, -1, streamPart)
+}
+
+func (s *Store) put(ctx context.Context, key string, from io.Reader, size int64, part uint64) (int64, error) {
 	if err := s.verified(ctx); err != nil {
 		return 0, err
 	}
 	info, err := s.client.Client.PutObject(ctx, s.place.Bucket, s.place.Prefix+key, from, size, minio.PutObjectOptions{
-		ContentType: "application/octet-stream", PartSize: partSize, NumThreads: 1, SendContentMd5: true,
+		ContentType: "application/octet-stream", PartSize: part, NumThreads: 1, SendContentMd5: true,
 	})
 	if err != nil {
 		return 0, failed("storing an object", err)

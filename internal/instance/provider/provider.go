@@ -71,6 +71,8 @@ type Inbound struct {
 	// is opted out once, whichever way it is used.
 	From []person.Address
 	Body string
+	// Media are the files that it bears, at most media.MaxFiles.
+	Media []Media
 	// Handled is what the provider itself has recognised and answered; None for nothing.
 	Handled optout.Command
 }
@@ -102,6 +104,10 @@ type Outgoing struct {
 	Key
 	To   string
 	Body string
+	// Files go with it; the words are theirs, then.
+	Files []File
+	// Template is what it is sent by; nil for a free text.
+	Template *Template
 }
 
 // Sent is a message as the provider holds it.

@@ -22,6 +22,7 @@ import (
 type SendArgs struct {
 	MessageID uuid.UUID `json:"message_id"`
 	At        time.Time `json:"at"`
+	Files     int       `json:"files,omitempty"` // that it goes with; without all of them it does not go
 }
 
 // Kind names the job for River.
@@ -33,9 +34,28 @@ const maxAttempts = 60
 // InsertOpts are River's settings of the job.
 func (SendArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: maxAttempts} }
 
+// FetchArgs asks a connector to fetch one file of a guest's: the key of its row in sb.attachment.
+type FetchArgs struct {
+	AttachmentID uuid.UUID `json:"attachment_id"`
+}
+
+// Kind names the job for River.
+func (FetchArgs) Kind() string { return "fetch" }
+
+// Media is the queue of fetches: however slow they are, messages are sent.
+const Media = "media"
+
+// maxFetches bounds the tries of one file; with the connector's delays they span about twenty minutes.
+const maxFetches = 25
+
+// InsertOpts are River's settings of the job.
+func (FetchArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: maxFetches, Queue: Media}
+}
+
 // InsertTx adds a job to a channel's queue in tx: the job exists when the
 // message does.
-func InsertTx(ctx context.Context, tx pgx.Tx, channel string, args SendArgs) error {
+func InsertTx(ctx context.Context, tx pgx.Tx, channel string, args river.JobArgs) error {
 	client, err := river.NewClient(riverpgxv5.New(nil), &river.Config{Schema: contract.QueueSchema(channel)})
 	if err != nil {
 		return fmt.Errorf("opening the queue of channel %s: %w", channel, err)

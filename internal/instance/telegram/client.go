@@ -64,18 +64,26 @@ func (p *Provider) request(ctx context.Context, method string, parameters any) (
 	return r, nil
 }
 
-// Send gives a text to Telegram, which tells nothing more of it: neither that it was
+// post sends a text or a file.
+func (p *Provider) post(ctx context.Context, chat int64, out provider.Outgoing) (int, http.Header, []byte, error) {
+	if len(out.Files) > 0 {
+		return p.upload(ctx, chat, out)
+	}
+	r, err := p.request(ctx, "sendMessage", text{ChatID: chat, Text: out.Body, Preview: preview{Disabled: true}})
+	if err != nil {
+		return 0, nil, nil, &provider.NotSentError{Cause: err}
+	}
+	return provider.Attempt(p.http, r)
+}
+
+// Send gives a text or a file to Telegram, which tells nothing more of it: neither that it was
 // delivered nor, when the answer is lost, whether it was taken.
 func (p *Provider) Send(ctx context.Context, out provider.Outgoing) (provider.Sent, error) {
 	chat, err := strconv.ParseInt(out.To, 10, 64)
 	if err != nil { // imported, or given by staff: Telegram delivers to ids alone
 		return provider.Sent{}, refused(codeNoChat)
 	}
-	r, err := p.request(ctx, "sendMessage", text{ChatID: chat, Text: out.Body, Preview: preview{Disabled: true}})
-	if err != nil {
-		return provider.Sent{}, &provider.NotSentError{Cause: err}
-	}
-	status, header, body, err := provider.Attempt(p.http, r)
+	status, header, body, err := p.post(ctx, chat, out)
 	if err != nil {
 		return provider.Sent{}, err
 	}

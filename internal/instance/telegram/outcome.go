@@ -35,6 +35,7 @@ var phrases = []struct{ part, code string }{
 	{"can't initiate conversation", codeNotStarted},
 	{"chat not found", codeNoChat},
 	{"message is too long", codeTooLong},
+	{"caption is too long", codeTooLong},
 }
 
 func refused(code string) *provider.RefusedError {

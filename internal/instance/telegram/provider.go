@@ -34,6 +34,8 @@ type Provider struct {
 	site    provider.Site
 	http    *http.Client
 	told    told
+
+	downloads *provider.Downloads
 }
 
 // New makes a provider and checks what can be checked without the network.
@@ -51,6 +53,9 @@ func New(channel contract.Telegram, site provider.Site) (*Provider, error) {
 		}
 	}
 	var err error
+	if p.downloads, err = provider.NewDownloads(channel.APIBaseURL, channel.CABundle); err != nil {
+		return nil, err
+	}
 	p.http, err = provider.NewHTTP(channel.CABundle)
 	return p, err
 }

@@ -30,6 +30,7 @@ type message struct {
 	} `json:"chat"`
 	Text    string `json:"text"`
 	Caption string `json:"caption"`
+	borne
 }
 
 // parse reads an update. What is no new message of a guest to the bot itself says nothing
@@ -56,7 +57,7 @@ func parse(body []byte) (provider.Delivery, error) {
 		// Telegram may count updates anew after a quiet week; with the message's number they differ all the same.
 		ID:   fmt.Sprintf("%d.%d", *u.ID, *m.ID),
 		From: []person.Address{{Kind: contract.KindTelegram, Value: strconv.FormatInt(m.Chat.ID, 10)}},
-		Body: provider.Storable(m.words(u.Message)),
+		Body: provider.Storable(m.words(u.Message)), Media: m.files(),
 	}}}, nil
 }
 

@@ -37,6 +37,7 @@ type Outgoing struct {
 	To             string // E.164
 	Body           string
 	StatusCallback string // where Twilio reports what became of it
+	MediaURLs      []string
 }
 
 // resource is the Message resource of
@@ -63,6 +64,12 @@ func (r resource) message() provider.Sent {
 // Send gives a message to Twilio. It fails as provider.Provider says.
 func (c *Client) Send(ctx context.Context, out Outgoing) (provider.Sent, error) {
 	form := url.Values{"To": {out.To}, "Body": {out.Body}, "StatusCallback": {out.StatusCallback}}
+	if len(out.MediaURLs) > 0 {
+		form["MediaUrl"] = out.MediaURLs
+		if out.Body == "" {
+			form.Del("Body")
+		}
+	}
 	if c.channel.MessagingServiceSID != "" {
 		form.Set("MessagingServiceSid", c.channel.MessagingServiceSID)
 	} else {

@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/media"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 // maxBody is the longest text taken, in characters. Twilio's limit is 1,600; the
@@ -29,6 +33,7 @@ type Inbound struct {
 	// OptOutType is STOP, START or HELP when Twilio's Advanced Opt-Out has acted
 	// upon the message and answered it.
 	OptOutType string
+	Media      []provider.Media
 }
 
 // ParseInbound reads an inbound message. Its errors are sentences for the caller
@@ -53,5 +58,23 @@ func ParseInbound(form url.Values) (Inbound, error) {
 	case utf8.RuneCountInString(in.Body) > maxBody:
 		return in, fmt.Errorf("Body has more than %d characters", maxBody)
 	}
+	in.Media = mediaOf(form)
 	return in, nil
+}
+
+// mediaOf reads the files of an MMS. An address that can't be one is kept as none, so that staff see that there was a file.
+func mediaOf(form url.Values) []provider.Media {
+	n, err := strconv.Atoi(form.Get("NumMedia"))
+	if err != nil {
+		return nil
+	}
+	var all []provider.Media
+	for i := range min(n, media.MaxFiles) {
+		source := form.Get("MediaUrl" + strconv.Itoa(i))
+		if len(source) > media.MaxSource || !utf8.ValidString(source) || strings.ContainsRune(source, 0) {
+			source = ""
+		}
+		all = append(all, provider.Media{Source: source})
+	}
+	return all
 }

@@ -22,8 +22,9 @@ const statusPath = "twilio/status"
 // Provider is one Twilio account's side of a channel.
 type Provider struct {
 	*Client
-	channel contract.TwilioSMS
-	site    provider.Site
+	channel   contract.TwilioSMS
+	site      provider.Site
+	downloads *provider.Downloads
 }
 
 // New makes a provider and checks what can be checked without the network.
@@ -39,6 +40,9 @@ func New(channel contract.TwilioSMS, site provider.Site) (*Provider, error) {
 		return nil, err
 	}
 	var err error
+	if p.downloads, err = provider.NewDownloads(channel.APIBaseURL, channel.CABundle, mediaHosts...); err != nil {
+		return nil, err
+	}
 	p.Client, err = NewClient(channel, p.token)
 	return p, err
 }
@@ -53,8 +57,18 @@ func (p *Provider) Addresses(to string) []person.Address {
 // Send gives a message to Twilio, which reports on it by the message's own address.
 func (p *Provider) Send(ctx context.Context, out provider.Outgoing) (provider.Sent, error) {
 	callback := StatusCallback(p.site.PublicURL+p.site.Prefix+statusPath, out.ID, out.At)
-	return p.Client.Send(ctx, Outgoing{To: out.To, Body: out.Body, StatusCallback: callback})
+	links := make([]string, len(out.Files))
+	for i, f := range out.Files {
+		var err error
+		if links[i], err = f.Link(); err != nil {
+			return provider.Sent{}, &provider.NotSentError{Cause: err}
+		}
+	}
+	return p.Client.Send(ctx, Outgoing{To: out.To, Body: out.Body, StatusCallback: callback, MediaURLs: links})
 }
+
+// FetchesLinks says that Twilio takes addresses of files, not their bytes.
+func (p *Provider) FetchesLinks() {}
 
 // Webhooks are that of messages and that of receipts.
 func (p *Provider) Webhooks() []provider.Webhook {
@@ -101,7 +115,7 @@ func (p *Provider) inbound(_ *http.Request, form url.Values) (provider.Delivery,
 		return provider.Delivery{}, provider.Forbidden("the message was not sent to the number or messaging service of this channel")
 	}
 	return provider.Delivery{
-		Messages:    []provider.Inbound{{ID: in.SID, From: p.Addresses(in.From), Body: in.Body, Handled: advancedOptOut[in.OptOutType]}},
+		Messages:    []provider.Inbound{{ID: in.SID, From: p.Addresses(in.From), Body: in.Body, Media: in.Media, Handled: advancedOptOut[in.OptOutType]}},
 		ContentType: "text/xml; charset=utf-8",
 		Answer:      `<?xml version="1.0" encoding="UTF-8"?><Response/>`,
 	}, nil

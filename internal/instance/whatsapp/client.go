@@ -9,14 +9,20 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
-// outgoing is a request to send a text.
+// outgoing is a request to send a message: one of its last but one members is set, as type says.
 type outgoing struct {
 	Product   string `json:"messaging_product"`
 	Recipient string `json:"recipient_type"`
 	To        string `json:"to"`
 	Type      string `json:"type"`
-	Text      text   `json:"text"`
 	Callback  string `json:"biz_opaque_callback_data"`
+
+	Text     *text     `json:"text,omitempty"`
+	Image    *file     `json:"image,omitempty"`
+	Video    *file     `json:"video,omitempty"`
+	Audio    *file     `json:"audio,omitempty"`
+	Document *file     `json:"document,omitempty"`
+	Template *template `json:"template,omitempty"`
 }
 
 type text struct {
@@ -24,10 +30,23 @@ type text struct {
 	PreviewURL bool   `json:"preview_url"` // false: nobody fetches what a link in it names
 }
 
-// Send gives a text to WhatsApp. It can't be asked what it was given, so an outcome that
+// Send gives a message to WhatsApp. It can't be asked what it was given, so an outcome that
 // is unknown stays so until a status names the message.
 func (p *Provider) Send(ctx context.Context, out provider.Outgoing) (provider.Sent, error) {
-	a, err := p.graph.Post(ctx, p.channel.PhoneNumberID+"/messages", outgoing{"whatsapp", "individual", out.To, "text", text{Body: out.Body}, meta.Callback(out.Key)})
+	request := outgoing{Product: "whatsapp", Recipient: "individual", To: out.To, Callback: meta.Callback(out.Key)}
+	switch {
+	case out.Template != nil:
+		request.Type, request.Template = "template", templateOf(*out.Template)
+	case len(out.Files) > 0: // one, as the staff API sees to
+		put, err := p.upload(ctx, out.Files[0], out.Body)
+		if err != nil {
+			return provider.Sent{}, err
+		}
+		put(&request)
+	default:
+		request.Type, request.Text = "text", &text{Body: out.Body}
+	}
+	a, err := p.graph.Post(ctx, p.channel.PhoneNumberID+"/messages", request)
 	if err != nil {
 		return provider.Sent{}, err
 	}

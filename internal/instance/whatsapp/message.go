@@ -3,6 +3,9 @@ package whatsapp
 import (
 	"cmp"
 	"regexp"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/media"
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 // message is an entry of messages, as far as it is read.
@@ -27,12 +30,31 @@ type message struct {
 	Image    captioned `json:"image"`
 	Video    captioned `json:"video"`
 	Document captioned `json:"document"`
+	Audio    captioned `json:"audio"`
+	Sticker  captioned `json:"sticker"`
 }
 
-// captioned is a file with words of the guest's beside it.
+// captioned is a file, maybe with words of the guest's beside it.
 type captioned struct {
-	Caption string `json:"caption"`
+	ID       string `json:"id"`
+	Caption  string `json:"caption"`
+	FileName string `json:"filename"`
 }
+
+// files are those that it bears: one at most.
+func (m message) files() []provider.Media {
+	f, bears := map[string]captioned{"image": m.Image, "video": m.Video, "document": m.Document, "audio": m.Audio, "sticker": m.Sticker}[m.Type]
+	if !bears {
+		return nil
+	}
+	if !mediaID.MatchString(f.ID) {
+		f.ID = "" // so that staff see that there was one
+	}
+	return []provider.Media{{Source: f.ID, Name: media.Name(f.FileName)}}
+}
+
+// mediaID is Meta's name of a file; it becomes part of an address.
+var mediaID = regexp.MustCompile(`^[0-9]{1,64}$`)
 
 var typeName = regexp.MustCompile(`^[a-z_]{1,32}$`)
 

@@ -24,7 +24,7 @@ var codes = meta.Codes{
 
 // reasons explain codes that a message to one guest meets, and say what to do.
 var reasons = map[int]string{
-	codeWindow: "more than 24 hours have passed since the guest last wrote; wait until the guest writes, or reach the guest in another way",
+	codeWindow: "more than 24 hours have passed since the guest last wrote; send a template, wait until the guest writes, or reach the guest in another way",
 	100:        "WhatsApp takes no such text or recipient",
 	131026:     "the guest can't be written to by WhatsApp: there is no account, or an old version of the app",
 	130472:     "WhatsApp keeps messages from this guest for an experiment of its own",

@@ -95,7 +95,7 @@ func (p *Provider) take(d *provider.Delivery, v value) {
 			d.Unreadable++
 			continue
 		}
-		d.Messages = append(d.Messages, provider.Inbound{ID: m.ID, From: p.Addresses(m.From), Body: provider.Storable(m.words())})
+		d.Messages = append(d.Messages, provider.Inbound{ID: m.ID, From: p.Addresses(m.From), Body: provider.Storable(m.words()), Media: m.files()})
 	}
 	for _, raw := range v.Statuses {
 		var s status

@@ -35,7 +35,7 @@ func TestABatchIsReadInItsOrder(t *testing.T) {
 	}
 	both := []person.Address{{Kind: contract.KindPhone, Value: "+4915112345678"}, {Kind: contract.KindWhatsApp, Value: "4915112345678"}}
 	want := []provider.Inbound{
-		{ID: "wamid.1", From: both, Body: "Grüße 🗝"}, {ID: "wamid.2", From: both, Body: "[image] Die Dusche tropft"},
+		{ID: "wamid.1", From: both, Body: "Grüße 🗝"}, {ID: "wamid.2", From: both, Body: "[image] Die Dusche tropft", Media: []provider.Media{{Source: "1"}}},
 		{ID: "wamid.3", From: []person.Address{{Kind: contract.KindWhatsApp, Value: "US.user_1"}}, Body: "Hi"},
 	}
 	if got, wanted := encode(t, d.Messages), encode(t, want); got != wanted {

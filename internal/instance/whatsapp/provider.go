@@ -20,6 +20,8 @@ type Provider struct {
 	channel contract.WhatsApp
 	site    provider.Site
 	graph   *meta.Graph
+
+	downloads *provider.Downloads
 }
 
 // New makes a provider and checks what can be checked without the network.
@@ -36,7 +38,11 @@ func New(channel contract.WhatsApp, site provider.Site) (*Provider, error) {
 			return nil, err
 		}
 	}
-	return &Provider{channel: channel, site: site, graph: graph}, nil
+	downloads, err := provider.NewDownloads(channel.APIBaseURL, channel.CABundle, provider.Host{Name: mediaHost})
+	if err != nil {
+		return nil, err
+	}
+	return &Provider{channel: channel, site: site, graph: graph, downloads: downloads}, nil
 }
 
 // Addresses are a guest's WhatsApp id and the number that it stands for.

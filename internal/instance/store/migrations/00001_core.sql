@@ -111,6 +111,8 @@ CREATE TABLE sb.message_body (
   conversation_id uuid NOT NULL,
   channel         text NOT NULL,
   body            text NOT NULL CHECK (length(body) <= 65536),
+  -- The template of a provider's that the words were sent by, with what stands in its gaps; NULL for free text.
+  template        jsonb CHECK (length(template::text) <= 65536),
   PRIMARY KEY (at, id)
 ) PARTITION BY RANGE (at);
 
@@ -148,7 +150,8 @@ CREATE TABLE sb.file_removal (
 CREATE INDEX file_removal_request ON sb.file_removal (request) WHERE request IS NOT NULL;
 
 -- A file that came or went with a message; at, the message's, is the age mark of Attachments. The file goes with its
--- last attachment.
+-- last attachment. pending: the connector is to fetch source, as the provider calls it, and draft, a large object, is what it
+-- has of it so far. refused: the file will not come; reason says why, in one word.
 CREATE TABLE sb.attachment (
   id              uuid PRIMARY KEY,
   at              timestamptz NOT NULL,
@@ -156,11 +159,33 @@ CREATE TABLE sb.attachment (
   conversation_id uuid NOT NULL,
   channel         text NOT NULL,
   name            text NOT NULL DEFAULT '' CHECK (length(name) <= 255),
-  file_id         uuid NOT NULL REFERENCES sb.file (id)
+  state           text NOT NULL DEFAULT 'stored' CHECK (state IN ('stored', 'pending', 'refused')),
+  reason          text CHECK (reason ~ '^[a-z-]{1,32}$'),
+  source          text CHECK (length(source) <= 2048),
+  draft           oid,
+  file_id         uuid REFERENCES sb.file (id),
+  CHECK (CASE state WHEN 'stored' THEN file_id IS NOT NULL AND num_nonnulls(reason, source, draft) = 0
+                    WHEN 'pending' THEN source IS NOT NULL AND num_nonnulls(file_id, reason) = 0
+                    ELSE reason IS NOT NULL AND num_nonnulls(file_id, source, draft) = 0 END)
 );
+CREATE INDEX attachment_message ON sb.attachment (message_id);
 CREATE INDEX attachment_at ON sb.attachment (at);
 CREATE INDEX attachment_thread ON sb.attachment (conversation_id);
 CREATE INDEX attachment_file ON sb.attachment (file_id);
+
+-- What was fetched of a file goes with its attachment, however that goes.
+-- +goose StatementBegin
+CREATE FUNCTION sb.attachment_draft() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM lo_unlink(OLD.draft);
+  RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION sb.attachment_draft() FROM PUBLIC;
+CREATE TRIGGER attachment_draft AFTER DELETE ON sb.attachment FOR EACH ROW WHEN (OLD.draft IS NOT NULL) EXECUTE FUNCTION sb.attachment_draft();
 
 -- add_file keeps a file, once, and gives its id. The bytes belong to the owner, as only so its functions can remove them.
 -- +goose StatementBegin

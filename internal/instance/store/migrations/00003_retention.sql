@@ -535,6 +535,8 @@ DECLARE
   v_object  text;
   v_count   bigint := 0;
 BEGIN
+  -- Who is about to refer to one of them holds it: the statement after this one sees whether they did.
+  PERFORM FROM sb.file f WHERE f.id = ANY (p_files) ORDER BY f.id FOR UPDATE;
   FOR v_content, v_object IN
     DELETE FROM sb.file f WHERE f.id = ANY (p_files) AND NOT EXISTS (SELECT FROM sb.attachment a WHERE a.file_id = f.id) RETURNING content, object
   LOOP

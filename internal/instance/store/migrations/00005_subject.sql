@@ -98,10 +98,12 @@ DECLARE
   v_mine     text;
   v_holds    text;
   v_count    bigint;
-  v_files    uuid[];
+  v_gone     text := 'WITH gone AS (%s) SELECT count(*), array_agg(DISTINCT file) FILTER (WHERE file IS NOT NULL) FROM gone';
+  v_delete   text;
+  v_some     uuid[];
+  v_files    uuid[] := '{}';
 BEGIN
   SELECT * INTO v_found FROM sb.subject_find(p_request, p_kinds, p_hashes);
-  SELECT array_agg(DISTINCT file_id) INTO v_files FROM sb.attachment WHERE conversation_id = ANY (v_found.threads);
   -- A web chat that a hold keeps is over all the same.
   UPDATE sb.web_chat_session SET token_hash = NULL WHERE contact_id = ANY (v_found.contacts);
   FOREACH v_category IN ARRAY sb.subject_categories() LOOP
@@ -114,16 +116,19 @@ BEGIN
         AND NOT EXISTS (SELECT FROM sb.attachment a WHERE a.conversation_id = v.id)
         AND NOT EXISTS (SELECT FROM sb.holds_of_contact(v.contact_id, NULL));
     END IF;
+    -- The files are those of the rows that were deleted, as they were by then: one may have come while this waited for its row.
+    v_delete := format('DELETE FROM sb.%I t WHERE %s %%s RETURNING %s AS file', v_table, v_mine,
+      CASE v_category WHEN 'Attachments' THEN 't.file_id' ELSE 'NULL::uuid' END);
     IF v_holds IS NULL THEN
-      EXECUTE format('DELETE FROM sb.%I t WHERE %s', v_table, v_mine) USING v_found.contacts, v_found.threads;
+      EXECUTE format(v_gone, format(v_delete, '')) INTO v_count, v_some USING v_found.contacts, v_found.threads;
     ELSE
       -- Of several holds on a row, the first by name is told.
       EXECUTE format('INSERT INTO sb.request_count (request, verdict, category, hold, rows) SELECT $3, ''refused'', $4, q.hold, count(*) '
         'FROM (SELECT (SELECT min(h) FROM %s h) AS hold FROM sb.%I t WHERE %s) q WHERE q.hold IS NOT NULL GROUP BY q.hold',
         v_holds, v_table, v_mine) USING v_found.contacts, v_found.threads, p_request, v_category;
-      EXECUTE format('DELETE FROM sb.%I t WHERE %s AND NOT EXISTS (SELECT FROM %s)', v_table, v_mine, v_holds) USING v_found.contacts, v_found.threads;
+      EXECUTE format(v_gone, format(v_delete, 'AND NOT EXISTS (SELECT FROM ' || v_holds || ')')) INTO v_count, v_some USING v_found.contacts, v_found.threads;
     END IF;
-    GET DIAGNOSTICS v_count = ROW_COUNT;
+    v_files := v_files || v_some;
     PERFORM sb.subject_note(p_request, 'done', v_category, v_count);
   END LOOP;
   PERFORM sb.remove_files(v_files, p_request);
@@ -202,8 +207,9 @@ BEGIN
     RETURN QUERY SELECT to_jsonb(c) || jsonb_build_object('addresses', (SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address))
       FROM sb.contact_address a WHERE a.contact_id = c.id)) FROM sb.contact c WHERE c.id = ANY (v_contacts) AND c.last_seen_at > sb.cutoff('Contacts') ORDER BY c.created_at;
   WHEN 'Attachments' THEN
-    RETURN QUERY SELECT to_jsonb(t) || jsonb_build_object('media_type', f.media_type, 'size', f.size, 'file', 'files/' || f.id)
-      FROM sb.attachment t JOIN sb.file f ON f.id = t.file_id WHERE t.conversation_id = ANY (v_threads) AND t.at > (SELECT sb.cutoff('Attachments')) ORDER BY t.at;
+    -- Those without a file say why there is none.
+    RETURN QUERY SELECT to_jsonb(t) - ARRAY['source', 'draft'] || jsonb_build_object('media_type', f.media_type, 'size', f.size, 'file', 'files/' || f.id)
+      FROM sb.attachment t LEFT JOIN sb.file f ON f.id = t.file_id WHERE t.conversation_id = ANY (v_threads) AND t.at > (SELECT sb.cutoff('Attachments')) ORDER BY t.at;
   ELSE
     SELECT * INTO v_table FROM sb.retention_table(p_category);
     RETURN QUERY EXECUTE format('SELECT to_jsonb(t) - ''token_hash'' FROM sb.%1$I t WHERE %2$s AND t.%3$I > (SELECT sb.cutoff(%4$L)) ORDER BY t.%3$I',

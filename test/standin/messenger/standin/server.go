@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/switchboard-operator/switchboard/test/standin/files"
 	graph "github.com/switchboard-operator/switchboard/test/standin/whatsapp/standin"
 )
 
@@ -27,7 +29,8 @@ const (
 
 // Server is the stand-in. It is an http.Handler; serve it by HTTPS.
 type Server struct {
-	mux *http.ServeMux
+	mux   *http.ServeMux
+	Media *files.Shelf // of guests
 
 	mu       sync.Mutex
 	page     Page
@@ -39,8 +42,16 @@ type Server struct {
 
 // New makes a stand-in with a page.
 func New(page Page) *Server {
-	s := &Server{mux: http.NewServeMux(), page: page, wrote: map[string]time.Time{}}
+	s := &Server{mux: http.NewServeMux(), Media: files.New(), page: page, wrote: map[string]time.Time{}}
 	s.mux.HandleFunc("POST /{version}/{page}/messages", s.send)
+	// Who knows an address may fetch what is there, for a while; credentials are nobody's business here.
+	s.mux.HandleFunc("GET /cdn/files/{word}", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			http.Error(w, "a token was sent to a CDN", http.StatusBadRequest)
+			return
+		}
+		s.Media.Follow(w, r, r.PathValue("word"))
+	})
 	s.mux.HandleFunc("GET /{version}/me", func(w http.ResponseWriter, r *http.Request) {
 		if page, ok := s.authorised(w, r); ok {
 			answer(w, http.StatusOK, Object{"id": page.ID})
@@ -70,15 +81,46 @@ type request struct {
 	} `json:"recipient"`
 	Type    string `json:"messaging_type"`
 	Message struct {
-		Text     string `json:"text"`
-		Metadata string `json:"metadata"`
+		Text       string `json:"text"`
+		Metadata   string `json:"metadata"`
+		Attachment *struct {
+			Type    string   `json:"type"`
+			Payload struct{} `json:"payload"`
+		} `json:"attachment"`
 	} `json:"message"`
+
+	file []byte // of a form
+}
+
+// read reads JSON, or a form whose members are JSON, with a file.
+func (q *request) read(r *http.Request) error {
+	if r.Header.Get("Content-Type") == "application/json" {
+		return strict(io.LimitReader(r.Body, maxBody), q)
+	}
+	if err := r.ParseMultipartForm(maxBody); err != nil { //nolint:gosec // of a test
+		return err
+	}
+	q.Type = r.FormValue("messaging_type")
+	f, _, err := r.FormFile("filedata")
+	if err != nil {
+		return err
+	}
+	if q.file, err = io.ReadAll(f); err != nil {
+		return err
+	}
+	return errors.Join(strict(strings.NewReader(r.FormValue("recipient")), &q.Recipient), strict(strings.NewReader(r.FormValue("message")), &q.Message))
+}
+
+func strict(from io.Reader, into any) error {
+	decoder := json.NewDecoder(from)
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
 }
 
 var digits = regexp.MustCompile(`^[0-9]{5,32}$`)
 
 func (q request) wrong() bool {
-	return !digits.MatchString(q.Recipient.ID) || q.Type != "RESPONSE" || q.Message.Text == "" ||
+	return !digits.MatchString(q.Recipient.ID) || q.Type != "RESPONSE" || (q.Message.Text == "") == (q.Message.Attachment == nil) || (q.Message.Attachment == nil) != (q.file == nil) ||
 		utf8.RuneCountInString(q.Message.Text) > maxText || len(q.Message.Metadata) > maxMetadata
 }
 
@@ -88,15 +130,13 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var q request
-	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&q)
+	err := q.read(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempts++
 	wrote, known := s.wrote[q.Recipient.ID]
 	switch {
-	case err != nil || r.Header.Get("Content-Type") != "application/json" || q.wrong() || r.PathValue("page") != page.ID:
+	case err != nil || q.wrong() || r.PathValue("page") != page.ID:
 		fail(w, http.StatusBadRequest, 100, 0)
 		return
 	case !known:
@@ -110,7 +150,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	if len(s.faults) > 0 {
 		fault, s.faults = &s.faults[0], s.faults[1:]
 	}
-	m := Message{ID: NewID(), To: q.Recipient.ID, Text: q.Message.Text, Metadata: q.Message.Metadata, At: time.Now()}
+	m := Message{ID: NewID(), To: q.Recipient.ID, Text: q.Message.Text, Metadata: q.Message.Metadata, File: q.file, At: time.Now()}
+	if q.Message.Attachment != nil {
+		m.Type = q.Message.Attachment.Type
+	}
 	if fault == nil || fault.Accept {
 		s.messages = append(s.messages, m)
 	}

@@ -16,6 +16,8 @@ type Message struct {
 	ID       string
 	To       string
 	Text     string
+	Type     string // of the file
+	File     []byte
 	Metadata string
 	At       time.Time
 }

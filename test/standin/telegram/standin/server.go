@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/switchboard-operator/switchboard/test/standin/files"
 )
 
 // maxBody bounds a request, in bytes.
@@ -19,6 +21,7 @@ const maxBody = 1 << 20
 
 // Server is the stand-in. It is an http.Handler; serve it by HTTPS.
 type Server struct {
+	Media    *files.Shelf // of guests
 	mu       sync.Mutex
 	bots     []Bot
 	webhooks map[string]Webhook // by token
@@ -34,12 +37,16 @@ type Server struct {
 
 // New makes a stand-in with bots.
 func New(bots ...Bot) *Server {
-	return &Server{bots: bots, webhooks: map[string]Webhook{}, chats: map[int64]bool{}, blocked: map[int64]string{}, updates: 810_000_000, numbers: 40}
+	return &Server{Media: files.New(), bots: bots, webhooks: map[string]Webhook{}, chats: map[int64]bool{}, blocked: map[int64]string{}, updates: 810_000_000, numbers: 40}
 }
 
 var path = regexp.MustCompile(`^/bot([0-9]+:[A-Za-z0-9_-]+)/([A-Za-z]+)$`)
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if at := filePath.FindStringSubmatch(r.URL.Path); at != nil {
+		s.download(w, r, at[1], at[2])
+		return
+	}
 	at := path.FindStringSubmatch(r.URL.Path)
 	if at == nil {
 		fail(w, http.StatusNotFound, "Not Found", 0)
@@ -72,6 +79,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, Object{"url": hook.URL, "has_custom_certificate": false, "pending_update_count": 0, "allowed_updates": hook.Allowed})
 	case "sendMessage":
 		s.send(w, r, given)
+	case "sendPhoto", "sendDocument":
+		s.sendFile(w, r, strings.ToLower(strings.TrimPrefix(at[2], "send")), given)
+	case "getFile":
+		s.getFile(w, given)
 	default:
 		fail(w, http.StatusNotFound, "Not Found: method not found", 0)
 	}
@@ -96,7 +107,7 @@ func parameters(r *http.Request) (map[string]json.RawMessage, error) {
 	}
 	for name, values := range r.Form {
 		raw := json.RawMessage(values[0])
-		if !json.Valid(raw) || name == "text" || name == "url" || name == "secret_token" {
+		if !json.Valid(raw) || name == "text" || name == "caption" || name == "url" || name == "secret_token" {
 			raw, _ = json.Marshal(values[0])
 		}
 		given[name] = raw

@@ -25,6 +25,10 @@ type Message struct {
 	ChatID int64
 	Text   string
 	At     time.Time
+
+	As       string // photo or document; "" for a text
+	File     []byte
+	FileName string
 }
 
 // Attempt is a request to send, and the status that it was answered: 0 for none.

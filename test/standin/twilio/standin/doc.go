@@ -8,6 +8,7 @@
 //	POST /2010-04-01/Accounts/{AccountSid}/Messages.json        send
 //	GET  /2010-04-01/Accounts/{AccountSid}/Messages.json        list, newest first (To, From, DateSent, PageSize)
 //	GET  /2010-04-01/Accounts/{AccountSid}/Messages/{Sid}.json  one
+//	GET  /2010-04-01/Accounts/{AccountSid}/Messages/{Sid}/Media/{Sid}  a file, by way of an address that is over after 4 hours
 //
 // An accepted message with a StatusCallback is then reported as sent and as
 // delivered. A callback goes to the address that the host's route names; a host

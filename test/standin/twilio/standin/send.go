@@ -96,10 +96,12 @@ func (s *Server) refuses(account Account, form url.Values) *problem {
 		return &problem{21701, "The Messaging Service does not exist"}
 	case to == from:
 		return &problem{21266, "'To' and 'From' number cannot be the same"}
-	case body == "":
+	case body == "" && len(form["MediaUrl"]) == 0:
 		return &problem{21602, "Message body is required."}
 	case utf8.RuneCountInString(body) > maxBody:
 		return &problem{21617, "The concatenated message body exceeds the 1600 character limit"}
+	case len(form["MediaUrl"]) > 10:
+		return &problem{21623, "Number of media files exceeds allowed limit"}
 	case form.Get("StatusCallback") != "" && (err != nil || callback.Host == ""):
 		return &problem{21609, "The 'StatusCallback' URL is not a valid URL."}
 	}
@@ -117,7 +119,7 @@ func (s *Server) accept(account Account, form url.Values, attempt *Attempt) Mess
 	m := &Message{
 		SID: newSID("SM"), Account: account.SID, To: form.Get("To"), From: form.Get("From"),
 		MessagingServiceSID: form.Get("MessagingServiceSid"), Body: form.Get("Body"),
-		StatusCallback: form.Get("StatusCallback"), Status: "queued", At: time.Now(),
+		StatusCallback: form.Get("StatusCallback"), MediaURLs: form["MediaUrl"], Status: "queued", At: time.Now(),
 	}
 	if m.From == "" {
 		m.Status = "accepted" // the service has yet to choose a sender

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/switchboard-operator/switchboard/test/standin/files"
 )
 
 const defaultCallbackDelay = 200 * time.Millisecond
@@ -22,6 +24,7 @@ type Server struct {
 	mux   *http.ServeMux
 	delay time.Duration
 	calls sync.WaitGroup
+	Media *files.Shelf // of guests
 
 	mu        sync.Mutex
 	ctx       context.Context // of the callbacks, until Close or the next Reset
@@ -40,7 +43,7 @@ type Server struct {
 // New makes a stand-in. Close ends its callbacks.
 func New(c Config) *Server {
 	s := &Server{
-		mux: http.NewServeMux(), delay: time.Duration(c.CallbackDelay) * time.Millisecond,
+		mux: http.NewServeMux(), Media: files.New(), delay: time.Duration(c.CallbackDelay) * time.Millisecond,
 		accounts: map[string]Account{}, routes: map[string]Route{}, outcomes: map[string]Outcome{}, blocked: map[OptOut]bool{},
 	}
 	if s.delay == 0 {
@@ -57,6 +60,8 @@ func New(c Config) *Server {
 	s.mux.HandleFunc("POST /2010-04-01/Accounts/{account}/Messages.json", s.authorised(s.send))
 	s.mux.HandleFunc("GET /2010-04-01/Accounts/{account}/Messages.json", s.authorised(s.list))
 	s.mux.HandleFunc("GET /2010-04-01/Accounts/{account}/Messages/{file}", s.authorised(s.one))
+	s.mux.HandleFunc("GET /2010-04-01/Accounts/{account}/Messages/{message}/Media/{media}", s.authorised(s.media))
+	s.mux.HandleFunc("GET /cdn/{word}", func(w http.ResponseWriter, r *http.Request) { s.Media.Follow(w, r, r.PathValue("word")) })
 	s.mux.HandleFunc("/2010-04-01/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, 20404, "The requested resource was not found")
 	})

@@ -72,6 +72,7 @@ type Message struct {
 	MessagingServiceSID string    `json:"messagingServiceSid,omitempty"`
 	Body                string    `json:"body"`
 	StatusCallback      string    `json:"statusCallback,omitempty"`
+	MediaURLs           []string  `json:"mediaUrls,omitempty"`
 	Status              string    `json:"status"`
 	ErrorCode           int       `json:"errorCode,omitempty"`
 	At                  time.Time `json:"at"`

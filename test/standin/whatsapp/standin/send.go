@@ -33,7 +33,17 @@ type request struct {
 		Body       string `json:"body"`
 		PreviewURL bool   `json:"preview_url"`
 	} `json:"text"`
-	Callback string `json:"biz_opaque_callback_data"`
+	Image    *sentFile `json:"image"`
+	Video    *sentFile `json:"video"`
+	Audio    *sentFile `json:"audio"`
+	Document *sentFile `json:"document"`
+	Template *template `json:"template"`
+	Callback string    `json:"biz_opaque_callback_data"`
+}
+
+// file is the one that a message is of; nil for none.
+func (q request) file() *sentFile {
+	return map[string]*sentFile{"image": q.Image, "video": q.Video, "audio": q.Audio, "document": q.Document}[q.Type]
 }
 
 // wrong says what is wrong with a request, "" for nothing.
@@ -45,9 +55,14 @@ func (q request) wrong() string {
 		return "Param recipient_type must be individual"
 	case !digits.MatchString(q.To):
 		return "The parameter to is required"
+	case q.file() != nil:
+		if utf8.RuneCountInString(q.file().Caption) > 1024 || q.Type == "audio" && q.file().Caption != "" {
+			return "Param caption is too long, or not allowed"
+		}
+	case q.Type == "template" && q.Template != nil:
 	case q.Type != "text" || q.Text == nil || q.Text.Body == "":
 		return "The parameter text['body'] is required"
-	case utf8.RuneCountInString(q.Text.Body) > maxText:
+	case q.Text != nil && utf8.RuneCountInString(q.Text.Body) > maxText:
 		return "Param text['body'] must be at most 4096 characters long"
 	case len(q.Callback) > maxCallback:
 		return "Param biz_opaque_callback_data must be at most 512 characters long"
@@ -71,6 +86,18 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	if wrong != "" {
 		s.note(q.To, http.StatusBadRequest, 100)
 		fail(w, http.StatusBadRequest, 100, wrong)
+		return
+	}
+	if q.Template != nil {
+		if code, says := s.wrong(*q.Template); code != 0 {
+			s.note(q.To, http.StatusBadRequest, code)
+			fail(w, http.StatusBadRequest, code, says)
+			return
+		}
+	}
+	if f := q.file(); f != nil && s.Upload(f.ID).Type == "" {
+		s.note(q.To, http.StatusBadRequest, 131053)
+		fail(w, http.StatusBadRequest, 131053, "Media upload error")
 		return
 	}
 	fault := s.takeFault(q.To)
@@ -113,7 +140,13 @@ func (s *Server) note(to string, status, code int) {
 // accept takes a message, and lets its statuses follow.
 func (s *Server) accept(n Number, q request) Message {
 	s.mu.Lock()
-	m := Message{ID: NewID(), From: n.PhoneNumberID, To: q.To, Body: q.Text.Body, Callback: q.Callback, At: time.Now()}
+	m := Message{ID: NewID(), From: n.PhoneNumberID, To: q.To, Type: q.Type, Template: q.Template, Callback: q.Callback, At: time.Now()}
+	if q.Text != nil {
+		m.Body = q.Text.Body
+	}
+	if f := q.file(); f != nil {
+		m.File, m.Body, m.FileName = f.ID, f.Caption, f.Name
+	}
 	s.messages = append(s.messages, m)
 	outcome, set := s.outcomes[q.To]
 	s.mu.Unlock()

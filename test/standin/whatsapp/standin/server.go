@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/switchboard-operator/switchboard/test/standin/files"
 )
 
 // maxBody bounds a request, in bytes.
@@ -20,6 +22,7 @@ const maxBody = 1 << 20
 type Server struct {
 	mux   *http.ServeMux
 	calls sync.WaitGroup
+	Media *files.Shelf    // of guests, and of staff
 	ctx   context.Context // of the webhooks, until Close
 	stop  context.CancelFunc
 
@@ -31,17 +34,28 @@ type Server struct {
 	attempts []*Attempt
 	webhooks []Webhook
 	expired  map[string]bool // access tokens
+
+	uploads   map[string]Upload
+	templates map[string]int // the parameters of each, by name and language
 }
 
 // New makes a stand-in. Close ends its webhooks.
 func New(numbers ...Number) *Server {
-	s := &Server{mux: http.NewServeMux(), numbers: map[string]Number{}, outcomes: map[string]Outcome{}, expired: map[string]bool{}}
+	s := &Server{mux: http.NewServeMux(), Media: files.New(), uploads: map[string]Upload{}, templates: map[string]int{}, numbers: map[string]Number{}, outcomes: map[string]Outcome{}, expired: map[string]bool{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	for _, n := range numbers {
 		s.numbers[n.PhoneNumberID] = n
 	}
 	s.mux.HandleFunc("POST /{version}/{number}/messages", s.send)
-	s.mux.HandleFunc("GET /{version}/{number}", s.one)
+	s.mux.HandleFunc("POST /{version}/{number}/media", s.upload)
+	s.mux.HandleFunc("GET /cdn/{word}", s.download)
+	s.mux.HandleFunc("GET /{version}/{number}", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("phone_number_id") {
+			s.medium(w, r)
+			return
+		}
+		s.one(w, r)
+	})
 	s.mux.HandleFunc("POST /control/numbers", set(s.AddNumber))
 	s.mux.HandleFunc("POST /control/faults", set(s.AddFault))
 	s.mux.HandleFunc("POST /control/outcomes", set(s.SetOutcome))

@@ -47,7 +47,11 @@ type Message struct {
 	ID       string    `json:"id"` // wamid.…
 	From     string    `json:"from"`
 	To       string    `json:"to"`
+	Type     string    `json:"type"`
 	Body     string    `json:"body"`
+	File     string    `json:"file,omitempty"` // the id of its Upload
+	FileName string    `json:"fileName,omitempty"`
+	Template *template `json:"template,omitempty"`
 	Callback string    `json:"callback"` // biz_opaque_callback_data
 	At       time.Time `json:"at"`
 }
