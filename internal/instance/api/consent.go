@@ -48,13 +48,13 @@ type addressOptInRequest struct {
 	Address string `json:"address"`
 }
 
-func optOutContact(ctx context.Context, c *call) (reply, error) {
+func (s *Server) optOutContact(ctx context.Context, c *call) (reply, error) {
 	var in optOutRequest
-	return ofContact(ctx, c, &in, func() change { return change{optout.Stop, in.Channel} })
+	return s.ofContact(ctx, c, &in, func() change { return change{optout.Stop, in.Channel} })
 }
 
-func optInContact(ctx context.Context, c *call) (reply, error) {
-	return ofContact(ctx, c, &optInRequest{}, func() change { return change{optout.Start, ""} })
+func (s *Server) optInContact(ctx context.Context, c *call) (reply, error) {
+	return s.ofContact(ctx, c, &optInRequest{}, func() change { return change{optout.Start, ""} })
 }
 
 func (s *Server) optOutAddress(ctx context.Context, c *call) (reply, error) {
@@ -81,7 +81,7 @@ type who struct {
 	keyVersion   int
 }
 
-func ofContact(ctx context.Context, c *call, in any, read func() change) (reply, error) {
+func (s *Server) ofContact(ctx context.Context, c *call, in any, read func() change) (reply, error) {
 	id, err := pathID(c.http, "contact")
 	if err != nil {
 		return reply{}, err
@@ -90,7 +90,30 @@ func ofContact(ctx context.Context, c *call, in any, read func() change) (reply,
 	if err := decode(c.w, c.http, in); err != nil {
 		return reply{}, err
 	}
-	return setConsent(ctx, c, read(), who{contact: &id})
+	also, err := s.hashesOf(ctx, c.tx, id)
+	if err != nil {
+		return reply{}, err
+	}
+	return setConsent(ctx, c, read(), who{contact: &id, also: also})
+}
+
+// hashesOf gives the keyed hashes of a guest's addresses under every key: what is undone
+// by them is undone in a restore too, when it was done before the key changed.
+func (s *Server) hashesOf(ctx context.Context, tx pgx.Tx, contact uuid.UUID) ([][]byte, error) {
+	keys, err := addresshash.Load(s.keysDir)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, "SELECT kind, address FROM sb.contact_address WHERE contact_id = $1", contact)
+	if err != nil {
+		return nil, fmt.Errorf("reading a guest's addresses: %w", err)
+	}
+	addresses, err := pgx.CollectRows(rows, pgx.RowToStructByPos[person.Address])
+	if err != nil {
+		return nil, fmt.Errorf("reading a guest's addresses: %w", err)
+	}
+	_, hashes := person.Hashes(keys, addresses)
+	return hashes, nil
 }
 
 func (s *Server) ofAddress(ctx context.Context, c *call, in any, read func() (change, string, string)) (reply, error) {

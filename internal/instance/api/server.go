@@ -67,9 +67,9 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/contacts", handle: listContacts},
 		{pattern: "GET /api/v1/contacts/{id}", handle: getContact},
 		{pattern: "PATCH /api/v1/contacts/{id}", handle: patchContact},
-		{pattern: "POST /api/v1/contacts/{id}/opt-out", handle: optOutContact},
-		{pattern: "POST /api/v1/contacts/{id}/opt-in", handle: optInContact},
-		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", handle: decideOptOutRequest},
+		{pattern: "POST /api/v1/contacts/{id}/opt-out", handle: s.optOutContact},
+		{pattern: "POST /api/v1/contacts/{id}/opt-in", handle: s.optInContact},
+		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", handle: s.decideOptOutRequest},
 		{pattern: "POST /api/v1/opt-outs", handle: s.optOutAddress},
 		{pattern: "POST /api/v1/opt-ins", handle: s.optInAddress},
 	}

@@ -50,8 +50,8 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- restore_consent repeats a change of consent. What a provider blocked, or staff did, counts for the channel that is told, all
--- else everywhere, as it was at first.
+-- restore_consent repeats a change of consent. What a guest said, or asked for by a request, counts everywhere, all else for the
+-- channel that is told, as it was at first.
 -- +goose StatementBegin
 CREATE FUNCTION sb.restore_consent(p_at timestamptz, p_channel text, p_hash bytea, p_key_version integer, p_change text, p_source text, p_reason text)
   RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -60,7 +60,7 @@ BEGIN
   CASE p_change
   WHEN 'stop' THEN
     INSERT INTO sb.suppression AS s (channel, address_hash, key_version, since)
-      VALUES (CASE WHEN p_source IN ('provider', 'staff') THEN p_channel ELSE '*' END, p_hash, p_key_version, p_at)
+      VALUES (CASE WHEN p_source IN ('guest', 'request') THEN '*' ELSE p_channel END, p_hash, p_key_version, p_at)
       ON CONFLICT (channel, address_hash) DO UPDATE SET since = excluded.since, requested = false WHERE s.requested;
   WHEN 'request' THEN
     INSERT INTO sb.suppression (channel, address_hash, key_version, since, requested) VALUES ('*', p_hash, p_key_version, p_at, true)
