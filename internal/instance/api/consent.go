@@ -155,16 +155,9 @@ func findBearer(ctx context.Context, tx pgx.Tx, keys *addresshash.Keys, aliases 
 // setConsent opts somebody out or in. What is so already changes nothing and is not
 // confirmed again.
 func setConsent(ctx context.Context, c *call, wanted change, w who) (reply, error) {
-	scope := allChannels
-	if wanted.channel != "" {
-		scope = wanted.channel
-		var exists bool
-		if err := c.tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM sb.channel WHERE name = $1)", scope).Scan(&exists); err != nil {
-			return reply{}, fmt.Errorf("looking for a channel: %w", err)
-		}
-		if !exists {
-			return reply{}, badRequest("There is no channel of that name; leave the field channel out for all channels.")
-		}
+	scope, err := scopeOf(ctx, c.tx, wanted.channel)
+	if err != nil {
+		return reply{}, err
 	}
 	confirmation, err := uuid.NewV7()
 	if err != nil {
@@ -176,8 +169,8 @@ func setConsent(ctx context.Context, c *call, wanted change, w who) (reply, erro
 	}
 	var channel *string
 	var at *time.Time
-	err = c.tx.QueryRow(ctx, "SELECT changed, channel, confirmation_at FROM sb.staff_consent($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		string(wanted.command), scope, w.contact, w.kind, w.hashes, w.also, w.keyVersion, optout.Answer(wanted.command), confirmation).
+	err = c.tx.QueryRow(ctx, "SELECT changed, channel, confirmation_at FROM sb.staff_consent($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		string(wanted.command), scope, w.contact, w.kind, w.hashes, w.also, w.keyVersion, optout.Answer(wanted.command), confirmation, c.source()).
 		Scan(&done.Changed, &channel, &at)
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == codeNoContact {
@@ -188,6 +181,29 @@ func setConsent(ctx context.Context, c *call, wanted change, w who) (reply, erro
 	}
 	done.Confirmed, err = queueConfirmation(ctx, c.tx, channel, confirmation, at)
 	return reply{http.StatusOK, done}, err
+}
+
+// source is who changes consent, as the log has it.
+func (c *call) source() string {
+	if c.system != nil {
+		return "api"
+	}
+	return "staff"
+}
+
+// scopeOf is the scope of an opt-out on a channel, or on all when it is "".
+func scopeOf(ctx context.Context, tx pgx.Tx, channel string) (string, error) {
+	if channel == "" {
+		return allChannels, nil
+	}
+	var exists bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM sb.channel WHERE name = $1)", channel).Scan(&exists); err != nil {
+		return "", fmt.Errorf("looking for a channel: %w", err)
+	}
+	if !exists {
+		return "", badRequest("There is no channel of that name; leave the field channel out for all channels.")
+	}
+	return channel, nil
 }
 
 // queueConfirmation gives a confirmation that was stored to the channel's connector.

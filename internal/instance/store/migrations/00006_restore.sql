@@ -85,7 +85,7 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- restore_settle ends what must not go on from where it was: sessions of staff, archives that may have been fetched, and
+-- restore_settle ends what must not go on from where it was: sessions of staff, tokens of other systems, archives that may have been fetched, and
 -- messages on their way out, which may have been sent since; staff see them as unknown and decide.
 -- +goose StatementBegin
 CREATE FUNCTION sb.restore_settle(OUT sessions bigint, OUT archives bigint, OUT unknown bigint)
@@ -96,6 +96,8 @@ DECLARE
 BEGIN
   UPDATE sb.staff_session SET revoked_at = now() WHERE revoked_at IS NULL;
   GET DIAGNOSTICS sessions = ROW_COUNT;
+  -- One of them may have been revoked since.
+  UPDATE sb.integration SET revoked_at = now() WHERE revoked_at IS NULL;
   WITH gone AS (DELETE FROM sb.archive RETURNING content) SELECT count(lo_unlink(content)) INTO archives FROM gone;
   UPDATE sb.message SET status = 'unknown', error_code = 'restored', status_at = clock_timestamp()
     WHERE direction = 'out' AND status IN ('queued', 'sending');

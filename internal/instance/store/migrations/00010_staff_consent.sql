@@ -30,6 +30,10 @@ DECLARE
   v_all     bytea[] := p_hashes || p_also;
   v_thread  uuid;
 BEGIN
+  -- What a guest or a link has changed is told by whoever has seen it; and no other system opts anybody in.
+  IF p_source NOT IN ('staff', 'api') OR p_source = 'api' AND p_change <> 'stop' THEN
+    RAISE EXCEPTION 'nobody changes consent so' USING ERRCODE = '42501';
+  END IF;
   changed := false;
   IF cardinality(p_hashes) > 1 THEN
     PERFORM sb.rehash(p_kind, p_hashes, p_key_version);
