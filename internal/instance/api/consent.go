@@ -48,13 +48,13 @@ type addressOptInRequest struct {
 	Address string `json:"address"`
 }
 
-func optOutContact(ctx context.Context, c *call) (reply, error) {
+func (s *Server) optOutContact(ctx context.Context, c *call) (reply, error) {
 	var in optOutRequest
-	return ofContact(ctx, c, &in, func() change { return change{optout.Stop, in.Channel} })
+	return s.ofContact(ctx, c, &in, func() change { return change{optout.Stop, in.Channel} })
 }
 
-func optInContact(ctx context.Context, c *call) (reply, error) {
-	return ofContact(ctx, c, &optInRequest{}, func() change { return change{optout.Start, ""} })
+func (s *Server) optInContact(ctx context.Context, c *call) (reply, error) {
+	return s.ofContact(ctx, c, &optInRequest{}, func() change { return change{optout.Start, ""} })
 }
 
 func (s *Server) optOutAddress(ctx context.Context, c *call) (reply, error) {
@@ -81,7 +81,7 @@ type who struct {
 	keyVersion   int
 }
 
-func ofContact(ctx context.Context, c *call, in any, read func() change) (reply, error) {
+func (s *Server) ofContact(ctx context.Context, c *call, in any, read func() change) (reply, error) {
 	id, err := pathID(c.http, "contact")
 	if err != nil {
 		return reply{}, err
@@ -90,7 +90,30 @@ func ofContact(ctx context.Context, c *call, in any, read func() change) (reply,
 	if err := decode(c.w, c.http, in); err != nil {
 		return reply{}, err
 	}
-	return setConsent(ctx, c, read(), who{contact: &id})
+	also, err := s.hashesOf(ctx, c.tx, id)
+	if err != nil {
+		return reply{}, err
+	}
+	return setConsent(ctx, c, read(), who{contact: &id, also: also})
+}
+
+// hashesOf gives the keyed hashes of a guest's addresses under every key: what is undone
+// by them is undone in a restore too, when it was done before the key changed.
+func (s *Server) hashesOf(ctx context.Context, tx pgx.Tx, contact uuid.UUID) ([][]byte, error) {
+	keys, err := addresshash.Load(s.keysDir)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, "SELECT kind, address FROM sb.contact_address WHERE contact_id = $1", contact)
+	if err != nil {
+		return nil, fmt.Errorf("reading a guest's addresses: %w", err)
+	}
+	addresses, err := pgx.CollectRows(rows, pgx.RowToStructByPos[person.Address])
+	if err != nil {
+		return nil, fmt.Errorf("reading a guest's addresses: %w", err)
+	}
+	_, hashes := person.Hashes(keys, addresses)
+	return hashes, nil
 }
 
 func (s *Server) ofAddress(ctx context.Context, c *call, in any, read func() (change, string, string)) (reply, error) {
@@ -132,16 +155,9 @@ func findBearer(ctx context.Context, tx pgx.Tx, keys *addresshash.Keys, aliases 
 // setConsent opts somebody out or in. What is so already changes nothing and is not
 // confirmed again.
 func setConsent(ctx context.Context, c *call, wanted change, w who) (reply, error) {
-	scope := allChannels
-	if wanted.channel != "" {
-		scope = wanted.channel
-		var exists bool
-		if err := c.tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM sb.channel WHERE name = $1)", scope).Scan(&exists); err != nil {
-			return reply{}, fmt.Errorf("looking for a channel: %w", err)
-		}
-		if !exists {
-			return reply{}, badRequest("There is no channel of that name; leave the field channel out for all channels.")
-		}
+	scope, err := scopeOf(ctx, c.tx, wanted.channel)
+	if err != nil {
+		return reply{}, err
 	}
 	confirmation, err := uuid.NewV7()
 	if err != nil {
@@ -153,8 +169,8 @@ func setConsent(ctx context.Context, c *call, wanted change, w who) (reply, erro
 	}
 	var channel *string
 	var at *time.Time
-	err = c.tx.QueryRow(ctx, "SELECT changed, channel, confirmation_at FROM sb.staff_consent($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		string(wanted.command), scope, w.contact, w.kind, w.hashes, w.also, w.keyVersion, optout.Answer(wanted.command), confirmation).
+	err = c.tx.QueryRow(ctx, "SELECT changed, channel, confirmation_at FROM sb.staff_consent($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		string(wanted.command), scope, w.contact, w.kind, w.hashes, w.also, w.keyVersion, optout.Answer(wanted.command), confirmation, c.source()).
 		Scan(&done.Changed, &channel, &at)
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == codeNoContact {
@@ -165,6 +181,29 @@ func setConsent(ctx context.Context, c *call, wanted change, w who) (reply, erro
 	}
 	done.Confirmed, err = queueConfirmation(ctx, c.tx, channel, confirmation, at)
 	return reply{status: http.StatusOK, body: done}, err
+}
+
+// source is who changes consent, as the log has it.
+func (c *call) source() string {
+	if c.system != nil {
+		return "api"
+	}
+	return "staff"
+}
+
+// scopeOf is the scope of an opt-out on a channel, or on all when it is "".
+func scopeOf(ctx context.Context, tx pgx.Tx, channel string) (string, error) {
+	if channel == "" {
+		return allChannels, nil
+	}
+	var exists bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM sb.channel WHERE name = $1)", channel).Scan(&exists); err != nil {
+		return "", fmt.Errorf("looking for a channel: %w", err)
+	}
+	if !exists {
+		return "", badRequest("There is no channel of that name; leave the field channel out for all channels.")
+	}
+	return channel, nil
 }
 
 // queueConfirmation gives a confirmation that was stored to the channel's connector.

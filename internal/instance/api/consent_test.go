@@ -262,7 +262,7 @@ func TestServeMayCallItsFunctionsAlone(t *testing.T) {
 	}
 	want := []string{
 		"access_of", "archive_open", "archive_read", "archive_remove", "behind", "consent_newest", "consents_after", "cutoff", "decide_request",
-		"ensure_partition", "epoch", "first_seen", "import_thread", "lacks", "opt_out", "staff_consent",
+		"ensure_partition", "epoch", "first_seen", "import_thread", "integration_event", "lacks", "link_consent", "opt_out", "staff_consent",
 	}
 	if !slices.Equal(may, want) {
 		t.Errorf("the server may call %v, want %v", may, want)
@@ -272,6 +272,8 @@ func TestServeMayCallItsFunctionsAlone(t *testing.T) {
 		"INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', '\\x00', 1)", "SELECT FROM sb.suppression", "SELECT FROM sb.consent_log",
 		"INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source) VALUES ('*', '\\x00', 1, 'start', 'guest')",
 		"SELECT sb.suppress('*', '\\x00', 1)", "SELECT sb.suppress_request('\\x00', 1)", "SELECT sb.suppressible(gen_random_uuid())",
+		"SELECT sb.staff_consent('start', '*', NULL, 'phone', ARRAY['\\x00'::bytea], '{}', 1, NULL, gen_random_uuid(), 'guest')",
+		"SELECT sb.staff_consent('start', '*', NULL, 'phone', ARRAY['\\x00'::bytea], '{}', 1, NULL, gen_random_uuid(), 'api')",
 	} {
 		if _, err := pool.Exec(context.Background(), statement); err == nil || !strings.Contains(err.Error(), "42501") {
 			t.Errorf("%s: want permission denied (42501), got %v", statement, err)

@@ -46,7 +46,7 @@ func (d decideRequest) check() error {
 
 // decideOptOutRequest ends the request of a conversation's guest. The same decision
 // again changes nothing; another one is refused.
-func decideOptOutRequest(ctx context.Context, c *call) (reply, error) {
+func (s *Server) decideOptOutRequest(ctx context.Context, c *call) (reply, error) {
 	id, err := pathID(c.http, "conversation")
 	if err != nil {
 		return reply{}, err
@@ -59,8 +59,15 @@ func decideOptOutRequest(ctx context.Context, c *call) (reply, error) {
 	if err := in.check(); err != nil {
 		return reply{}, err
 	}
-	if _, err := findConversation(ctx, c.tx, id); err != nil {
+	v, err := findConversation(ctx, c.tx, id)
+	if err != nil {
 		return reply{}, err
+	}
+	var also [][]byte
+	if v.Contact != nil {
+		if also, err = s.hashesOf(ctx, c.tx, v.Contact.ID); err != nil {
+			return reply{}, err
+		}
 	}
 	confirmation, err := uuid.NewV7()
 	if err != nil {
@@ -69,8 +76,8 @@ func decideOptOutRequest(ctx context.Context, c *call) (reply, error) {
 	var before string
 	var channel *string
 	var at *time.Time
-	err = c.tx.QueryRow(ctx, "SELECT before, channel, confirmation_at FROM sb.decide_request($1, $2, $3, $4, $5)",
-		id, in.Decision, in.Reason, optout.Answer(optout.Stop), confirmation).Scan(&before, &channel, &at)
+	err = c.tx.QueryRow(ctx, "SELECT before, channel, confirmation_at FROM sb.decide_request($1, $2, $3, $4, $5, $6)",
+		id, in.Decision, in.Reason, optout.Answer(optout.Stop), confirmation, also).Scan(&before, &channel, &at)
 	if err != nil {
 		return reply{}, fmt.Errorf("deciding a request: %w", err)
 	}
@@ -82,6 +89,6 @@ func decideOptOutRequest(ctx context.Context, c *call) (reply, error) {
 	if _, err := queueConfirmation(ctx, c.tx, channel, confirmation, at); err != nil {
 		return reply{}, err
 	}
-	v, err := findConversation(ctx, c.tx, id)
+	v, err = findConversation(ctx, c.tx, id)
 	return reply{status: http.StatusOK, body: v}, err
 }

@@ -1,5 +1,5 @@
 // Package api is the staff's side of a tenant: they sign in, read what guests
-// wrote and answer. openapi.yaml describes it; a test holds the two together.
+// wrote and answer; other systems of the client's come in by tokens. openapi.yaml describes it; a test holds the two together.
 package api
 
 import (
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -15,9 +16,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
+	"github.com/switchboard-operator/switchboard/internal/instance/integration"
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
+	"github.com/switchboard-operator/switchboard/internal/instance/unsubscribe"
 )
 
 // requestTimeout bounds what one request may ask of the database.
@@ -32,6 +36,7 @@ type Server struct {
 	emails  *limiter // tries to sign in, by account
 	ips     *limiter // and by address
 	objects *objectstore.Store
+	origin  string // contract.EnvPublicURL; "" outside of a pod
 }
 
 // call is one authenticated request.
@@ -40,7 +45,8 @@ type call struct {
 	w      http.ResponseWriter // for bounds on reading alone; replies are returned
 	tx     pgx.Tx              // ends with the request
 	staff  staff.Member
-	object *uuid.UUID // what was looked at, for the access log
+	system *integration.System // who asks instead of staff
+	object *uuid.UUID          // what was looked at, for the access log
 }
 
 // reply is what a handler answers.
@@ -57,6 +63,9 @@ type route struct {
 	open    func(http.ResponseWriter, *http.Request)    // needs no session; or
 	handle  func(context.Context, *call) (reply, error) // needs one
 	form    bool                                        // may be multipart/form-data, which is read before the transaction begins
+	// scope lets another system's token in besides; with systems, nobody else.
+	scope   integration.Scope
+	systems bool
 }
 
 func (s *Server) routes() []route {
@@ -66,20 +75,29 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/archives/{id}", open: s.downloadArchive},
 		{pattern: "DELETE /api/v1/sessions/current", handle: signOut},
 		{pattern: "GET /api/v1/me", handle: me},
-		{pattern: "GET /api/v1/conversations", handle: listConversations},
-		{pattern: "GET /api/v1/conversations/{id}", handle: getConversation},
-		{pattern: "GET /api/v1/conversations/{id}/messages", handle: listMessages},
+		{pattern: "GET /api/v1/conversations", handle: listConversations, scope: integration.ReadConversations},
+		{pattern: "GET /api/v1/conversations/{id}", handle: getConversation, scope: integration.ReadConversations},
+		{pattern: "GET /api/v1/conversations/{id}/messages", handle: listMessages, scope: integration.ReadConversations},
 		{pattern: "POST /api/v1/conversations/{id}/messages", handle: s.postMessage, form: true},
 		{pattern: "POST /api/v1/conversations/{id}/typing", handle: postTyping},
 		{pattern: "GET /api/v1/attachments/{id}", handle: s.getAttachment},
-		{pattern: "GET /api/v1/contacts", handle: listContacts},
-		{pattern: "GET /api/v1/contacts/{id}", handle: getContact},
+		{pattern: "POST /api/v1/conversations/{id}/messages/{message}/retries", handle: s.retryMessage},
+		{pattern: "GET /api/v1/undelivered-messages", handle: listUndelivered},
+		{pattern: "GET /api/v1/contacts", handle: listContacts, scope: integration.ReadContacts},
+		{pattern: "GET /api/v1/contacts/{id}", handle: getContact, scope: integration.ReadContacts},
 		{pattern: "PATCH /api/v1/contacts/{id}", handle: patchContact},
-		{pattern: "POST /api/v1/contacts/{id}/opt-out", handle: optOutContact},
-		{pattern: "POST /api/v1/contacts/{id}/opt-in", handle: optInContact},
-		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", handle: decideOptOutRequest},
-		{pattern: "POST /api/v1/opt-outs", handle: s.optOutAddress},
+		{pattern: "POST /api/v1/contacts/{id}/opt-out", handle: s.optOutContact},
+		{pattern: "POST /api/v1/contacts/{id}/opt-in", handle: s.optInContact},
+		{pattern: "POST /api/v1/contacts/{id}/unsubscribe-links", handle: s.makeUnsubscribeLink},
+		{pattern: "GET " + unsubscribe.Path + "{token}", open: s.askUnsubscribe},
+		{pattern: "POST " + unsubscribe.Path + "{token}", open: s.unsubscribe},
+		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", handle: s.decideOptOutRequest},
+		{pattern: "POST /api/v1/opt-outs", handle: s.optOutAddress, scope: integration.WriteOptOuts},
 		{pattern: "POST /api/v1/opt-ins", handle: s.optInAddress},
+		{pattern: "GET /api/v1/integrations", handle: listIntegrations},
+		{pattern: "POST /api/v1/integrations", handle: createIntegration},
+		{pattern: "DELETE /api/v1/integrations/{id}", handle: revokeIntegration},
+		{pattern: "POST /api/v1/integrations/events", handle: s.postEvent, scope: integration.WriteEvents, systems: true},
 	}
 }
 
@@ -87,7 +105,7 @@ func (s *Server) routes() []route {
 // which is laid out as contract.DirKeys.
 func New(pool *pgxpool.Pool, log *slog.Logger, keysDir string) *Server {
 	s := &Server{
-		pool: pool, log: log, keysDir: keysDir, mux: http.NewServeMux(),
+		pool: pool, log: log, keysDir: keysDir, mux: http.NewServeMux(), origin: os.Getenv(contract.EnvPublicURL),
 		emails: newLimiter(time.Minute, 5),
 		ips:    newLimiter(5*time.Second, 30),
 	}
@@ -96,7 +114,7 @@ func New(pool *pgxpool.Pool, log *slog.Logger, keysDir string) *Server {
 			s.mux.HandleFunc(r.pattern, r.open)
 			continue
 		}
-		handler := s.authenticated(r.handle)
+		handler := s.authenticated(r)
 		if r.form {
 			handler = s.uploading(handler)
 		}
@@ -165,24 +183,27 @@ func (h *headerOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 // authenticated runs a handler for whoever bears a session's token, in one
 // transaction with its line of the access log: nothing is shown unlogged.
-func (s *Server) authenticated(handle func(context.Context, *call) (reply, error)) http.HandlerFunc {
+func (s *Server) authenticated(to route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
 		c := &call{http: r, w: w}
 		var answer reply
 		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			member, err := staff.OfToken(ctx, tx, bearer(r))
+			err := c.identify(ctx, tx, to)
 			if err != nil {
 				return err
 			}
-			c.tx, c.staff = tx, member
-			if answer, err = handle(ctx, c); err != nil {
+			if answer, err = to.handle(ctx, c); err != nil {
 				return err
 			}
-			return logAccess(ctx, tx, r, &member.ID, c.object, answer.status)
+			return logAccess(ctx, tx, r, c.who(), c.object, answer.status)
 		})
 		switch {
+		case errors.Is(err, integration.ErrNoToken):
+			p := fail(http.StatusUnauthorized, typeNoSession, "The token is unknown, expired or revoked; have staff make another by POST /api/v1/integrations.")
+			p.headers = http.Header{"Www-Authenticate": {`Bearer realm="switchboard"`}}
+			p.write(w)
 		case errors.Is(err, staff.ErrNoSession):
 			p := fail(http.StatusUnauthorized, typeNoSession, "Sign in by POST /api/v1/sessions, and send its token in the header Authorization: Bearer TOKEN.")
 			p.headers = http.Header{"Www-Authenticate": {`Bearer realm="switchboard"`}}
@@ -201,6 +222,47 @@ func (s *Server) authenticated(handle func(context.Context, *call) (reply, error
 	}
 }
 
+// identify finds out who asks: a member of staff, or another system whose token has the
+// route's scope.
+func (c *call) identify(ctx context.Context, tx pgx.Tx, to route) error {
+	c.tx = tx
+	token := bearer(c.http)
+	if !integration.IsToken(token) {
+		member, err := staff.OfToken(ctx, tx, token)
+		if err != nil {
+			return err
+		}
+		c.staff = member
+		if to.systems {
+			return fail(http.StatusForbidden, typeNotAllowed, "This takes the token of another system, not a session; make one by POST /api/v1/integrations.")
+		}
+		return nil
+	}
+	system, err := integration.OfToken(ctx, tx, token)
+	if err != nil {
+		return err
+	}
+	c.system = &system
+	switch {
+	case to.scope == "":
+		return fail(http.StatusForbidden, typeNotAllowed, "This is for staff who are signed in, not for the token of another system.")
+	case !system.May(to.scope):
+		return fail(http.StatusForbidden, typeNotAllowed, "The token has not the scope "+string(to.scope)+"; have staff make one that has.")
+	}
+	return nil
+}
+
+// who is whose line it is in the access log; nil while nobody is known.
+func (c *call) who() *uuid.UUID {
+	switch {
+	case c.system != nil:
+		return &c.system.ID
+	case c.staff.ID != uuid.Nil:
+		return &c.staff.ID
+	}
+	return nil
+}
+
 // refuse answers an error. What the handler wrote was rolled back; that it was
 // asked is logged by itself.
 func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, c *call, err error) {
@@ -208,8 +270,8 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, c *call, err
 	if p.Status >= 500 {
 		s.log.Error("a request failed", "route", c.http.Pattern, "status", p.Status, "error", err.Error())
 	}
-	if c.staff.ID != uuid.Nil && p.Status < 500 {
-		if err := logAccess(ctx, s.pool, c.http, &c.staff.ID, c.object, p.Status); err != nil {
+	if who := c.who(); who != nil && p.Status < 500 {
+		if err := logAccess(ctx, s.pool, c.http, who, c.object, p.Status); err != nil {
 			s.log.Error("the access log failed", "route", c.http.Pattern, "error", err.Error())
 			p = problemOf(err)
 		}

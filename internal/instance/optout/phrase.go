@@ -8,6 +8,8 @@ package optout
 // message: a wrong guess keeps a guest from being answered, until staff look.
 type phrases struct {
 	locale string
+	// unspaced is for writing without blanks between words: a phrase is found anywhere.
+	unspaced bool
 	// within may stand anywhere in a sentence.
 	within []string
 	// whole must be all of the message.
@@ -17,7 +19,7 @@ type phrases struct {
 	unless []string
 }
 
-var requestPhrases = []phrases{
+var firstPhrases = []phrases{
 	{
 		locale: "en",
 		within: []string{

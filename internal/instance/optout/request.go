@@ -26,7 +26,7 @@ func isRequest(body string) bool {
 			return true
 		}
 		for _, s := range sentences {
-			if containsAny(s, l.within) && !containsAny(s, l.unless) {
+			if l.contains(s, l.within) && !l.contains(s, l.unless) {
 				return true
 			}
 		}
@@ -44,6 +44,14 @@ func endsSentence(r rune) bool {
 // between two.
 func tokens(sentence string) string {
 	return strings.Join(strings.FieldsFunc(fold(sentence), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), " ")
+}
+
+// contains says whether one of the phrases is in a sentence, as the locale writes it.
+func (l phrases) contains(sentence string, phrases []string) bool {
+	if l.unspaced {
+		return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(sentence, p) })
+	}
+	return containsAny(sentence, phrases)
 }
 
 // containsAny says whether one of the phrases is in a sentence, word by word.

@@ -292,6 +292,52 @@ func TestAnOptOutAndAStartTakeTheirTurns(t *testing.T) {
 	}
 }
 
+// TestAStartAfterARotationLiftsWhatAnOlderKeySuppressed: the backup, or the ledger, knows the opt-out by
+// a hash under the key of before, and START came under the new one.
+func TestAStartAfterARotationLiftsWhatAnOlderKeySuppressed(t *testing.T) {
+	s := newStage(t)
+	const dora, emil, fay = "+4915100000011", "+4915100000012", "+4915100000013"
+	s.receive(dora, "stop")
+	s.receive(emil, "request")
+	s.receive(fay, "stop")
+	s.rotate()
+	for _, guest := range []string{dora, emil, fay} {
+		s.receive(guest, "") // a word like any other brings the suppression to the new key
+	}
+	s.receive(dora, "start")
+	_, also := person.Hashes(s.keys, []person.Address{{Kind: contract.KindPhone, Value: emil}})
+	exec(t, s.now.Serve(t), `SELECT sb.decide_request(v.id, 'dismiss', 'misunderstood', 'Done.', gen_random_uuid(), $2)
+		FROM sb.conversation v JOIN sb.contact_address a USING (contact_id) WHERE a.address = $1`, emil, also)
+	s.input.Consents = s.consents(5 + 3 + 2 + 2)
+	s.anchor.Consent = s.input.Consents[len(s.input.Consents)-1].Position
+	s.input.Anchor = s.anchor
+	if _, err := replay.Run(t.Context(), s.old.Replay(t), tenant, s.input); err != nil {
+		t.Fatal(err)
+	}
+	for guest, want := range map[string]int64{dora: 0, emil: 0, fay: 1} {
+		hashes, _ := s.keys.Hashes(contract.KindPhone, guest)
+		if n := count(t, s.old.Admin(t), "SELECT count(*) FROM sb.suppression WHERE address_hash = ANY ($1)", hashes); n != want {
+			t.Errorf("%s is suppressed %d times after the replay, want %d", guest, n, want)
+		}
+	}
+}
+
+// rotate makes a second version of the key, and reads both.
+func (s *stage) rotate() {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	for version, letter := range map[string]byte{"1": 'a', "2": 'b'} {
+		if err := os.WriteFile(filepath.Join(dir, contract.FileHashKeyPrefix+version), bytes.Repeat([]byte{letter}, 32), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	keys, err := addresshash.Load(dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.keys = keys
+}
+
 // TestEveryKindOfConsentIsReplayed: afterwards the same people are written to, or not.
 func TestEveryKindOfConsentIsReplayed(t *testing.T) {
 	s := newStage(t)

@@ -73,6 +73,7 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"rehash":             "writes keyed hashes",
 		"opt_out":            "says one word",
 		"suppressible":       "gives hashes, to find what is to be removed or written",
+		"link_consent":       "gives hashes, to find what is to be written",
 		"begin_attempt":      "tells the state of a message that is on its way",
 		"record_expired":     "writes",
 		"record_not_sent":    "writes",

@@ -305,12 +305,14 @@ CREATE TABLE sb.consent_log (
   address_hash bytea NOT NULL,
   key_version  integer NOT NULL,
   change       text NOT NULL CHECK (change IN ('stop', 'start', 'request', 'dismiss')),
-  source       text NOT NULL CHECK (source IN ('guest', 'provider', 'staff', 'api', 'request')),
+  -- link: whoever opened an unsubscribe link; api: another system of the client's.
+  source       text NOT NULL CHECK (source IN ('guest', 'provider', 'staff', 'api', 'request', 'link')),
   -- Why staff dismissed a request: one of few words, for this row outlives the person's data.
   reason       text NOT NULL DEFAULT '' CHECK (reason IN ('', 'misunderstood', 'withdrawn')),
   CHECK ((change = 'dismiss') = (reason <> ''))
 );
 CREATE INDEX consent_log_told ON sb.consent_log (epoch, xid, id);
+CREATE INDEX consent_log_address ON sb.consent_log (address_hash);
 
 CREATE TABLE sb.staff (
   id             uuid PRIMARY KEY,

@@ -73,6 +73,16 @@ END
 $$;
 -- +goose StatementEnd
 
+-- marked gives those of a guest's hashes by which the consent log knows an opt-out or a request. A suppression moves to the current
+-- key (sb.rehash), and the log does not: what ends it must be told by the older hashes too, or a restore would bring it back.
+-- +goose StatementBegin
+CREATE FUNCTION sb.marked(p_hashes bytea[]) RETURNS TABLE (address_hash bytea, key_version integer)
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT DISTINCT l.address_hash, l.key_version FROM sb.consent_log l WHERE l.address_hash = ANY (p_hashes) AND l.change IN ('stop', 'request')
+$$;
+-- +goose StatementEnd
+
 -- address_kind names the kind of the addresses that a channel writes to.
 CREATE FUNCTION sb.address_kind(p_channel text) RETURNS text
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -196,7 +206,8 @@ BEGIN
       DELETE FROM sb.suppression s WHERE s.channel IN ('*', p_channel) AND s.address_hash = ANY (p_hashes) RETURNING s.address_hash, s.key_version
     )
     INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
-      SELECT DISTINCT p_channel, g.address_hash, g.key_version, 'start', 'guest' FROM gone g;
+      SELECT p_channel, u.address_hash, u.key_version, 'start', 'guest'
+      FROM (SELECT address_hash, key_version FROM gone UNION SELECT m.address_hash, m.key_version FROM sb.marked(p_hashes) m WHERE EXISTS (SELECT FROM gone)) u;
     v_changed := FOUND;
   WHEN 'help', '' THEN
     NULL;
@@ -410,7 +421,7 @@ $$;
 -- +goose StatementEnd
 
 -- Functions are anyone's to call unless that is taken away.
-REVOKE ALL ON FUNCTION sb.current_channel(), sb.opt_out(uuid), sb.suppress(text, bytea, integer), sb.suppress_request(bytea, integer), sb.rehash(text, bytea[], integer),
+REVOKE ALL ON FUNCTION sb.current_channel(), sb.opt_out(uuid), sb.suppress(text, bytea, integer), sb.suppress_request(bytea, integer), sb.rehash(text, bytea[], integer), sb.marked(bytea[]),
   sb.address_kind(text), sb.bind_addresses(uuid, text[], text[], bytea[], integer), sb.contact_of(text[], text[], bytea[], integer, uuid),
   sb.store_message(uuid, timestamptz, uuid, text, text, text, text, text, text),
   sb.heed(uuid, text, bytea[], integer, text, text, uuid),
@@ -429,6 +440,6 @@ GRANT EXECUTE ON FUNCTION sb.opt_out(uuid), sb.address_kind(text) TO sb_serve;
 
 -- +goose Down
 DROP FUNCTION sb.bound, sb.record_status, sb.status_rank, sb.record_expired, sb.record_not_sent, sb.begin_attempt, sb.outbound,
-  sb.ensure_this_month, sb.receive, sb.heed, sb.store_message, sb.contact_of, sb.bind_addresses, sb.address_kind, sb.rehash, sb.suppress_request, sb.suppress,
+  sb.ensure_this_month, sb.receive, sb.heed, sb.store_message, sb.contact_of, sb.bind_addresses, sb.address_kind, sb.marked, sb.rehash, sb.suppress_request, sb.suppress,
   sb.opt_out, sb.current_channel;
 REVOKE USAGE ON SCHEMA sb FROM sb_connector;

@@ -50,8 +50,8 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- restore_consent repeats a change of consent. What a provider blocked, or staff did, counts for the channel that is told, all
--- else everywhere, as it was at first.
+-- restore_consent repeats a change of consent. What a guest said, or asked for by a request, counts everywhere, all else for the
+-- channel that is told, as it was at first.
 -- +goose StatementBegin
 CREATE FUNCTION sb.restore_consent(p_at timestamptz, p_channel text, p_hash bytea, p_key_version integer, p_change text, p_source text, p_reason text)
   RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -60,7 +60,7 @@ BEGIN
   CASE p_change
   WHEN 'stop' THEN
     INSERT INTO sb.suppression AS s (channel, address_hash, key_version, since)
-      VALUES (CASE WHEN p_source IN ('provider', 'staff') THEN p_channel ELSE '*' END, p_hash, p_key_version, p_at)
+      VALUES (CASE WHEN p_source IN ('guest', 'request') THEN '*' ELSE p_channel END, p_hash, p_key_version, p_at)
       ON CONFLICT (channel, address_hash) DO UPDATE SET since = excluded.since, requested = false WHERE s.requested;
   WHEN 'request' THEN
     INSERT INTO sb.suppression (channel, address_hash, key_version, since, requested) VALUES ('*', p_hash, p_key_version, p_at, true)
@@ -85,7 +85,7 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- restore_settle ends what must not go on from where it was: sessions of staff, archives that may have been fetched, and
+-- restore_settle ends what must not go on from where it was: sessions of staff, tokens of other systems, archives that may have been fetched, and
 -- messages on their way out, which may have been sent since; staff see them as unknown and decide.
 -- +goose StatementBegin
 CREATE FUNCTION sb.restore_settle(OUT sessions bigint, OUT archives bigint, OUT unknown bigint)
@@ -96,6 +96,8 @@ DECLARE
 BEGIN
   UPDATE sb.staff_session SET revoked_at = now() WHERE revoked_at IS NULL;
   GET DIAGNOSTICS sessions = ROW_COUNT;
+  -- One of them may have been revoked since.
+  UPDATE sb.integration SET revoked_at = now() WHERE revoked_at IS NULL;
   WITH gone AS (DELETE FROM sb.archive RETURNING content) SELECT count(lo_unlink(content)) INTO archives FROM gone;
   UPDATE sb.message SET status = 'unknown', error_code = 'restored', status_at = clock_timestamp()
     WHERE direction = 'out' AND status IN ('queued', 'sending');

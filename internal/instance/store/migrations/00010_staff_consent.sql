@@ -16,13 +16,13 @@ $$;
 
 -- staff_consent opts somebody out (p_change stop, on p_channel, * being all) or in (start, on all): the guest p_contact, or
 -- NULL, and an address, or NULL. p_hashes are the address's under every key, the current one first, and p_also those under
--- which the same number may be known besides.
+-- which the same number, or the guest's other addresses, may be known besides. p_source is as sb.consent_log has it.
 -- changed is false when it was so before. A change is confirmed to a guest on the channel that was used last: channel and
 -- confirmation_at are set when the message p_confirmation was stored, which the caller queues in the same transaction.
 -- p_answer NULL: nothing is to be confirmed. Fails with SB301 when the guest has expired.
 -- +goose StatementBegin
 CREATE FUNCTION sb.staff_consent(p_change text, p_channel text, p_contact uuid, p_kind text, p_hashes bytea[], p_also bytea[],
-  p_key_version integer, p_answer text, p_confirmation uuid, OUT changed boolean, OUT channel text, OUT confirmation_at timestamptz)
+  p_key_version integer, p_answer text, p_confirmation uuid, p_source text DEFAULT 'staff', OUT changed boolean, OUT channel text, OUT confirmation_at timestamptz)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -30,6 +30,10 @@ DECLARE
   v_all     bytea[] := p_hashes || p_also;
   v_thread  uuid;
 BEGIN
+  -- What a guest or a link has changed is told by whoever has seen it; and no other system opts anybody in.
+  IF p_source NOT IN ('staff', 'api') OR p_source = 'api' AND p_change <> 'stop' THEN
+    RAISE EXCEPTION 'nobody changes consent so' USING ERRCODE = '42501';
+  END IF;
   changed := false;
   IF cardinality(p_hashes) > 1 THEN
     PERFORM sb.rehash(p_kind, p_hashes, p_key_version);
@@ -49,14 +53,15 @@ BEGIN
       IF NOT EXISTS (SELECT FROM sb.suppression s WHERE s.channel = '*' AND s.address_hash = v_address.address_hash AND NOT s.requested)
          AND sb.suppress(p_channel, v_address.address_hash, v_address.key_version) THEN
         INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
-          VALUES (p_channel, v_address.address_hash, v_address.key_version, 'stop', 'staff');
+          VALUES (p_channel, v_address.address_hash, v_address.key_version, 'stop', p_source);
         changed := true;
       END IF;
     END LOOP;
   WHEN 'start' THEN
     WITH gone AS (DELETE FROM sb.suppression s WHERE s.address_hash = ANY (v_all) RETURNING s.address_hash, s.key_version)
     INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source)
-      SELECT DISTINCT '*', g.address_hash, g.key_version, 'start', 'staff' FROM gone g;
+      SELECT '*', u.address_hash, u.key_version, 'start', p_source
+      FROM (SELECT g.address_hash, g.key_version FROM gone g UNION SELECT m.address_hash, m.key_version FROM sb.marked(v_all) m WHERE EXISTS (SELECT FROM gone)) u;
     changed := FOUND;
   END CASE;
 
@@ -76,9 +81,10 @@ $$;
 
 -- decide_request ends what the guest of a conversation asked for in words of their own: p_decision confirm opts the guest out;
 -- dismiss, for p_reason, lets messages go on. It returns what sb.opt_out said before; only requested is changed. A request
--- that is confirmed is told to the guest while it is fresh: later, one more message is not what was asked for.
+-- that is confirmed is told to the guest while it is fresh: later, one more message is not what was asked for. p_also are the
+-- keyed hashes of the guest's addresses under every key.
 -- +goose StatementBegin
-CREATE FUNCTION sb.decide_request(p_conversation uuid, p_decision text, p_reason text, p_answer text, p_confirmation uuid,
+CREATE FUNCTION sb.decide_request(p_conversation uuid, p_decision text, p_reason text, p_answer text, p_confirmation uuid, p_also bytea[] DEFAULT '{}',
   OUT before text, OUT channel text, OUT confirmation_at timestamptz)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -105,16 +111,17 @@ BEGIN
       WHERE a.contact_id = v_contact AND s.address_hash = a.address_hash AND s.requested RETURNING s.address_hash, s.key_version
     )
     INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source, reason)
-      SELECT DISTINCT '*', g.address_hash, g.key_version, 'dismiss', 'staff', p_reason FROM gone g;
+      SELECT '*', u.address_hash, u.key_version, 'dismiss', 'staff', p_reason
+      FROM (SELECT g.address_hash, g.key_version FROM gone g UNION SELECT m.address_hash, m.key_version FROM sb.marked(p_also) m WHERE EXISTS (SELECT FROM gone)) u;
   END CASE;
 END
 $$;
 -- +goose StatementEnd
 
-REVOKE ALL ON FUNCTION sb.suppressible(uuid), sb.staff_consent(text, text, uuid, text, bytea[], bytea[], integer, text, uuid),
-  sb.decide_request(uuid, text, text, text, uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sb.staff_consent(text, text, uuid, text, bytea[], bytea[], integer, text, uuid),
-  sb.decide_request(uuid, text, text, text, uuid) TO sb_serve;
+REVOKE ALL ON FUNCTION sb.suppressible(uuid), sb.staff_consent(text, text, uuid, text, bytea[], bytea[], integer, text, uuid, text),
+  sb.decide_request(uuid, text, text, text, uuid, bytea[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sb.staff_consent(text, text, uuid, text, bytea[], bytea[], integer, text, uuid, text),
+  sb.decide_request(uuid, text, text, text, uuid, bytea[]) TO sb_serve;
 
 -- +goose Down
 DROP FUNCTION sb.decide_request, sb.staff_consent, sb.suppressible;
