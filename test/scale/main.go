@@ -156,7 +156,13 @@ func measure(ctx context.Context, r *result, folder, programs, root string, want
 	return nil
 }
 
-func taken[T any](v T, err error) (*T, error) { return &v, err }
+// taken gives a figure that was measured to its end, and none otherwise.
+func taken[T any](v T, err error) (*T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
 
 // close ends all that was started.
 func (w *world) close() error {
