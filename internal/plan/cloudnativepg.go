@@ -48,11 +48,13 @@ func CloudNativePG(region *v1alpha1.Region) *v1alpha1.CloudNativePG {
 func (cloudNativePG) Objects(in Tenant) []client.Object { return []client.Object{cluster(in)} }
 
 // Policies let the tenant's pods and CloudNativePG's operator in, the database's own pods to each other, and out to the API
-// server, by which they agree on who leads.
+// server, by which they agree on who leads. They select by CloudNativePG's own label: the pods of its Jobs, which make a
+// database and copy it for a follower, don't inherit ours.
 func (cloudNativePG) Policies(in Tenant) []client.Object {
 	settings := CloudNativePG(in.Region)
 	p := databasePolicy(in)
-	peers := []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: in.selector(componentDatabase)}}}
+	p.Spec.PodSelector = metav1.LabelSelector{MatchLabels: ClusterLabels()}
+	peers := []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: ClusterLabels()}}}
 	between := []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, contract.PortPostgres), port(corev1.ProtocolTCP, instanceManagerPort)}
 	operator := settings.OperatorNamespace
 	if operator == "" {
@@ -67,7 +69,7 @@ func (cloudNativePG) Policies(in Tenant) []client.Object {
 			}},
 			Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, instanceManagerPort)},
 		})
-	p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: peers, Ports: between})
+	p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: peers, Ports: between}, toDNS())
 	p.Spec.Egress = append(p.Spec.Egress, in.to(settings.APIServer)...)
 	return []client.Object{p}
 }

@@ -76,11 +76,8 @@ func allowDNS(in Tenant) *networkingv1.NetworkPolicy {
 	if store, _ := Store(in); store != nil {
 		who = append(who, componentBucket, componentRestore)
 	}
-	switch {
-	case External(in.Region) != nil:
+	if External(in.Region) != nil {
 		who = append(who, componentExternal)
-	case CloudNativePG(in.Region) != nil: // its replicas look for their leader
-		who = append(who, componentDatabase)
 	}
 	p := in.networkPolicy("allow-dns", nil, nil, []networkingv1.NetworkPolicyEgressRule{toDNS()}, in.Tenant, "Tenant")
 	p.Spec.PodSelector = in.anyOf(who...)
