@@ -100,6 +100,20 @@ func TestAnIDIsKnownInOtherSpellings(t *testing.T) {
 	}
 }
 
+func TestANumberIsKnownInE164WhereItIsThat(t *testing.T) {
+	for _, c := range []struct {
+		ton           byte
+		address, want string
+	}{
+		{1, "4915112345678", "+4915112345678"}, {0, "4915112345678", "+4915112345678"}, {0, "72001", "72001"}, {3, "72001", "72001"}, {5, "Hotel", "Hotel"},
+		{2, "15112345678", "15112345678"}, {0, "015112345678", "015112345678"}, {1, "+4915112345678", "+4915112345678"},
+	} {
+		if got := number(c.ton, c.address); got != c.want {
+			t.Errorf("%s of type %d is %s, want %s", c.address, c.ton, got, c.want)
+		}
+	}
+}
+
 // FuzzDeliver: a deliver_sm is read without a panic, whatever it is.
 func FuzzDeliver(f *testing.F) {
 	f.Add(body(0x40, 0, "\x05\x00\x03\x07\x02\x01Hal"))

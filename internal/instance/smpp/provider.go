@@ -35,7 +35,6 @@ const (
 const (
 	tonUnknown       = 0
 	tonInternational = 1
-	tonAlphanumeric  = 5
 	npiUnknown       = 0
 	npiISDN          = 1
 )
@@ -167,9 +166,12 @@ func (p *Provider) dial(ctx context.Context) (net.Conn, error) {
 
 var digits = regexp.MustCompile(`^[1-9][0-9]{4,14}$`)
 
-// number gives an address of the message centre's as we know it: in E.164, where it can be that.
+// shortest is how many digits a number has at least that does not say whether it is international: fewer are a short code.
+const shortest = 8
+
+// number gives an address of the message centre's as we know it: in E.164, where it is that.
 func number(ton byte, address string) string {
-	if ton != tonAlphanumeric && digits.MatchString(address) {
+	if digits.MatchString(address) && (ton == tonInternational || ton == tonUnknown && len(address) >= shortest) {
 		return "+" + address
 	}
 	return address
