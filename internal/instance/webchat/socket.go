@@ -88,7 +88,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) {
 		go k.finish(websocket.StatusGoingAway, reasonStops)
 	}
 	// The request's own goroutine, whose stack has grown by the handshake, ends here.
-	go k.serve()
+	go k.serve() //nolint:contextcheck // it has its own, which outlives the request
 }
 
 // serve lets a browser speak until the socket is closed.
@@ -234,7 +234,8 @@ func (k *socket) obey() bool {
 // receive stores a message, and acknowledges it once it is durable.
 func (k *socket) receive(ctx context.Context, f frame) bool {
 	if !k.messages.Allow() {
-		if k.put(encode(errorFrame{typeError, codeTooFast, f.ID, "too many messages; the socket closes, and this one was not stored"})) {
+		refused := errorFrame{typeError, codeTooFast, f.ID, "too many messages; the socket closes, and this one was not stored"}
+		if k.put(encode(refused)) { //nolint:contextcheck // the socket's, which outlives what one frame asks
 			k.finish(closeTooFast, "too many messages; connect again in ten seconds")
 		}
 		return false

@@ -13,7 +13,7 @@ func (k *socket) write() {
 	pings := time.NewTicker(k.s.limits.PingEvery)
 	defer pings.Stop()
 	for {
-		ok := true
+		var ok bool
 		select {
 		case <-k.ctx.Done():
 			return
