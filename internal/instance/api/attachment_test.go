@@ -243,6 +243,7 @@ func TestATemplateIsAReplyAtAnyTime(t *testing.T) {
 	ask := map[string]any{"template": map[string]any{"name": "booking_reminder", "language": "en_US", "parameters": []string{"Anna", "6 pm"}}}
 	s.do("POST", v.path()+"/messages", ask).want(http.StatusUnprocessableEntity)
 	s.exec("UPDATE sb.channel SET type = 'WhatsApp' WHERE name = $1", pgtest.Channel)
+	s.exec("INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id) VALUES ('whatsapp', $1, 1, '4915112345678', $2)", s.hash(contract.KindWhatsApp, "4915112345678"), v.guest)
 	if r := reply().Reply; r.FreeText || !r.Templates {
 		t.Errorf("by WhatsApp, after a day: %+v", r)
 	}
