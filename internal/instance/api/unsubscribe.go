@@ -170,7 +170,7 @@ func oneClick(w http.ResponseWriter, r *http.Request) bool {
 	case "application/x-www-form-urlencoded":
 		err = r.ParseForm()
 	case "multipart/form-data":
-		err = r.ParseMultipartForm(maxForm)
+		err = r.ParseMultipartForm(maxForm) //nolint:gosec // the body is bounded above
 	default:
 		return false
 	}
