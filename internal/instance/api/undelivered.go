@@ -48,6 +48,16 @@ func listUndelivered(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, fmt.Errorf("listing what did not arrive: %w", err)
 	}
+	messages := make([]message, len(found))
+	for i := range found {
+		messages[i] = found[i].message
+	}
+	if err := attach(ctx, c.tx, messages); err != nil {
+		return reply{}, err
+	}
+	for i := range found {
+		found[i].message = messages[i]
+	}
 	return reply{status: http.StatusOK, body: undeliveredList{found, next}}, nil
 }
 
@@ -113,7 +123,7 @@ func findFailed(ctx context.Context, tx pgx.Tx, conversation, id uuid.UUID, twic
 	}
 	m := found.row
 	var more bool
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sb.attachment WHERE message_id = $1)
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sb.attachments_of(ARRAY[$1::uuid]))
 		OR EXISTS (SELECT FROM sb.message_body WHERE id = $1 AND at = $2 AND template IS NOT NULL)`, m.ID, m.At).Scan(&more)
 	if err != nil {
 		return m, fmt.Errorf("looking for what went with a message: %w", err)

@@ -203,7 +203,7 @@ func TestFramesThatCantBeObeyed(t *testing.T) {
 		"no type":            {"{}", 4400},
 		"no UTF-8":           {"{\"type\":\"typing\",\"x\":\"\xff\"}", 4400},
 		"a second hello":     {`{"type":"hello"}`, 4400},
-		"more than may come": {`{"type":"message","id":"a","text":"` + strings.Repeat("x", 10_000) + `"}`, websocket.StatusMessageTooBig},
+		"more than may come": {`{"type":"message","id":"a","text":"` + strings.Repeat("x", 3_400) + `"}`, websocket.StatusMessageTooBig},
 	} {
 		again, _ := s.comes(session, "")
 		again.sends(test.frame)

@@ -35,6 +35,14 @@ var reasons = map[int]string{
 	131048:     "Meta has restricted the number because guests have blocked or reported it",
 	131049:     "Meta has chosen not to deliver it",
 	131051:     "WhatsApp does not know this type of message",
+	132000:     "the template takes another number of parameters",
+	132001:     "Meta knows no such template in this language; it may have to be approved first",
+	132005:     "with these parameters the template is too long",
+	132007:     "Meta says that the template is against its policy",
+	132012:     "the template takes parameters of another kind",
+	132015:     "Meta has paused the template, as guests reported it; use another",
+	132016:     "Meta has switched the template off, as guests reported it; use another",
+	132018:     "the template does not take these parameters",
 	368:        "Meta has restricted the account for breaking its policies",
 }
 
