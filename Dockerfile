@@ -5,7 +5,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /out/ ./cmd/operator ./cmd/instance
+# Without inlining a program is a tenth smaller, and so is what each of a tenant's many pods holds of it in memory.
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -gcflags=all=-l -o /out/ ./cmd/operator ./cmd/instance
 
 FROM gcr.io/distroless/static:nonroot AS operator
 COPY --from=build /out/operator /operator

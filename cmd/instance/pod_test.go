@@ -47,7 +47,7 @@ type program struct {
 func launch(t *testing.T, command string) *program {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "instance")
-	build := exec.Command("go", "build", "-o", binary, ".")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-gcflags=all=-l", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as in the image
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

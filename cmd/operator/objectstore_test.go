@@ -148,7 +148,7 @@ func storedAway(t *testing.T, c testCluster) {
 	s.store(t, "a bucket at home", metav1.ConditionTrue, v1alpha1.ReasonReady, "")
 	policy := get(t, s.hotel, "object-store", &networkingv1.NetworkPolicy{}).Spec
 	if len(policy.Egress) != 1 || policy.Egress[0].To[0].IPBlock.CIDR != "192.0.2.0/24" || policy.Egress[0].Ports[0].Port.IntValue() != 9000 ||
-		slices.Contains(policy.PodSelector.MatchExpressions[0].Values, "connector") {
+		slices.Contains(policy.PodSelector.MatchExpressions[0].Values, "postgres") {
 		t.Errorf("what is open is %+v", policy)
 	}
 	eventually(t, "runs and backups know the store", func(context.Context) error {

@@ -68,12 +68,13 @@ type template struct {
 }
 
 const (
-	maxParameters = 20
-	maxParameter  = 1024 // characters
+	maxTemplateName = 512 // bytes; a bound in the pattern would take memory for each
+	maxParameters   = 20
+	maxParameter    = 1024 // characters
 )
 
 var (
-	templateName     = regexp.MustCompile(`^[a-z0-9_]{1,512}$`)
+	templateName     = regexp.MustCompile(`^[a-z0-9_]+$`)
 	templateLanguage = regexp.MustCompile(`^[a-z]{2,3}(_[A-Z]{2})?$`)
 )
 
@@ -82,7 +83,7 @@ func (t *template) check(channelType string) error {
 	switch {
 	case channelType != contract.ChannelTypeWhatsApp:
 		return fail(http.StatusUnprocessableEntity, typeUnspecific, "Only channels of WhatsApp have templates; send the field body instead.")
-	case !templateName.MatchString(t.Name):
+	case len(t.Name) > maxTemplateName || !templateName.MatchString(t.Name):
 		return badRequest(`The field "template.name" is none; it has small letters, digits and underscores, as in booking_reminder.`)
 	case !templateLanguage.MatchString(t.Language):
 		return badRequest(`The field "template.language" is none; it is as in de or en_US.`)

@@ -129,9 +129,7 @@ func (s *Server) answerLink(w http.ResponseWriter, r *http.Request, do func(cont
 		s.log.Error("a request failed", "route", r.Pattern, "status", p.Status, "error", err.Error())
 		status, state = p.Status, unsubscribe.Failed
 	}
-	if err := unsubscribe.Write(w, r, status, state); err != nil {
-		s.log.Error("a page failed", "route", r.Pattern, "error", err.Error())
-	}
+	unsubscribe.Write(w, r, status, state)
 }
 
 // readLink opens a link's token and goes on. Guesses are bounded by the address that they

@@ -1,9 +1,12 @@
 package optout
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
-// requestPhrases are those of all locales.
-var requestPhrases = slices.Concat(firstPhrases, asWritten(morePhrases))
+// requestPhrases are those of all locales, once somebody has written.
+var requestPhrases = sync.OnceValue(func() []phrases { return slices.Concat(firstPhrases, asWritten(morePhrases)) })
 
 // asWritten brings phrases that are written as people write them to the form in which
 // they are compared. It is for the languages whose letters change by folding, as "й" does.

@@ -21,7 +21,7 @@ func isRequest(body string) bool {
 			sentences = append(sentences, s)
 		}
 	}
-	for _, l := range requestPhrases {
+	for _, l := range requestPhrases() {
 		if len(sentences) == 1 && slices.Contains(l.whole, sentences[0]) {
 			return true
 		}

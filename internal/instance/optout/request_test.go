@@ -69,7 +69,7 @@ func TestNearMisses(t *testing.T) {
 
 // A phrase that is not written as tokens gives it would never be found.
 func TestPhrasesAreWrittenAsTheyAreCompared(t *testing.T) {
-	for _, l := range requestPhrases {
+	for _, l := range requestPhrases() {
 		for _, list := range [][]string{l.within, l.whole, l.unless} {
 			for _, p := range list {
 				if got := tokens(p); got != p || strings.IndexFunc(p, endsSentence) >= 0 {
@@ -78,14 +78,14 @@ func TestPhrasesAreWrittenAsTheyAreCompared(t *testing.T) {
 			}
 		}
 	}
-	if len(requestPhrases) < 4 {
+	if len(requestPhrases()) < 4 {
 		t.Error("a locale is missing")
 	}
 }
 
 // A word always wins over a phrase, and a request has no answer of its own.
 func TestARequestIsNoWord(t *testing.T) {
-	for _, l := range requestPhrases {
+	for _, l := range requestPhrases() {
 		for _, p := range append(l.within, l.whole...) {
 			if got := New(nil).Command(p); got != Request && !containsAny(p, l.unless) {
 				t.Errorf("%s: %q is %q", l.locale, p, got)

@@ -81,7 +81,7 @@ func (c Cluster) goImage(ctx context.Context, root string, p GoImage) (img image
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	base := path.Base(p.Package)
 	file := filepath.Join(dir, base)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", file, p.Package)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-gcflags=all=-l", "-o", file, p.Package)
 	cmd.Dir = filepath.Join(root, p.Module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	fmt.Fprintf(c.Progress, "building %s\n", p.Package)
