@@ -36,7 +36,7 @@ func (d desk) Own(ctx context.Context) (<-chan struct{}, func(), error) {
 	ticks := time.NewTicker(ownEvery)
 	for waited := false; ; waited = true {
 		var mine bool
-		if err := raw.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtextextended('smpp ' || sb.current_channel(), 0))").Scan(&mine); err != nil {
+		if err := raw.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtextextended('smpp ' || $1, 0))", d.c.channel.Name).Scan(&mine); err != nil {
 			ticks.Stop()
 			closing()
 			return nil, nil, described("making sure that no other connector is bound", err)

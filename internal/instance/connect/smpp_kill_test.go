@@ -51,7 +51,7 @@ func messages() int {
 	if n, err := strconv.Atoi(os.Getenv("SWITCHBOARD_TEST_MESSAGES")); err == nil {
 		return n
 	}
-	return 1000
+	return 200
 }
 
 func TestNothingIsLostOrDoubledWhenTheConnectorIsKilled(t *testing.T) {

@@ -267,14 +267,14 @@ func (s *line) brings(messages ...smsctest.Message) {
 func TestPartsSurviveARestartAndAreWhatAGuestWrote(t *testing.T) {
 	t.Parallel()
 	s := newSMPP(t, pgtest.New(t)).bound()
-	s.brings(s.part(3, 3, "text me"), s.part(1, 3, "please "))
-	if n := s.count("SELECT count(*) FROM sb.message_body WHERE body = 'please […]text me'"); n != 1 {
+	s.brings(s.part(3, 3, "text me again"), s.part(1, 3, "please "))
+	if n := s.count("SELECT count(*) FROM sb.message_body WHERE body = 'please […]text me again'"); n != 1 {
 		t.Errorf("the parts that are here are not shown")
 	}
 	s.end()
 	s.start()
 	s.bound().brings(s.part(2, 3, "do not "))
-	if n := s.count("SELECT count(*) FROM sb.message_body WHERE body = 'please do not text me'"); n != 1 {
+	if n := s.count("SELECT count(*) FROM sb.message_body WHERE body = 'please do not text me again'"); n != 1 {
 		t.Errorf("the message is not whole")
 	}
 	if n := s.count("SELECT count(*) FROM sb.suppression WHERE requested"); n != 1 {
