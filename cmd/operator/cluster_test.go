@@ -107,7 +107,7 @@ func operate(t *testing.T, account *rest.Config, connectors *switchboards, args 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := setup(mgr, o); err != nil {
+	if err := setup(context.Background(), mgr, o); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -73,7 +73,7 @@ func run(ctx context.Context, log *slog.Logger, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := setup(mgr, o); err != nil {
+	if err := setup(ctx, mgr, o); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
@@ -83,7 +83,7 @@ func run(ctx context.Context, log *slog.Logger, o options) error {
 }
 
 // setup registers the reconcilers, one per kind.
-func setup(mgr ctrl.Manager, o options) error {
+func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 	gateway, err := knows(mgr, schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"})
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func setup(mgr ctrl.Manager, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := observe.Index(context.Background(), mgr.GetFieldIndexer()); err != nil {
+	if err := observe.Index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	c := mgr.GetClient()

@@ -203,7 +203,7 @@ func (r *Reconciler) applyConnector(ctx context.Context, s *scope) error {
 func (r *Reconciler) hearProvider(ctx context.Context, s *scope) error {
 	connector, err := observe.Deployment(ctx, r.Client, s.channel.Namespace, name.Connector(s.channel.Name))
 	// One that dials is available while it is bound: whether its credentials are why it is not, it tells all the same.
-	if err != nil || connector.Available == 0 && !(connector.Wanted > 0 && contract.Dials(string(s.channel.Spec.Type))) {
+	if err != nil || connector.Available == 0 && (connector.Wanted <= 0 || !contract.Dials(string(s.channel.Spec.Type))) {
 		return err
 	}
 	check, err := r.Checks.Known(ctx, s.channel)

@@ -63,7 +63,7 @@ type Server struct {
 // Start starts one until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	cmd := exec.Command("perl", "-e", program)
+	cmd := exec.Command("perl", "-e", program) //nolint:gosec // embedded above
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -110,7 +110,7 @@ spec:
 		conn := p.connect(ctx, token, "")
 		words := "Ist das Frühstück dabei? 🥐 " + run
 		send(ctx, conn, map[string]string{"type": "message", "id": "first", "text": words})
-		cursor := shown(ctx, conn, words)
+		shown(ctx, conn, words)
 
 		By("answering while the guest is there")
 		box := berlin.inbox(ctx)
@@ -125,7 +125,7 @@ spec:
 		Expect(thread).NotTo(BeEmpty())
 		_, err = box.Reply(ctx, thread, "Ja, bis elf Uhr.", "chat-1-"+run)
 		Expect(err).NotTo(HaveOccurred())
-		cursor = shown(ctx, conn, "Ja, bis elf Uhr.")
+		cursor := shown(ctx, conn, "Ja, bis elf Uhr.")
 
 		By("answering while the guest is away, and the connector is killed")
 		Expect(conn.CloseNow()).To(Succeed())

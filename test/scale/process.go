@@ -16,7 +16,8 @@ import (
 type process struct {
 	cmd   *exec.Cmd
 	log   *os.File
-	ended chan error
+	ended chan struct{} // closed when it has ended
+	why   error         // and then set
 }
 
 // startProcess starts a program whose output goes to the end of a file.
@@ -30,7 +31,7 @@ func startProcessIn(ctx context.Context, log, program string, args, environment 
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", program, err)
 	}
-	p := &process{cmd: exec.CommandContext(ctx, program, args...), log: file, ended: make(chan error, 1)}
+	p := &process{cmd: exec.CommandContext(ctx, program, args...), log: file, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = file, file, append(os.Environ(), environment...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Cloneflags: namespaces}
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
@@ -38,7 +39,10 @@ func startProcessIn(ctx context.Context, log, program string, args, environment 
 	if err := p.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", program, err), file.Close())
 	}
-	go func() { p.ended <- p.cmd.Wait() }()
+	go func() {
+		p.why = p.cmd.Wait()
+		close(p.ended)
+	}()
 	return p, nil
 }
 
@@ -57,9 +61,8 @@ func (p *process) stop() {
 // died says why a program ended that should go on; nil while it does.
 func (p *process) died() error {
 	select {
-	case err := <-p.ended:
-		p.ended <- err
-		return fmt.Errorf("%s ended: %w; see %s", p.cmd.Path, err, p.log.Name())
+	case <-p.ended:
+		return fmt.Errorf("%s ended: %w; see %s", p.cmd.Path, p.why, p.log.Name())
 	default:
 		return nil
 	}

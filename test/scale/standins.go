@@ -42,7 +42,7 @@ func (s *standins) start(ctx context.Context) error {
 	s.known = map[string]*tls.Config{}
 	server := &http.Server{
 		Handler: s, ReadHeaderTimeout: 10 * time.Second,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { //nolint:contextcheck // the handshake has its own
 			return s.identity(hello.Context(), hello.ServerName)
 		}},
 	}

@@ -76,7 +76,7 @@ func (s *Server) getAttachment(ctx context.Context, c *call) (reply, error) {
 	return reply{status: http.StatusOK, stream: func(w http.ResponseWriter) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fileTimeout)
 		defer cancel()
-		stop := context.AfterFunc(c.http.Context(), cancel)
+		stop := context.AfterFunc(c.http.Context(), cancel) //nolint:contextcheck // the transaction is over by then, the request is not
 		defer stop()
 		body, err := s.open(ctx, id, size, object, key)
 		if err != nil {

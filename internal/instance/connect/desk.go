@@ -29,7 +29,7 @@ func (d desk) Own(ctx context.Context) (<-chan struct{}, func(), error) {
 	}
 	raw := conn.Hijack() // the pool must not end or lend it
 	closing := func() {
-		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 		defer cancel()
 		_ = raw.Close(ctx) // with it the lock goes
 	}

@@ -40,7 +40,7 @@ func (p *Provider) Run(ctx context.Context, desk provider.Desk) error {
 	for attempt := 1; ; attempt++ {
 		bound, err := p.once(ctx, desk)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was asked to end
 		}
 		if bound {
 			attempt = 1

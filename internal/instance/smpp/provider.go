@@ -49,14 +49,13 @@ type Provider struct {
 	window  chan struct{}
 	retry   func(attempt int) time.Duration
 
-	mu       sync.Mutex
-	desk     provider.Desk
-	link     *link // nil while there is none
-	bindings int
-	last     error         // of the last attempt to bind; nil: it was bound
-	tried    chan struct{} // closed by an attempt to bind, and made anew
-	wake     chan struct{}
-	sending  sending
+	mu      sync.Mutex
+	desk    provider.Desk
+	link    *link         // nil while there is none
+	last    error         // of the last attempt to bind; nil: it was bound
+	tried   chan struct{} // closed by an attempt to bind, and made anew
+	wake    chan struct{}
+	sending sending
 }
 
 // New makes a provider and checks what can be checked without the network.
