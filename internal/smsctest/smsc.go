@@ -2,6 +2,7 @@
 package smsctest
 
 import (
+	"context"
 	"bufio"
 	_ "embed"
 	"encoding/hex"
@@ -63,7 +64,7 @@ type Server struct {
 // Start starts one until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	cmd := exec.Command("perl", "-e", program) //nolint:gosec // embedded above
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "perl", "-e", program) //nolint:gosec // embedded above
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
