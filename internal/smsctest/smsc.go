@@ -2,8 +2,8 @@
 package smsctest
 
 import (
-	"context"
 	"bufio"
+	"context"
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
