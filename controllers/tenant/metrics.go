@@ -4,14 +4,16 @@ import (
 	"context"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/judge"
 )
 
-// Collector counts what is outside of its region, from the cache, whenever it is asked: by tenant and kind, 0 included,
-// so that an alert can tell "none" from "not looked at".
+// Collector tells, from the cache and whenever it is asked, what is outside of its region, by tenant and kind, 0 included,
+// so that an alert can tell "none" from "not looked at"; and the conditions that an alert is for.
 type Collector struct {
 	Reader client.Reader
 }
@@ -22,8 +24,20 @@ func newGauge() *prometheus.GaugeVec {
 	}, []string{"tenant", "kind"})
 }
 
+// told are the conditions that have a series.
+var told = []string{v1alpha1.ConditionReady, v1alpha1.ConditionResidencyCompliant, v1alpha1.ConditionNetworkIsolated}
+
+func newConditions() *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "switchboard_tenant_condition", Help: "1 while a condition of a tenant is True, 0 while it is False; no series while it is Unknown.",
+	}, []string{"tenant", "type"})
+}
+
 // Describe implements prometheus.Collector.
-func (c *Collector) Describe(to chan<- *prometheus.Desc) { newGauge().Describe(to) }
+func (c *Collector) Describe(to chan<- *prometheus.Desc) {
+	newGauge().Describe(to)
+	newConditions().Describe(to)
+}
 
 // Collect implements prometheus.Collector. It reads from memory: no deadline is needed.
 func (c *Collector) Collect(to chan<- prometheus.Metric) {
@@ -31,8 +45,17 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	if err := c.Reader.List(context.Background(), &tenants); err != nil {
 		return // the cache is not filled yet
 	}
-	gauge := newGauge()
+	gauge, conditions := newGauge(), newConditions()
 	for _, t := range tenants.Items {
+		for _, kind := range told {
+			switch condition := meta.FindStatusCondition(t.Status.Conditions, kind); {
+			case condition == nil || condition.Status == metav1.ConditionUnknown:
+			case condition.Status == metav1.ConditionTrue:
+				conditions.WithLabelValues(t.Name, kind).Set(1)
+			default:
+				conditions.WithLabelValues(t.Name, kind).Set(0)
+			}
+		}
 		if t.Status.Residency == nil {
 			continue
 		}
@@ -44,4 +67,5 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	gauge.Collect(to)
+	conditions.Collect(to)
 }
