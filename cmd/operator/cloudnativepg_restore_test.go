@@ -68,6 +68,8 @@ func clusterIsPutBack(t *testing.T, h hotel) {
 	h.asleep(t, false)
 	get(t, h, "postgres-1", &corev1.PersistentVolumeClaim{})
 	h.is(t, "the restore", func(o *v1alpha1.Tenant) error {
+		// A pass whose status was not taken is made again, and has the database sleep once more.
+		h.asleep(t, h.cluster(t).GetAnnotations()["cnpg.io/hibernation"] == "on")
 		if r := o.Status.Restore; r == nil || r.Phase != v1alpha1.RestoreDone {
 			return fmt.Errorf("it is %+v", o.Status.Restore)
 		}
@@ -98,8 +100,10 @@ func (h hotel) asleep(t *testing.T, asleep bool) {
 		}}
 	}
 	u.Object["status"] = status
-	if err := h.Status().Update(t.Context(), u); err != nil {
+	if err := h.Status().Update(t.Context(), u); err != nil && !apierrors.IsConflict(err) {
 		t.Fatal(err)
+	} else if err != nil {
+		h.asleep(t, asleep)
 	}
 }
 
