@@ -144,7 +144,7 @@ spec:
 			if err := c.Get(ctx, crclient.ObjectKeyFromObject(t), t); err != nil {
 				return err
 			}
-			if why := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionTerminating); why == nil || why.Reason != v1alpha1.ReasonExportFailed {
+			if why := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionTerminating); why == nil || !strings.Contains(why.Message, "the store has no such bucket") {
 				return fmt.Errorf("conditions: %v", t.Status.Conditions)
 			}
 			return nil
