@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/switchboard-operator/switchboard/test/machine"
 )
 
 // result is one run's figures, as kept in JSON.
@@ -47,48 +45,7 @@ type memory struct {
 }
 
 func newResult(ctx context.Context, root string) result {
-	return result{At: time.Now().UTC().Truncate(time.Second), Commit: commit(ctx, root), Machine: machine()}
-}
-
-// commit is the short hash, marked when the tree differs from it.
-func commit(ctx context.Context, root string) string {
-	hash, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "--short", "HEAD").Output()
-	if err != nil {
-		return "unknown"
-	}
-	name := strings.TrimSpace(string(hash))
-	changes, err := exec.CommandContext(ctx, "git", "-C", root, "status", "--porcelain", "--untracked-files=no").Output()
-	if err != nil || len(changes) > 0 {
-		name += "+changes"
-	}
-	return name
-}
-
-func machine() string {
-	model, memory := runtime.GOARCH, ""
-	forEachLine("/proc/cpuinfo", func(line string) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			model = strings.TrimSpace(value)
-		}
-	})
-	forEachLine("/proc/meminfo", func(line string) {
-		var kib int64
-		if _, err := fmt.Sscanf(line, "MemTotal: %d kB", &kib); err == nil {
-			memory = fmt.Sprintf(", %d GiB", (kib+1<<19)>>20)
-		}
-	})
-	return fmt.Sprintf("%d × %s%s", runtime.NumCPU(), model, memory)
-}
-
-func forEachLine(path string, do func(string)) {
-	file, err := os.Open(path)
-	if err != nil {
-		return // not a Linux machine: the line just says less
-	}
-	defer func() { _ = file.Close() }()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		do(lines.Text())
-	}
+	return result{At: time.Now().UTC().Truncate(time.Second), Commit: machine.Commit(ctx, root), Machine: machine.Name()}
 }
 
 func median(values []float64) float64 {

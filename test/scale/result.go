@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/switchboard-operator/switchboard/test/machine"
 )
 
 // Limits of the figures; a run that misses one says so and fails.
@@ -81,6 +84,10 @@ func (r result) figures() []figure {
 			figure{fmt.Sprintf("… while %d others fail", c.Failing), fmt.Sprintf("median %.2f s", c.WhileFailing.Median), "", c.WhileFailing.Worst, limitChange, " s"})
 	}
 	return all
+}
+
+func newResult(ctx context.Context, root string, s size) result {
+	return result{At: time.Now().UTC().Truncate(time.Second), Commit: machine.Commit(ctx, root), Machine: machine.Name(), Size: s}
 }
 
 func (f figure) bound() string { return fmt.Sprintf("at most %g%s", f.limit, f.unit) }

@@ -1,4 +1,5 @@
-package main
+// Package machine says where a figure was measured, and with what.
+package machine
 
 import (
 	"bufio"
@@ -8,15 +9,10 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"time"
 )
 
-func newResult(ctx context.Context, root string, s size) result {
-	return result{At: time.Now().UTC().Truncate(time.Second), Commit: commit(ctx, root), Machine: machine(), Size: s}
-}
-
-// commit is the short hash, marked when the tree differs from it.
-func commit(ctx context.Context, root string) string {
+// Commit is the short hash of what is checked out at root, marked when the tree differs from it.
+func Commit(ctx context.Context, root string) string {
 	hash, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
 		return "unknown"
@@ -29,7 +25,8 @@ func commit(ctx context.Context, root string) string {
 	return name
 }
 
-func machine() string {
+// Name is processors, model and memory.
+func Name() string {
 	model, memory := runtime.GOARCH, ""
 	forEachLine("/proc/cpuinfo", func(line string) {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
