@@ -54,6 +54,21 @@ func TestWhatDidNotArriveIsListedAndSentOnceMore(t *testing.T) {
 	retry(uuid.New(), map[string]any{}).want(http.StatusNotFound)
 }
 
+func TestNoReplyIsSentOnceMoreWithoutWhatWentWithIt(t *testing.T) {
+	s := start(t)
+	v := s.guest("Ada", "+4930901820", pgtest.Channel, s.now())
+	template, file := v.reply(s.now().Add(-time.Hour), "failed", "132001"), v.reply(s.now(), "failed", "30003")
+	s.exec(`UPDATE sb.message_body SET template = '{"name":"booking_reminder","language":"en_US"}' WHERE id = $1`, template)
+	s.exec(`INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, state, reason)
+		SELECT gen_random_uuid(), at, id, conversation_id, channel, 'refused', 'too-large' FROM sb.message WHERE id = $1`, file)
+	for _, id := range []uuid.UUID{template, file} {
+		s.do("POST", v.path()+"/messages/"+id.String()+"/retries", map[string]any{}).want(http.StatusConflict).saying("send that again")
+	}
+	if n := s.count("SELECT count(*) FROM sb.message WHERE status = 'queued'"); n != 0 {
+		t.Errorf("%d are queued", n)
+	}
+}
+
 func TestNothingIsSentOnceMoreToWhoOptedOutNorAfterItExpired(t *testing.T) {
 	s := start(t)
 	v := s.guest("Ada", "+4930901820", pgtest.Channel, s.now())
