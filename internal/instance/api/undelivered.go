@@ -19,6 +19,9 @@ type undelivered struct {
 	Channel      string    `json:"channel"`
 }
 
+// codeExpired is what sb.record_expired leaves of a message of which something expired before it was sent: a file, or all of it.
+const codeExpired = "expired"
+
 type undeliveredList struct {
 	Messages   []undelivered `json:"messages"`
 	NextCursor *string       `json:"nextCursor"`
@@ -133,8 +136,8 @@ func findFailed(ctx context.Context, tx pgx.Tx, conversation, id uuid.UUID, twic
 		return m, fail(http.StatusConflict, typeNotFailed, "Only a reply of staff that has failed can be sent once more; read its status.")
 	case m.Status == "unknown" && !twice:
 		return m, fail(http.StatusConflict, typeNotFailed, "Nobody knows whether this one arrived. Send it once more with mayArriveTwice set to true, or ask the guest.")
-	case more:
-		return m, fail(http.StatusConflict, typeNotFailed, "This one had a file or was a template: send that again by POST /api/v1/conversations/{id}/messages.")
+	case more || m.ErrorCode != nil && *m.ErrorCode == codeExpired:
+		return m, fail(http.StatusConflict, typeNotFailed, "This one had a file or was a template, or expired before it was sent: send that again by POST /api/v1/conversations/{id}/messages.")
 	case m.Body == nil:
 		return m, notFound("text")
 	}

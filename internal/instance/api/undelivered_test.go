@@ -61,7 +61,8 @@ func TestNoReplyIsSentOnceMoreWithoutWhatWentWithIt(t *testing.T) {
 	s.exec(`UPDATE sb.message_body SET template = '{"name":"booking_reminder","language":"en_US"}' WHERE id = $1`, template)
 	s.exec(`INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, state, reason)
 		SELECT gen_random_uuid(), at, id, conversation_id, channel, 'refused', 'too-large' FROM sb.message WHERE id = $1`, file)
-	for _, id := range []uuid.UUID{template, file} {
+	expired := v.reply(s.now(), "failed", "expired") // its file was gone before it could be sent
+	for _, id := range []uuid.UUID{template, file, expired} {
 		s.do("POST", v.path()+"/messages/"+id.String()+"/retries", map[string]any{}).want(http.StatusConflict).saying("send that again")
 	}
 	if n := s.count("SELECT count(*) FROM sb.message WHERE status = 'queued'"); n != 0 {
