@@ -98,9 +98,10 @@ func TestAGuestWritesBySMPPAndIsAnswered(t *testing.T) {
 		t.Errorf("the guest bears %d numbers", n)
 	}
 	s.end()
-	if n := len(s.smsc.Events("unbind")); n != 1 {
-		t.Errorf("unbound %d times", n)
-	}
+	s.until("the message centre to tell of one end", func() (bool, string) { // it does so after it has answered
+		n := len(s.smsc.Events("unbind"))
+		return n == 1, fmt.Sprintf("unbound %d times", n)
+	})
 	if n := s.count("SELECT count(*) FROM sb.smpp_unconfirmed"); n != 0 {
 		t.Errorf("%d messages are unconfirmed after an orderly end", n)
 	}

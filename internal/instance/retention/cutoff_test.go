@@ -75,14 +75,14 @@ func TestARowExpiresExactlyAtTheLimit(t *testing.T) {
 	}
 }
 
-// TestADenseHistoryIsCutAtTheMicrosecond lays a row every 300 microseconds over
-// the instant where the cutoff of a whole run will be.
+// TestADenseHistoryIsCutAtTheMicrosecond lays a row every 2 milliseconds over the
+// instant where the cutoff of a whole run will be: 36 seconds, of which laying them takes some.
 func TestADenseHistoryIsCutAtTheMicrosecond(t *testing.T) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
 	policy := d.Limits(t, allLimits)
 	execSQL(t, db, "SELECT sb.ensure_partition(now() - make_interval(days => n)) FROM unnest($1::int[]) n", []int32{30, 90, 120, 180})
-	const series = `(SELECT now() - make_interval(days => $1) + i * interval '300 microseconds' AS at FROM generate_series(-2000, 18000) i) s`
+	const series = `(SELECT now() - make_interval(days => $1) + i * interval '2 milliseconds' AS at FROM generate_series(-2000, 18000) i) s`
 	execSQL(t, db, `INSERT INTO sb.access_log (at, method, route, status) SELECT at, 'GET', '/', 200 FROM `+series, 30)
 	execSQL(t, db, `INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT gen_random_uuid(), at, gen_random_uuid(), 'spa', '' FROM `+series, 90)
 	execSQL(t, db, `INSERT INTO sb.contact (id, last_seen_at) SELECT gen_random_uuid(), at FROM `+series, 120)
