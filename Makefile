@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 CRD_REF_DOCS   := go run github.com/elastic/crd-ref-docs@v0.3.0
+GOVULNCHECK    := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLANGCI_LINT  := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # Whoever has a cluster sets KUBECONFIG, and every target uses that one; otherwise the local cluster is brought up.
@@ -46,6 +47,7 @@ test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race de
 	cd hack/localcluster && go test -race ./...
 	cd test/chart && go test -count=1 ./... # the cache knows nothing of files outside of the module
 	cd test/network && go test -count=1 ./...
+	cd hack/release && go test -count=1 ./...
 
 ##@ Cluster
 
@@ -116,6 +118,16 @@ bench-scale: tools ## Print what 1,000 tenants take of the operator, on a contro
 	"$$(go env GOCACHE)/switchboard-scale" -kwok "$$(go env GOCACHE)/switchboard-kwok" \
 		-bin $(call built,etcd kube-apiserver kube-controller-manager kube-scheduler kubectl) $(SCALE)
 
+##@ Release
+
+.PHONY: release
+release: ## Make the images (no container engine needed), what is in them (SPDX) and the licences of that, into build/release.
+	cd hack/release && go run .
+
+.PHONY: vulncheck
+vulncheck: ## Look the programs up in Go's database of vulnerabilities (needs https://vuln.go.dev; no other target depends on it).
+	$(GOVULNCHECK) ./cmd/...
+
 ##@ Development
 
 .PHONY: generate
@@ -130,6 +142,7 @@ generate: ## Generate deepcopy code, CRDs, RBAC, the chart and the API reference
 verify: generate ## Fail when generated files or go.mod are stale.
 	go mod tidy -diff
 	cd hack/localcluster && go mod tidy -diff
+	cd hack/release && go mod tidy -diff
 	cd test/chart && go mod tidy -diff
 	cd test/network && go mod tidy -diff
 	cd test/scale/kwok && go mod tidy -diff
@@ -143,6 +156,7 @@ lint: ## Static checks.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
 	go vet ./...
 	cd hack/localcluster && go vet ./...
+	cd hack/release && go vet ./...
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: tools
