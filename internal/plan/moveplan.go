@@ -72,6 +72,16 @@ func moveFlows(in Tenant, f MoveFacts) []string {
 			flows = append(flows, flow)
 		}
 	}
+	for i := range in.Tenant.Spec.Webhooks {
+		w := &in.Tenant.Spec.Webhooks[i]
+		if p, refusal := Webhook(to, w); refusal == nil {
+			flow := fmt.Sprintf("webhook %s: to sub-processor %s in %s", w.Name, p.Name, p.Location)
+			if p.TransferMechanism != "" {
+				flow += ", under " + p.TransferMechanism
+			}
+			flows = append(flows, flow)
+		}
+	}
 	if !equality.Semantic.DeepEqual(from.Spec.Routes, to.Spec.Routes) {
 		flows = append(flows, fmt.Sprintf("requests for %s come in as Region %s says in spec.routes: have the name lead there when the tenant is switched", in.Tenant.Spec.Hostname, to.Name))
 	}
@@ -124,6 +134,14 @@ func moveRefusals(in Tenant, f MoveFacts) []string {
 		if _, before := Processor(from, &f.Channels[i]); before == nil {
 			if _, refusal := Processor(to, &f.Channels[i]); refusal != nil {
 				refuse("channel %s: %s", f.Channels[i].Name, refusal.Message)
+			}
+		}
+	}
+	for i := range in.Tenant.Spec.Webhooks {
+		w := &in.Tenant.Spec.Webhooks[i]
+		if _, before := Webhook(from, w); before == nil {
+			if _, refusal := Webhook(to, w); refusal != nil {
+				refuse("webhook %s: %s", w.Name, refusal.Message)
 			}
 		}
 	}
