@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -172,6 +173,9 @@ func printTransfers(out io.Writer, r transfer.Report, output string) error {
 }
 
 func flowName(f transfer.Flow) string {
+	if name, webhook := strings.CutPrefix(f.Channel, v1alpha1.WebhookPrefix); webhook {
+		return "webhook " + name
+	}
 	if f.Channel != "" {
 		return "channel " + f.Channel
 	}
