@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"

@@ -67,7 +67,7 @@ func (r *Reconciler) webhookSecrets(ctx context.Context, s *scope, w *v1alpha1.W
 			return refuse(v1alpha1.ReasonSecretMissing, "there is no Secret "+ref.Name), nil
 		case err != nil:
 			return nil, rights(err)
-		case contract.CheckSigningSecret(secret.Data[plan.WebhookSecret]) != nil:
+		case !contract.SigningSecret(secret.Data[plan.WebhookSecret]):
 			return refuse(v1alpha1.ReasonKeyMissing, fmt.Sprintf("Secret %s has no key %s that is whsec_ and 24 to 64 bytes in base64", ref.Name, plan.WebhookSecret)), nil
 		}
 	}

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"encoding/base64"
-	"errors"
 	"strings"
 	"time"
 )
@@ -68,14 +67,11 @@ const (
 	WebhookGone        = "status-410"
 )
 
-// CheckSigningSecret says what is wrong with a signing secret, without repeating any of it.
-func CheckSigningSecret(b []byte) error {
+// SigningSecret says whether this is one: whsec_ and 24 to 64 bytes in base64.
+func SigningSecret(b []byte) bool {
 	encoded, prefixed := strings.CutPrefix(strings.TrimSpace(string(b)), "whsec_")
 	key, err := base64.StdEncoding.DecodeString(encoded)
-	if !prefixed || err != nil || len(key) < 24 || len(key) > 64 {
-		return errors.New("a signing secret is whsec_ and 24 to 64 bytes in base64: make one with echo whsec_$(openssl rand -base64 32)")
-	}
-	return nil
+	return prefixed && err == nil && len(key) >= 24 && len(key) <= 64
 }
 
 // WebhookEvent gives an event, as Tenant.spec.webhooks spells it, as the database and payloads do; "" for none.

@@ -137,14 +137,7 @@ func moveRefusals(in Tenant, f MoveFacts) []string {
 			}
 		}
 	}
-	for i := range in.Tenant.Spec.Webhooks {
-		w := &in.Tenant.Spec.Webhooks[i]
-		if _, before := Webhook(from, w); before == nil {
-			if _, refusal := Webhook(to, w); refusal != nil {
-				refuse("webhook %s: %s", w.Name, refusal.Message)
-			}
-		}
-	}
+	all = append(all, webhookRefusals(from, to, in.Tenant.Spec.Webhooks)...)
 	for i := range f.Policies {
 		if Accept(from, &f.Policies[i]) == nil {
 			if refusal := Accept(to, &f.Policies[i]); refusal != nil {
@@ -156,6 +149,20 @@ func moveRefusals(in Tenant, f MoveFacts) []string {
 		refuse("nothing would bound %s in Region %s: apply a RetentionPolicy with rules for them, or give the Region a defaultRetention", strings.Join(lost, ", "), to.Name)
 	}
 	return bounded(all)
+}
+
+// webhookRefusals says which webhooks are sent to from one region, and would not be from the other.
+func webhookRefusals(from, to *v1alpha1.Region, webhooks []v1alpha1.Webhook) []string {
+	var all []string
+	for i := range webhooks {
+		if _, before := Webhook(from, &webhooks[i]); before != nil {
+			continue
+		}
+		if _, refusal := Webhook(to, &webhooks[i]); refusal != nil {
+			all = append(all, fmt.Sprintf("webhook %s: %s", webhooks[i].Name, refusal.Message))
+		}
+	}
+	return all
 }
 
 // unboundedBy lists the categories that something bounds here, and nothing there.

@@ -210,8 +210,8 @@ func readSecret(path string) (*standardwebhooks.Webhook, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := contract.CheckSigningSecret(b); err != nil {
-		return nil, err
+	if !contract.SigningSecret(b) {
+		return nil, errors.New("it is no signing secret")
 	}
 	return standardwebhooks.NewWebhook(strings.TrimSpace(string(b)))
 }

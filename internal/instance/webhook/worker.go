@@ -102,7 +102,7 @@ func (w *Worker) send(ctx context.Context, t *target) {
 	failures := 0
 	for {
 		found, o, err := w.next(ctx, t)
-		pause := time.Duration(0)
+		var pause time.Duration
 		switch {
 		case ctx.Err() != nil:
 			return
