@@ -36,6 +36,9 @@ const (
 	// ConditionObjectStoreReady (Tenant): the Region's register lists the object store that the Tenant names, and the bucket may be used.
 	// It is there only where the Tenant names one.
 	ConditionObjectStoreReady = "ObjectStoreReady"
+	// ConditionWebhooksDelivered (Tenant): other systems take what they are told. It is there only where spec.webhooks names some, and
+	// is not part of Ready.
+	ConditionWebhooksDelivered = "WebhooksDelivered"
 	// ConditionMoved (Tenant): the tenant is in the Region that spec.move names, and nothing of it is left in the one before. It is there
 	// while a move is asked for or under way, and is part of Ready only while the database is handed over.
 	ConditionMoved = "Moved"
@@ -127,6 +130,15 @@ const (
 	ReasonProviderUnreachable = "ProviderUnreachable"
 	// ReasonSubProcessorNotRegistered: the Region's register lacks the channel's sub-processor.
 	ReasonSubProcessorNotRegistered = "SubProcessorNotRegistered"
+
+	// ReasonReceiverUnreachable: a webhook's receiver can't be reached, or not trusted.
+	ReasonReceiverUnreachable = "ReceiverUnreachable"
+	// ReasonReceiverRefuses: a webhook's receiver does not take what it is told.
+	ReasonReceiverRefuses = "ReceiverRefuses"
+	// ReasonReceiverGone: a webhook's receiver wants no more, and is told nothing.
+	ReasonReceiverGone = "ReceiverGone"
+	// ReasonEventsGivenUp: events were not taken for three days.
+	ReasonEventsGivenUp = "EventsGivenUp"
 
 	// ReasonObjectStoreNotRegistered: the Region's register lacks the tenant's object store.
 	ReasonObjectStoreNotRegistered = "ObjectStoreNotRegistered"

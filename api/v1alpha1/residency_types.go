@@ -68,9 +68,12 @@ type PlannedChange struct {
 	Outside []string `json:"outside"`
 }
 
+// WebhookPrefix is what the name of a webhook follows where a channel is expected: no channel has a slash in its name.
+const WebhookPrefix = "webhook/"
+
 // ObservedSubProcessor is who carries the messages of a channel.
 type ObservedSubProcessor struct {
-	// channel that names it.
+	// channel that names it; webhook/NAME for a webhook of the Tenant.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
 	Channel string `json:"channel"`

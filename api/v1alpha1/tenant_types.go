@@ -112,7 +112,14 @@ type TenantSpec struct {
 	// +optional
 	Move *Move `json:"move,omitempty"`
 
-	// suspended stops the staff API and the connectors. Deletion of expired data goes on. Default: false.
+	// webhooks tell other systems of the client's of messages, receipts and opt-outs. Default: none.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Webhooks []Webhook `json:"webhooks,omitempty"`
+
+	// suspended stops the staff API, the connectors and webhooks. Deletion of expired data goes on. Default: false.
 	// +optional
 	Suspended bool `json:"suspended,omitempty"`
 

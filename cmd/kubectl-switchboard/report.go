@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -172,6 +173,9 @@ func printTransfers(out io.Writer, r transfer.Report, output string) error {
 }
 
 func flowName(f transfer.Flow) string {
+	if name, webhook := strings.CutPrefix(f.Channel, v1alpha1.WebhookPrefix); webhook {
+		return "webhook " + name
+	}
 	if f.Channel != "" {
 		return "channel " + f.Channel
 	}

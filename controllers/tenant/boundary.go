@@ -62,6 +62,13 @@ func (r *Reconciler) planChange(ctx context.Context, s *scope, wanted *v1alpha1.
 			outside = append(outside, fmt.Sprintf("channel %s, by %s", channels.Items[i].Name, by))
 		}
 	}
+	for i := range s.tenant.Spec.Webhooks {
+		w := &s.tenant.Spec.Webhooks[i]
+		_, before := plan.Webhook(s.in.Region, w)
+		if _, after := plan.Webhook(wanted, w); before == nil && after != nil {
+			outside = append(outside, fmt.Sprintf("webhook %s, by sub-processor %s", w.Name, w.SubProcessor))
+		}
+	}
 	if len(outside) == 0 {
 		return nil, nil
 	}
@@ -93,7 +100,7 @@ func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
 	if err := r.Client.List(ctx, &channels, client.InNamespace(s.in.Namespace())); err != nil {
 		return fmt.Errorf("reading the tenant's channels: %w", err)
 	}
-	seen.SubProcessors, seen.Planned = observe.SubProcessors(s.in.Region, channels.Items), s.planned
+	seen.SubProcessors, seen.Planned = observe.SubProcessors(s.in.Region, channels.Items, s.tenant.Spec.Webhooks), s.planned
 	seen.Database = observe.ExternalDatabase(s.in.Region)
 	s.facts.Residency = judge.Remember(s.tenant.Status.Residency, seen, r.Now())
 	return nil

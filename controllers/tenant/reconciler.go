@@ -81,6 +81,8 @@ type scope struct {
 	again    time.Duration          // until something is due that no watch tells of; 0 when nothing is
 	move     *v1alpha1.MoveStatus   // what status is to show of it
 	facts    judge.TenantFacts
+	// secretMissing: of a webhook's; Secrets are not watched.
+	secretMissing bool
 }
 
 // Reconcile is one pass over one Tenant.

@@ -69,6 +69,9 @@ func (s *scope) components() []string {
 	if plan.EngineOf(s.in.Region).NoBackups() == "" {
 		all = append(all, contract.ComponentBackup)
 	}
+	if len(s.tenant.Spec.Webhooks) > 0 {
+		all = append(all, contract.ComponentWebhooks)
+	}
 	for _, c := range s.channels {
 		all = append(all, contract.ComponentConnector(c.Name))
 	}

@@ -39,6 +39,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "hand the database over", Do: with(r.handOver)}, // nothing may write to it from here on
 		{Name: "plan the migration", Do: with(r.planSetup)},
 		{Name: "apply the server", Do: with(r.applyServer)},
+		{Name: "tell other systems", Do: with(r.applyWebhooks)},
 		{Name: "wait for the database", Do: with(r.waitForDatabase)},
 		{Name: "migrate the database", Do: with(r.applySetup)},
 		{Name: "replay what a database that was put back lacks", Do: with(r.replay)},

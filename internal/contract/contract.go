@@ -147,6 +147,8 @@ type Setup struct {
 	Retention []Retention `json:"retention"`
 	// Holds in force, sorted by name. They replace what was in force before.
 	Holds []Hold `json:"holds,omitempty"`
+	// Webhooks that other systems are told by, sorted by name. Others go, with what they have not told yet.
+	Webhooks []SetupWebhook `json:"webhooks,omitempty"`
 }
 
 // Hold keeps rows from deletion. All of its members that are set must agree with a

@@ -59,6 +59,8 @@ type State struct {
 	// Consents are the changes after the anchor's, oldest first, at most MaxConsents; none
 	// when the database is behind.
 	Consents []Consent `json:"consents,omitempty"`
+	// Webhooks are how the subscriptions fare.
+	Webhooks []WebhookState `json:"webhooks,omitempty"`
 }
 
 // Replay is what `instance replay` carries out again: FileReplay in DirReplay, as JSON

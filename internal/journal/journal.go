@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -167,6 +168,11 @@ func (j *Journal) Ask(ctx context.Context, t *v1alpha1.Tenant) error {
 	}
 }
 
+// faresAlike says that a webhook's condition has nothing new to say.
+func faresAlike(a, b contract.WebhookState) bool {
+	return a.Name == b.Name && a.Problem == b.Problem && a.Ended == b.Ended && (a.Dead > 0) == (b.Dead > 0)
+}
+
 func (j *Journal) learn(ctx context.Context, t *v1alpha1.Tenant, k Known) {
 	j.mu.Lock()
 	if j.known == nil {
@@ -175,7 +181,8 @@ func (j *Journal) learn(ctx context.Context, t *v1alpha1.Tenant, k Known) {
 	before, had := j.known[t.UID]
 	j.known[t.UID] = k
 	j.mu.Unlock()
-	if j.Changed != nil && (!had || before.State.Behind != k.State.Behind || before.State.Lacks != k.State.Lacks || before.Anchor.Epoch != k.Anchor.Epoch) {
+	if j.Changed != nil && (!had || before.State.Behind != k.State.Behind || before.State.Lacks != k.State.Lacks || before.Anchor.Epoch != k.Anchor.Epoch ||
+		!slices.EqualFunc(before.State.Webhooks, k.State.Webhooks, faresAlike)) {
 		select {
 		case j.Changed <- event.GenericEvent{Object: t}:
 		case <-ctx.Done(): // the operator ends: nobody listens any more

@@ -31,10 +31,11 @@ type TenantFacts struct {
 	Region      string
 	Covered     Coverage
 	// Current: the database holds all that is known of it.
-	Current bool
-	Backup  Backup
-	Network Network
-	Move    Move
+	Current  bool
+	Backup   Backup
+	Network  Network
+	Move     Move
+	Webhooks Webhooks
 	// The tenant names an object store; it may be used.
 	StoreWanted, StoreReady bool
 }
@@ -71,6 +72,7 @@ func Tenant(f TenantFacts) []metav1.Condition {
 		}
 	}
 	all := append(summarise(conditions, outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup), networkIsolated(f.Network))
+	all = append(all, webhooks(f)...)
 	return append(all, move...)
 }
 

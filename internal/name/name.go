@@ -34,6 +34,7 @@ const (
 	EmptyBucket     = "empty-bucket"             // Job that empties the object store before a tenant is erased
 	EraseDatabase   = "erase-database"           // Job that removes what a tenant has in a provider's database
 	ServeState      = "serve-state"              // Service by which the operator asks what the database holds
+	Webhooks        = "webhooks"                 // Deployment, NetworkPolicy, PodDisruptionBudget
 	Boundary        = "residency"                // ResidencyBoundary, by which the admission policies find it
 	Manager         = "switchboard-tenant-manager"
 )

@@ -97,20 +97,25 @@ func topology(v *corev1.PersistentVolume, selector map[string]string) (region st
 	return region, in
 }
 
-// SubProcessors are who carries the messages of channels, as a Region's register has them.
-func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel) []v1alpha1.ObservedSubProcessor {
+// SubProcessors are who carries the messages of channels, and whose systems webhooks tell, as a Region's register has them.
+func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel, webhooks []v1alpha1.Webhook) []v1alpha1.ObservedSubProcessor {
 	var seen []v1alpha1.ObservedSubProcessor
 	for i := range channels {
 		if channels[i].Spec.SubProcessor == "" {
 			continue // a web chat: nobody else carries it
 		}
-		o := v1alpha1.ObservedSubProcessor{Channel: channels[i].Name, Name: channels[i].Spec.SubProcessor}
+		seen = append(seen, v1alpha1.ObservedSubProcessor{Channel: channels[i].Name, Name: channels[i].Spec.SubProcessor})
+	}
+	for i := range webhooks {
+		seen = append(seen, v1alpha1.ObservedSubProcessor{Channel: v1alpha1.WebhookPrefix + webhooks[i].Name, Name: webhooks[i].SubProcessor})
+	}
+	for i := range seen {
+		o := &seen[i]
 		for _, p := range region.Spec.SubProcessors {
 			if p.Name == o.Name {
 				o.Location, o.TransferMechanism, o.Allowed = p.Location, p.TransferMechanism, plan.Covered(region, p)
 			}
 		}
-		seen = append(seen, o)
 	}
 	slices.SortFunc(seen, func(a, b v1alpha1.ObservedSubProcessor) int { return cmp.Compare(a.Channel, b.Channel) })
 	return seen

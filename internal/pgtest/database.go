@@ -39,7 +39,7 @@ type Database struct {
 func Input() migrate.Input {
 	in := migrate.Input{Staff: &migrate.Staff{Email: StaffEmail, Password: Password}}
 	components := []string{contract.ComponentServe, contract.ComponentRetain, contract.ComponentSubject, contract.ComponentReplay, contract.ComponentBackup,
-		contract.ComponentExport, contract.ComponentAdopt}
+		contract.ComponentExport, contract.ComponentAdopt, contract.ComponentWebhooks}
 	for _, name := range []string{Channel, OtherChannel} {
 		in.Setup.Channels = append(in.Setup.Channels, contract.SetupChannel{Name: name, Type: contract.ChannelTypeTwilioSMS})
 		components = append(components, contract.ComponentConnector(name))

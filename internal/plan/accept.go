@@ -22,8 +22,13 @@ func Processor(region *v1alpha1.Region, channel *v1alpha1.Channel) (v1alpha1.Sub
 	if channel.Spec.Type == v1alpha1.TypeWebChat {
 		return v1alpha1.SubProcessor{}, DatabasePlace(region)
 	}
+	return processor(region, channel.Spec.SubProcessor)
+}
+
+// processor gives an entry of the register, when data may go there.
+func processor(region *v1alpha1.Region, wanted string) (v1alpha1.SubProcessor, *Refusal) {
 	for _, p := range region.Spec.SubProcessors {
-		if p.Name != channel.Spec.SubProcessor {
+		if p.Name != wanted {
 			continue
 		}
 		if !Covered(region, p) {
@@ -41,7 +46,7 @@ func Processor(region *v1alpha1.Region, channel *v1alpha1.Channel) (v1alpha1.Sub
 	return v1alpha1.SubProcessor{}, &Refusal{
 		Reason: v1alpha1.ReasonSubProcessorNotRegistered,
 		Message: fmt.Sprintf("sub-processor %q is not in the register of region %s: name one that is, or have it added to the Region's spec.subProcessors",
-			channel.Spec.SubProcessor, region.Name),
+			wanted, region.Name),
 	}
 }
 

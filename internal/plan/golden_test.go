@@ -42,7 +42,7 @@ func everything(t *testing.T, dir string) []client.Object {
 		Tenant: tenant, Region: region, OperatorNamespace: name.OperatorNamespace, Gateway: true,
 		Images: plan.Images{Instance: "instance:test", Postgres: "postgres:test"},
 		Versions: map[string]int{name.Admin: 1, contract.ComponentServe: 2, contract.ComponentRetain: 1, contract.ComponentSubject: 1,
-			contract.ComponentReplay: 1, contract.ComponentBackup: 1, contract.ComponentExport: 1, contract.ComponentAdopt: 1},
+			contract.ComponentReplay: 1, contract.ComponentBackup: 1, contract.ComponentExport: 1, contract.ComponentAdopt: 1, contract.ComponentWebhooks: 1},
 	}
 	logins := []plan.Login{
 		{Component: contract.ComponentServe, Version: 1}, {Component: contract.ComponentServe, Version: 2},
@@ -79,6 +79,7 @@ func everything(t *testing.T, dir string) []client.Object {
 	objects = append(objects, plan.Anchor(in, contract.Anchor{Head: contract.ChainLink{Sequence: 7, Digest: strings.Repeat("ab", 32)}}))
 	objects = append(objects, plan.Server(in)...)
 	objects = append(objects, connectors...)
+	objects = append(objects, plan.Webhooks(in, plan.AcceptedWebhooks(in))...)
 	objects = append(objects, cronJobs...)
 	for _, q := range all[v1alpha1.DataSubjectRequest](t, dir, "request*.yaml") {
 		objects = append(objects, plan.Subject(in, &q, ""))
@@ -194,6 +195,9 @@ func TestEveryPodIsConfined(t *testing.T) {
 			tenant := &v1alpha1.Tenant{}
 			read(t, filepath.Join(dir, "tenant.yaml"), tenant)
 			if tenant.Spec.Export != nil {
+				want++
+			}
+			if len(tenant.Spec.Webhooks) > 0 {
 				want++
 			}
 			if len(region.Spec.ObjectStores) > 0 {

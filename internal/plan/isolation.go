@@ -48,6 +48,7 @@ const (
 	componentProbe     = "probe"
 	componentIsolation = "isolation"
 	componentMove      = "move"
+	componentWebhooks  = contract.ComponentWebhooks
 )
 
 func (in Tenant) networkPolicy(policyName string, pods map[string]string, ingress []networkingv1.NetworkPolicyIngressRule,
@@ -99,7 +100,7 @@ func toDNS() networkingv1.NetworkPolicyEgressRule {
 
 // databaseClients are the components that open the tenant's database.
 var databaseClients = []string{
-	componentAdopt, componentBackup, componentConnector, componentExport, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject,
+	componentAdopt, componentBackup, componentConnector, componentExport, componentMigrate, componentReplay, componentRetain, componentServe, componentSubject, componentWebhooks,
 }
 
 // anyOf selects the tenant's pods of some components.

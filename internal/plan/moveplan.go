@@ -72,6 +72,16 @@ func moveFlows(in Tenant, f MoveFacts) []string {
 			flows = append(flows, flow)
 		}
 	}
+	for i := range in.Tenant.Spec.Webhooks {
+		w := &in.Tenant.Spec.Webhooks[i]
+		if p, refusal := Webhook(to, w); refusal == nil {
+			flow := fmt.Sprintf("webhook %s: to sub-processor %s in %s", w.Name, p.Name, p.Location)
+			if p.TransferMechanism != "" {
+				flow += ", under " + p.TransferMechanism
+			}
+			flows = append(flows, flow)
+		}
+	}
 	if !equality.Semantic.DeepEqual(from.Spec.Routes, to.Spec.Routes) {
 		flows = append(flows, fmt.Sprintf("requests for %s come in as Region %s says in spec.routes: have the name lead there when the tenant is switched", in.Tenant.Spec.Hostname, to.Name))
 	}
@@ -127,6 +137,7 @@ func moveRefusals(in Tenant, f MoveFacts) []string {
 			}
 		}
 	}
+	all = append(all, webhookRefusals(from, to, in.Tenant.Spec.Webhooks)...)
 	for i := range f.Policies {
 		if Accept(from, &f.Policies[i]) == nil {
 			if refusal := Accept(to, &f.Policies[i]); refusal != nil {
@@ -138,6 +149,20 @@ func moveRefusals(in Tenant, f MoveFacts) []string {
 		refuse("nothing would bound %s in Region %s: apply a RetentionPolicy with rules for them, or give the Region a defaultRetention", strings.Join(lost, ", "), to.Name)
 	}
 	return bounded(all)
+}
+
+// webhookRefusals says which webhooks are sent to from one region, and would not be from the other.
+func webhookRefusals(from, to *v1alpha1.Region, webhooks []v1alpha1.Webhook) []string {
+	var all []string
+	for i := range webhooks {
+		if _, before := Webhook(from, &webhooks[i]); before != nil {
+			continue
+		}
+		if _, refusal := Webhook(to, &webhooks[i]); refusal != nil {
+			all = append(all, fmt.Sprintf("webhook %s: %s", webhooks[i].Name, refusal.Message))
+		}
+	}
+	return all
 }
 
 // unboundedBy lists the categories that something bounds here, and nothing there.

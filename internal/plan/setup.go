@@ -38,7 +38,7 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 			Items:                []corev1.KeyToPath{{Key: contract.FilePassword, Path: l.Role() + "/" + contract.FilePassword}},
 		}})
 	}
-	setup := mustJSON(setupOf(channels, limits, holds))
+	setup := mustJSON(setupOf(channels, limits, holds, AcceptedWebhooks(in)))
 	meta := in.tenantMeta("", componentMigrate)
 	meta.Annotations = map[string]string{v1alpha1.AnnotationLogins: strings.Join(secrets, ",")}
 	container := in.instance("migrate", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
@@ -67,7 +67,7 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 	return &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: meta, Spec: spec}
 }
 
-func setupOf(channels []v1alpha1.Channel, limits []contract.Retention, holds []Hold) contract.Setup {
+func setupOf(channels []v1alpha1.Channel, limits []contract.Retention, holds []Hold, webhooks []v1alpha1.Webhook) contract.Setup {
 	s := contract.Setup{Channels: []contract.SetupChannel{}, Retention: append([]contract.Retention{}, limits...)}
 	for _, c := range channels {
 		s.Channels = append(s.Channels, contract.SetupChannel{Name: c.Name, Type: string(c.Spec.Type)})
@@ -75,6 +75,7 @@ func setupOf(channels []v1alpha1.Channel, limits []contract.Retention, holds []H
 	for _, h := range holds {
 		s.Holds = append(s.Holds, h.Hold)
 	}
+	s.Webhooks = WebhooksOf(webhooks)
 	slices.SortFunc(s.Channels, func(a, b contract.SetupChannel) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Retention, func(a, b contract.Retention) int { return cmp.Compare(a.Policy, b.Policy) })
 	return s

@@ -6,6 +6,7 @@ package transfer
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,6 +19,7 @@ import (
 // Kinds of flows.
 const (
 	KindSubProcessor = "SubProcessor"
+	KindWebhook      = "Webhook"
 	KindExport       = "Export"
 	KindDatabase     = "Database"
 )
@@ -76,7 +78,8 @@ func (r Report) Findings() int {
 // Add looks at one tenant with its region and the channels of its namespace.
 func (r *Report) Add(t *v1alpha1.Tenant, region *v1alpha1.Region, channels []v1alpha1.Channel) {
 	r.Tenants = append(r.Tenants, t.Name)
-	flows := append(current(region, t, channels), ended(region, t, channels)...)
+	flows := append(current(region, t, channels), webhooks(region, t)...)
+	flows = append(flows, ended(region, t, channels)...)
 	if d := database(region, t); d != nil {
 		flows = append(flows, *d)
 	}
@@ -126,6 +129,36 @@ func current(region *v1alpha1.Region, t *v1alpha1.Tenant, channels []v1alpha1.Ch
 	return flows
 }
 
+// webhooks are the flows to other systems of the client's: of ids and times, and of words where the webhook says so.
+func webhooks(region *v1alpha1.Region, t *v1alpha1.Tenant) []Flow {
+	var flows []Flow
+	for i := range t.Spec.Webhooks {
+		w := &t.Spec.Webhooks[i]
+		f := Flow{Kind: KindWebhook, Channel: v1alpha1.WebhookPrefix + w.Name, Recipient: w.SubProcessor, State: StateOpen}
+		if seen := seenOf(t, f.Channel, w.SubProcessor); seen != nil && seen.LastSeen == nil {
+			f.Since = instant(seen.FirstSeen)
+		}
+		if _, refusal := plan.Webhook(region, w); refusal != nil {
+			f.State = StateStopped
+		}
+		p, registered := registerOf(region, w.SubProcessor)
+		switch {
+		case !registered:
+			f.Finding = FindingPlaceNotKnown
+		case plan.Within(p.Location, region.Spec.Jurisdiction):
+			continue
+		default:
+			f.Location, f.Purpose, f.Mechanism = p.Location, p.Purpose, p.TransferMechanism
+			if p.TransferMechanism == "" {
+				f.Finding = FindingNoMechanism
+			}
+		}
+		flows = append(flows, f)
+	}
+	slices.SortFunc(flows, func(a, b Flow) int { return cmp.Compare(a.Channel, b.Channel) })
+	return flows
+}
+
 // ended are flows of channels that have gone, as far as status remembers them: under what the register said then.
 func ended(region *v1alpha1.Region, t *v1alpha1.Tenant, channels []v1alpha1.Channel) []Flow {
 	if t.Status.Residency == nil {
@@ -133,13 +166,18 @@ func ended(region *v1alpha1.Region, t *v1alpha1.Tenant, channels []v1alpha1.Chan
 	}
 	var flows []Flow
 	for _, seen := range t.Status.Residency.SubProcessors {
-		there := slices.ContainsFunc(channels, func(c v1alpha1.Channel) bool { return c.Name == seen.Channel && c.Spec.SubProcessor == seen.Name })
+		webhook, is := strings.CutPrefix(seen.Channel, v1alpha1.WebhookPrefix)
+		there := slices.ContainsFunc(channels, func(c v1alpha1.Channel) bool { return c.Name == seen.Channel && c.Spec.SubProcessor == seen.Name }) ||
+			is && slices.ContainsFunc(t.Spec.Webhooks, func(w v1alpha1.Webhook) bool { return w.Name == webhook && w.SubProcessor == seen.Name })
 		if there || seen.Location != "" && plan.Within(seen.Location, region.Spec.Jurisdiction) {
 			continue
 		}
 		f := Flow{
 			Kind: KindSubProcessor, Channel: seen.Channel, Recipient: seen.Name, Location: seen.Location, Mechanism: seen.TransferMechanism,
 			State: StateEnded, Since: instant(seen.FirstSeen), Until: instant(seen.LastSeen),
+		}
+		if is {
+			f.Kind = KindWebhook
 		}
 		if p, registered := registerOf(region, seen.Name); registered {
 			f.Purpose = p.Purpose

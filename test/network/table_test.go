@@ -45,6 +45,7 @@ func outside() []party {
 		{name: "host: node", peer: at("10.0.0.9")},
 		{name: "host: cloud metadata", peer: at("169.254.169.254")},
 		{name: "host: sub-processor", peer: at("168.86.128.9")},
+		{name: "host: webhooks' receiver", peer: at("198.51.100.7")},
 		{name: "host: object store", peer: at("192.0.2.10")},
 		{name: "host: anywhere", peer: at("203.0.113.9")},
 	}

@@ -63,6 +63,9 @@ func readState(ctx context.Context, pool *pgxpool.Pool, anchor contract.Anchor) 
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return fmt.Errorf("reading the head: %w", err)
 		}
+		if s.Webhooks, err = webhooks(ctx, tx); err != nil {
+			return err
+		}
 		newest, err := consents(ctx, tx, "SELECT * FROM sb.consent_newest()")
 		if err != nil {
 			return err
@@ -96,6 +99,15 @@ func consents(ctx context.Context, tx pgx.Tx, query string, args ...any) ([]cont
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading changes of consent: %w", err)
+	}
+	return all, nil
+}
+
+func webhooks(ctx context.Context, tx pgx.Tx) ([]contract.WebhookState, error) {
+	rows, _ := tx.Query(ctx, "SELECT name, waiting, dead, COALESCE(problem, ''), failing_since, ended FROM sb.webhook_state()")
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[contract.WebhookState])
+	if err != nil {
+		return nil, fmt.Errorf("reading how webhooks fare: %w", err)
 	}
 	return all, nil
 }

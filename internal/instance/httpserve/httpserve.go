@@ -126,6 +126,24 @@ func Run(ctx context.Context, c Config) error {
 	return probe.Close()
 }
 
+// RunProbes serves probes and metrics alone, for a component that nobody calls, until ctx ends.
+func RunProbes(ctx context.Context, c Config) error {
+	c.defaults()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.ProbeAddr)
+	if err != nil {
+		return fmt.Errorf("serving probes: %w", err)
+	}
+	probe := newServer(probes(ctx, c), c.Log)
+	failed := make(chan error, 1)
+	go func() { failed <- probe.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving probes: %w", err)
+	case <-ctx.Done():
+		return probe.Close()
+	}
+}
+
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,

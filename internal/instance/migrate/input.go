@@ -124,6 +124,7 @@ func (in Input) groups() []string {
 		contract.GroupRole(contract.ComponentServe), contract.GroupRole(contract.ComponentRetain), contract.GroupRole(contract.ComponentSubject),
 		contract.GroupRole(contract.ComponentReplay), contract.GroupRole(contract.ComponentBackup),
 		contract.GroupRole(contract.ComponentExport), contract.GroupRole(contract.ComponentAdopt),
+		contract.GroupRole(contract.ComponentWebhooks),
 	}
 	for _, c := range in.Setup.Channels {
 		groups = append(groups, contract.GroupRole(contract.ComponentConnector(c.Name)))
@@ -164,6 +165,9 @@ func (in Input) validate() error {
 		}
 	}
 	if err := in.validateRetention(); err != nil {
+		return err
+	}
+	if err := in.validateWebhooks(); err != nil {
 		return err
 	}
 	return in.validateHolds()

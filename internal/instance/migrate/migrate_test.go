@@ -57,7 +57,7 @@ func TestTheLifeOfATenantsDatabase(t *testing.T) {
 	roles := func() string {
 		return texts(t, admin, `SELECT string_agg(rolname, ' ' ORDER BY rolname COLLATE "C") FROM pg_roles WHERE rolname LIKE 'sb\_%'`)
 	}
-	const atFirst = "sb_adopt sb_adopt_v1 sb_backup sb_backup_v1 sb_connector sb_connector_front_desk sb_connector_front_desk_v1 sb_connector_spa sb_connector_spa_v1 sb_export sb_export_v1 sb_owner sb_replay sb_replay_v1 sb_retain sb_retain_v1 sb_serve sb_serve_v1 sb_subject sb_subject_v1"
+	const atFirst = "sb_adopt sb_adopt_v1 sb_backup sb_backup_v1 sb_connector sb_connector_front_desk sb_connector_front_desk_v1 sb_connector_spa sb_connector_spa_v1 sb_export sb_export_v1 sb_owner sb_replay sb_replay_v1 sb_retain sb_retain_v1 sb_serve sb_serve_v1 sb_subject sb_subject_v1 sb_webhooks sb_webhooks_v1"
 	if got := roles(); got != atFirst {
 		t.Fatalf("roles %s", got)
 	}

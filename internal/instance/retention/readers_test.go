@@ -102,6 +102,8 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"web_chat_begin":     "asks web_chat_live",
 		"web_chat_receipt":   "asks web_chat_live, and writes",
 		"web_chat_end":       "writes",
+		"webhook_message":    "writes ids beside a message that was just stored",
+		"webhook_consent":    "writes ids beside a change of consent",
 	}
 	reads := regexp.MustCompile(`(?i)\b(?:FROM|JOIN|USING|UPDATE)\s+sb\.(message|message_body|attachment|file|contact|contact_address|conversation|staff|access_log|web_chat_session|integration_data|testimonial)\b|retention_table`)
 	t.Run("functions of the owner ask for the cutoff", func(t *testing.T) {
