@@ -105,6 +105,10 @@ e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: d
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
 		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='long'
 
+.PHONY: fuzz
+fuzz: ## Fuzz the parsers of all that comes from outside, two at a time, each for FUZZTIME (60s).
+	hack/fuzz.sh
+
 .PHONY: bench
 bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
 	KUBECTL=$(call built,kubectl)/kubectl go run ./test/bench

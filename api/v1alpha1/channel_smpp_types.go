@@ -4,6 +4,7 @@ package v1alpha1
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.transport) && self.transport == 'Plain' && has(self.caBundle))",message="caBundle is for TLS: leave it out, or transport: Plain"
 // +kubebuilder:validation:XValidation:rule="!self.from.matches('[A-Za-z]') || has(self.sourceTON) && self.sourceTON == 5",message="from has letters: set sourceTON: 5 and sourceNPI: 0, or use a number, as in +493012345678"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.defaultCountryCode) || has(self.defaultCountryCode) && self.defaultCountryCode == oldSelf.defaultCountryCode",message="defaultCountryCode can't change: guests who opted out are known by it; make a new Channel"
 type SMPP struct {
 	// host is the message centre's name or IPv4 address. The sub-processor's egress in the Region must lead there, on port.
 	// Example: smpp.carrier.example.
@@ -75,6 +76,15 @@ type SMPP struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=18
 	SourceNPI *int32 `json:"sourceNPI,omitempty"`
+
+	// defaultCountryCode is the country of numbers that the message centre brings in their national form, so that a guest is the same
+	// by either form: with 44, 07700900123 is +447700900123. Without it such a number stays as it came. Once set it can't
+	// change: who opted out is known by it. Default: none. Example: "44".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=3
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-9][0-9]{0,2}$')",message="use the country's calling code without plus or zeros, as in 44"
+	DefaultCountryCode string `json:"defaultCountryCode,omitempty"`
 
 	// windowSize is how many messages may be without answer at the same time. Default: 10. Example: 10.
 	// +optional

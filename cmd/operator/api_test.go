@@ -192,6 +192,7 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"authorities without TLS":                           {bySMPP(func(s *v1alpha1.SMPP) { s.Transport, s.CABundle = "Plain", "-----BEGIN CERTIFICATE-----" }), "leave it out"},
 		"a name as a number":                                {bySMPP(func(s *v1alpha1.SMPP) { s.From = "Hotel" }), "sourceTON: 5"},
 		"a number with blanks":                              {bySMPP(func(s *v1alpha1.SMPP) { s.From = "+49 30 12345678" }), "use a number in E.164"},
+		"a country by its letters":                          {bySMPP(func(s *v1alpha1.SMPP) { s.DefaultCountryCode = "GB" }), "calling code without plus"},
 		"a window of nothing":                               {bySMPP(func(s *v1alpha1.SMPP) { s.WindowSize = new(int32) }), "greater than or equal to 1"},
 		"a channel of Telegram":                             {byTelegram("hotel_berlin_bot"), ""},
 		"a bot by its @":                                    {byTelegram("@hotel_berlin_bot"), "without the @"},
@@ -259,6 +260,16 @@ func whatCannotChange(t *testing.T, c testCluster) {
 		err := c.Patch(t.Context(), asked, client.MergeFrom(tenant), client.DryRunAll)
 		if err == nil || !strings.Contains(err.Error(), says+": the data is there") {
 			t.Errorf("err = %v, want %q", err, says)
+		}
+	}
+	channel := bySMPP(func(s *v1alpha1.SMPP) { s.DefaultCountryCode = "44" })
+	channel.Name = "settled"
+	create(t, c, channel)
+	for _, code := range []string{"", "49"} {
+		asked := channel.DeepCopy()
+		asked.Spec.SMPP.DefaultCountryCode = code
+		if err := c.Patch(t.Context(), asked, client.MergeFrom(channel), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "defaultCountryCode can't change") {
+			t.Errorf("err = %v for country %q", err, code)
 		}
 	}
 	asked := tenant.DeepCopy()

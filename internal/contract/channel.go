@@ -118,10 +118,11 @@ type SMPP struct {
 	From               string `json:"from"` // E.164, a short code, or letters
 	SourceTON          int    `json:"sourceTON"`
 	SourceNPI          int    `json:"sourceNPI"`
-	WindowSize         int    `json:"windowSize"`         // submit_sm without answer at most
-	EnquireLinkSeconds int    `json:"enquireLinkSeconds"` // between two enquire_link
-	MessagesPerSecond  int    `json:"messagesPerSecond"`  // submit_sm at most
-	LongMessages       string `json:"longMessages"`       // UDH8, UDH16, SAR or Payload
+	CountryCode        string `json:"countryCode,omitempty"` // of numbers in national form; "" leaves them so
+	WindowSize         int    `json:"windowSize"`            // submit_sm without answer at most
+	EnquireLinkSeconds int    `json:"enquireLinkSeconds"`    // between two enquire_link
+	MessagesPerSecond  int    `json:"messagesPerSecond"`     // submit_sm at most
+	LongMessages       string `json:"longMessages"`          // UDH8, UDH16, SAR or Payload
 }
 
 // Who may open a web chat, as to who they say they are on the client's own site.

@@ -61,7 +61,7 @@ func smppOf(s *v1alpha1.SMPP) *contract.SMPP {
 	return &contract.SMPP{
 		Host: s.Host, Port: int(s.Port), Plain: s.Transport == v1alpha1.SMPPTransportPlain, CABundle: s.CABundle,
 		SystemID: s.SystemID, SystemType: s.SystemType, From: s.From, SourceTON: chosen(s.SourceTON, ton), SourceNPI: chosen(s.SourceNPI, npi),
-		WindowSize: chosen(s.WindowSize, defaultWindow), EnquireLinkSeconds: chosen(s.EnquireLinkSeconds, defaultEnquireLink),
+		CountryCode: s.DefaultCountryCode, WindowSize: chosen(s.WindowSize, defaultWindow), EnquireLinkSeconds: chosen(s.EnquireLinkSeconds, defaultEnquireLink),
 		MessagesPerSecond: chosen(s.MessagesPerSecond, defaultPace), LongMessages: cmp.Or(string(s.LongMessages), defaultLongMessages),
 	}
 }

@@ -247,6 +247,15 @@ func TestATemplateIsAReplyAtAnyTime(t *testing.T) {
 	if r := reply().Reply; r.FreeText || !r.Templates {
 		t.Errorf("by WhatsApp, after a day: %+v", r)
 	}
+	free := map[string]any{"body": "Are you still coming?"}
+	s.do("POST", v.path()+"/messages", free).want(http.StatusConflict).saying("window-closed", "Send a template")
+	s.exec("UPDATE sb.channel SET type = 'Messenger' WHERE name = $1", pgtest.Channel)
+	s.exec("INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id) VALUES ('messenger', $1, 1, '4711000001', $2)", s.hash(contract.KindMessenger, "4711000001"), v.guest)
+	s.do("POST", v.path()+"/messages", free).want(http.StatusConflict).saying("window-closed", "another way")
+	s.exec("UPDATE sb.channel SET type = 'WhatsApp' WHERE name = $1", pgtest.Channel)
+	if n := s.count("SELECT count(*) FROM sb.message WHERE direction = 'out'"); n != 0 {
+		t.Errorf("%d messages were stored", n)
+	}
 	s.do("POST", v.path()+"/messages", ask).want(http.StatusAccepted).saying("booking_reminder", "Anna")
 	var by json.RawMessage
 	if err := s.admin.QueryRow(t.Context(), "SELECT template FROM sb.message_body WHERE template IS NOT NULL").Scan(&by); err != nil {
@@ -259,6 +268,7 @@ func TestATemplateIsAReplyAtAnyTime(t *testing.T) {
 	if r := reply().Reply; !r.FreeText || r.FreeTextUntil == nil || time.Until(*r.FreeTextUntil) > 23*time.Hour || !r.Templates {
 		t.Errorf("by WhatsApp, after an hour: %+v", r)
 	}
+	s.do("POST", v.path()+"/messages", free).want(http.StatusAccepted)
 	s.exec("UPDATE sb.channel SET type = 'Messenger' WHERE name = $1", pgtest.Channel)
 	if r := reply().Reply; !r.FreeText || r.Templates {
 		t.Errorf("by Messenger: %+v", r)

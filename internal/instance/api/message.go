@@ -125,6 +125,9 @@ func (s *Server) postMessage(ctx context.Context, c *call) (reply, error) {
 	if err := checkReachable(ctx, c.tx, v, in.DespiteOptOutRequest); err != nil {
 		return reply{}, err
 	}
+	if err := checkWindow(ctx, c.tx, v, in.Template); err != nil {
+		return reply{}, err
+	}
 	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body, Attachments: []attachment{}}
 	if err := s.storeReply(ctx, c, v, &m, in.Template, file); err != nil {
 		return reply{}, err

@@ -32,6 +32,7 @@ const (
 	typeOptedOut        = "urn:switchboard:problem:opted-out"
 	typeOptOutRequested = "urn:switchboard:problem:opt-out-requested"
 	typeNoOptOutRequest = "urn:switchboard:problem:no-opt-out-request"
+	typeWindowClosed    = "urn:switchboard:problem:window-closed"
 	typeUnreachable     = "urn:switchboard:problem:unreachable"
 	typeFileRefused     = "urn:switchboard:problem:file-refused"
 	typeExpired         = "urn:switchboard:problem:expired"

@@ -60,6 +60,26 @@ func allowedNow(ctx context.Context, tx pgx.Tx, conversations []conversation) er
 	return nil
 }
 
+// checkWindow says why nothing but a template may be sent: the provider would refuse it, and staff would learn that later.
+func checkWindow(ctx context.Context, tx pgx.Tx, v conversation, by *template) error {
+	if by != nil {
+		return nil
+	}
+	one := []conversation{v}
+	if err := allowedNow(ctx, tx, one); err != nil {
+		return err
+	}
+	switch may := one[0].Reply; {
+	case may.FreeText:
+		return nil
+	case may.Templates:
+		return fail(http.StatusConflict, typeWindowClosed,
+			"The guest last wrote more than 24 hours ago, and WhatsApp takes no free text or file after that. Send a template, or wait until the guest writes.")
+	}
+	return fail(http.StatusConflict, typeWindowClosed,
+		"The guest last wrote more than 24 hours ago, and Messenger takes nothing after that. Reach the guest in another way, or wait until the guest writes.")
+}
+
 // template is one of WhatsApp's, which Meta has approved: its name, and not its words, which Meta alone has.
 type template struct {
 	Name       string   `json:"name"`

@@ -104,6 +104,9 @@ func (s *Server) retryMessage(ctx context.Context, c *call) (reply, error) {
 	if err := checkReachable(ctx, c.tx, v, in.DespiteOptOutRequest); err != nil {
 		return reply{}, err
 	}
+	if err := checkWindow(ctx, c.tx, v, nil); err != nil {
+		return reply{}, err
+	}
 	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: old.Body, Attachments: []attachment{}}
 	if err := s.storeReply(ctx, c, v, &m, nil, nil); err != nil {
 		return reply{}, err

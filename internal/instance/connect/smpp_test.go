@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 	"github.com/switchboard-operator/switchboard/internal/smsctest"
@@ -125,6 +126,39 @@ func TestSTOPBySMPPEndsMessages(t *testing.T) {
 	if strings.Contains(s.log.String(), "Welcome") {
 		t.Error("the log holds a text")
 	}
+}
+
+func TestANationalNumberIsTheSameGuest(t *testing.T) {
+	t.Parallel()
+	const international, national, before = "447700900123", "07700900123", "07700900456"
+	s := newSMPP(t, pgtest.New(t), func(s *line) { s.channel.SMPP.CountryCode = "44" }).bound()
+	ton := 0
+	say := func(from, text string) {
+		t.Helper()
+		known := len(s.smsc.Events("acknowledged"))
+		s.smsc.Deliver(smsctest.Message{From: from, To: number[1:], TON: &ton, Text: smsctest.Hex([]byte(text))})
+		s.until("the message to be acknowledged", func() (bool, string) { return len(s.smsc.Events("acknowledged")) > known, "" })
+	}
+	say(international, "Hello")
+	say(national, "STOP")
+	if n := s.count("SELECT count(*) FROM sb.contact_address WHERE address = $1", "+"+international); n != 1 {
+		t.Errorf("%d guests bear the number", n)
+	}
+	if n := s.count("SELECT count(*) FROM sb.contact_address"); n != 1 {
+		t.Errorf("there are %d addresses", n)
+	}
+	s.submitted(1)
+	s.becomes(s.reply("+"+international, "One more thing"), "suppressed")
+
+	// Who opted out while the channel had no country stays so.
+	keys, err := addresshash.Load(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, version := keys.Hashes(contract.KindPhone, before)
+	s.exec("INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ($1, $2, $3)", s.channel.Name, hash[0], version)
+	say("447700900456", "Hello")
+	s.becomes(s.reply("+447700900456", "Good evening"), "suppressed")
 }
 
 func TestABindThatIsRefusedIsTold(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 const (
 	// maxItems bounds what one webhook brings.
 	maxItems = 2000
+	// maxMembers bounds the members of all its lists: each event has some of its own.
+	maxMembers = 4 * maxItems
 	// maxID bounds an id of a message, in bytes.
 	maxID = 256
 	// latest bounds a watermark, in milliseconds: the end of year 9999.
@@ -101,6 +103,10 @@ func isID(id string) bool { return len(id) <= maxID && printing.MatchString(id) 
 func (p *Provider) parse(body []byte) (provider.Delivery, error) {
 	var d provider.Delivery
 	var in payload
+	body, ok := provider.Legible(body, maxMembers)
+	if !ok {
+		return d, provider.Malformed(errors.New("the webhook holds too many events; send fewer at once"))
+	}
 	if err := json.Unmarshal(body, &in); err != nil || in.Object != "page" {
 		return d, provider.Malformed(errors.New("the body is not a webhook of a page as JSON; send it complete"))
 	}

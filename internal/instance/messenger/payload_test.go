@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/fuzztest"
 	"github.com/switchboard-operator/switchboard/internal/instance/meta"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/test/standin/messenger/standin"
@@ -135,7 +136,9 @@ func FuzzPayload(f *testing.F) {
 	f.Add([]byte("\xff{"))
 	p := page()
 	f.Fuzz(func(t *testing.T, body []byte) {
-		d, err := p.parse(body)
+		var d provider.Delivery
+		var err error
+		fuzztest.Bounded(t, len(body), 64<<10, func() { d, err = p.parse(body) })
 		if err != nil {
 			if len(d.Messages)+len(d.Statuses)+len(d.Watermarks) != 0 {
 				t.Errorf("%v, and yet %+v", err, d)

@@ -26,6 +26,12 @@ const (
 	tagNetworkErrorCode = 0x0423
 )
 
+// read are the tags that are looked at: others take no memory.
+var read = map[uint16]bool{
+	tagReceiptedID: true, tagUserReference: true, tagSarReference: true, tagSarTotal: true, tagSarNumber: true, tagMessagePayload: true,
+	tagMessageState: true, tagNetworkErrorCode: true,
+}
+
 // maxAddress is the longest address, in octets; 21 in the standard with its NUL.
 const maxAddress = 64
 
@@ -102,7 +108,9 @@ func parseDeliver(body []byte) (deliver, error) {
 		if f.failed {
 			break // what stands before counts
 		}
-		d.optional[binary.BigEndian.Uint16(head)] = value
+		if tag := binary.BigEndian.Uint16(head); read[tag] {
+			d.optional[tag] = value
+		}
 	}
 	if payload := d.optional[tagMessagePayload]; len(d.octets) == 0 && len(payload) > 0 {
 		d.octets = payload

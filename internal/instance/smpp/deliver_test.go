@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/switchboard-operator/switchboard/internal/fuzztest"
 )
 
 // body makes the body of a deliver_sm.
@@ -102,29 +104,56 @@ func TestAnIDIsKnownInOtherSpellings(t *testing.T) {
 
 func TestANumberIsKnownInE164WhereItIsThat(t *testing.T) {
 	for _, c := range []struct {
-		ton           byte
-		address, want string
+		ton                    byte
+		address, country, want string
 	}{
-		{1, "4915112345678", "+4915112345678"}, {0, "4915112345678", "+4915112345678"}, {0, "72001", "72001"}, {3, "72001", "72001"}, {5, "Hotel", "Hotel"},
-		{2, "15112345678", "15112345678"}, {0, "015112345678", "015112345678"}, {1, "+4915112345678", "+4915112345678"},
+		{1, "4915112345678", "", "+4915112345678"}, {0, "4915112345678", "", "+4915112345678"}, {0, "72001", "", "72001"}, {3, "72001", "", "72001"}, {5, "Hotel", "", "Hotel"},
+		{2, "15112345678", "", "15112345678"}, {0, "015112345678", "", "015112345678"}, {1, "+4915112345678", "", "+4915112345678"},
+		// with a country of its own, each form is one guest
+		{1, "447700900123", "44", "+447700900123"}, {0, "447700900123", "44", "+447700900123"}, {0, "+447700900123", "44", "+447700900123"},
+		{0, "07700900123", "44", "+447700900123"}, {2, "07700900123", "44", "+447700900123"}, {2, "7700900123", "44", "+447700900123"},
+		{0, "00447700900123", "44", "+447700900123"}, {0, "004915112345678", "44", "+4915112345678"},
+		{2, "6175550100", "1", "+16175550100"}, {2, "16175550100", "1", "+16175550100"}, {2, "0612345678", "39", "+390612345678"},
+		// and what is none stays as it is
+		{0, "72001", "44", "72001"}, {3, "07700900123", "44", "07700900123"}, {5, "Hotel", "44", "Hotel"}, {2, "72001", "44", "72001"},
+		{0, "00000000000", "44", "00000000000"}, {2, "0770090012345678", "44", "0770090012345678"},
 	} {
-		if got := number(c.ton, c.address); got != c.want {
-			t.Errorf("%s of type %d is %s, want %s", c.address, c.ton, got, c.want)
+		got := number(c.ton, c.address, c.country)
+		if got != c.want {
+			t.Errorf("%s of type %d in country %q is %s, want %s", c.address, c.ton, c.country, got, c.want)
+		}
+		// Who opted out by what was kept while no country was set is found by what is kept now.
+		if before := number(c.ton, c.address, ""); got != before && strings.HasPrefix(got, "+"+c.country) && !slices.Contains(nationalForms(got, c.country), before) {
+			t.Errorf("%s is not looked for as %s", got, before)
 		}
 	}
 }
 
-// FuzzDeliver: a deliver_sm is read without a panic, whatever it is.
 func FuzzDeliver(f *testing.F) {
 	f.Add(body(0x40, 0, "\x05\x00\x03\x07\x02\x01Hal"))
 	f.Add(body(4, 0, "id:7 stat:DELIVRD", tagUserReference, "\x00\x01"))
 	f.Add(body(0, 8, "", tagMessagePayload, "\x00A"))
 	f.Fuzz(func(t *testing.T, octets []byte) {
-		d, err := parseDeliver(octets)
+		var d deliver
+		var err error
+		var text []byte
+		var p *place
+		alphabet() // made once
+		receiptForm()
+		fuzztest.Bounded(t, len(octets), 64<<10, func() {
+			if d, err = parseDeliver(octets); err != nil {
+				return
+			}
+			if d.isReceipt() {
+				_, _ = d.receipt()
+				return
+			}
+			text, p = d.placed()
+			_, _ = decode(d.coding, text)
+		})
 		if err != nil {
 			return
 		}
-		text, p := d.placed()
 		if len(text) > len(octets) || p != nil && (p.part < 1 || p.part > p.of || p.of > maxParts) {
 			t.Fatalf("%d octets, place %+v", len(text), p)
 		}

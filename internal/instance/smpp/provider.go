@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"regexp"
 	"strconv"
 	"sync"
 	"time"
@@ -35,6 +34,7 @@ const (
 const (
 	tonUnknown       = 0
 	tonInternational = 1
+	tonNational      = 2
 	npiUnknown       = 0
 	npiISDN          = 1
 )
@@ -69,6 +69,9 @@ func New(channel contract.SMPP, site provider.Site, log *slog.Logger) (*Provider
 		return nil, errors.New("smpp: from has 20 characters at most")
 	case channel.WindowSize < 1 || channel.MessagesPerSecond < 1 || channel.EnquireLinkSeconds < 1:
 		return nil, errors.New("smpp needs windowSize, messagesPerSecond and enquireLinkSeconds of at least 1")
+	}
+	if c := channel.CountryCode; c != "" && (len(c) > 3 || !dialled(c) || c[0] == '0') {
+		return nil, errors.New("smpp: countryCode is 1 to 3 digits, of which the first is no zero")
 	}
 	switch channel.LongMessages {
 	case longUDH8, longUDH16, longSAR, longPayload:
@@ -107,9 +110,14 @@ func (p *Provider) Webhooks() []provider.Webhook { return nil }
 // AtOnce is the window.
 func (p *Provider) AtOnce() int { return p.channel.WindowSize }
 
-// Addresses is the guest's number.
+// Addresses is the guest's number, and the national forms of it that were kept while the channel had no country: who opted out
+// by one of those is not written to by the other.
 func (p *Provider) Addresses(number string) []person.Address {
-	return []person.Address{{Kind: contract.KindPhone, Value: number}}
+	all := []person.Address{{Kind: contract.KindPhone, Value: number}}
+	for _, form := range nationalForms(number, p.channel.CountryCode) {
+		all = append(all, person.Address{Kind: contract.KindPhone, Value: form})
+	}
+	return all
 }
 
 // Connected says whether the channel is bound.
@@ -161,17 +169,4 @@ func (p *Provider) dial(ctx context.Context) (net.Conn, error) {
 		return nil, fmt.Errorf("calling the message centre: %w", err)
 	}
 	return conn, nil
-}
-
-var digits = regexp.MustCompile(`^[1-9][0-9]{4,14}$`)
-
-// shortest is how many digits a number has at least that does not say whether it is international: fewer are a short code.
-const shortest = 8
-
-// number gives an address of the message centre's as we know it: in E.164, where it is that.
-func number(ton byte, address string) string {
-	if digits.MatchString(address) && (ton == tonInternational || ton == tonUnknown && len(address) >= shortest) {
-		return "+" + address
-	}
-	return address
 }

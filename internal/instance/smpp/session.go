@@ -188,7 +188,7 @@ func (s *session) deliver(f frame) {
 			return
 		}
 		if d.source != "" {
-			r.Guest = s.p.Addresses(number(d.sourceTON, d.source))
+			r.Guest = s.p.Addresses(number(d.sourceTON, d.source, s.p.channel.CountryCode))
 		}
 		select {
 		case s.receipts <- receiptOf{f.number, r}:
@@ -255,7 +255,7 @@ func (s *session) message(d deliver, body []byte) (provider.LineMessage, bool) {
 	}
 	sum := sha256.Sum256(body)
 	m := provider.LineMessage{Connection: s.connection, Fingerprint: hex.EncodeToString(sum[:])}
-	m.From = []person.Address{{Kind: contract.KindPhone, Value: provider.Storable(number(d.sourceTON, d.source))}}
+	m.From = []person.Address{{Kind: contract.KindPhone, Value: provider.Storable(number(d.sourceTON, d.source, s.p.channel.CountryCode))}}
 	m.Body = provider.Storable(text)
 	if p != nil {
 		m.Long = &provider.LongMessage{Key: d.source + "\x00" + d.destination + "\x00" + p.reference + "\x00" + strconv.Itoa(p.of), Part: p.part, Of: p.of}

@@ -2,12 +2,13 @@ package smpp
 
 import (
 	"encoding/binary"
+	"iter"
 	"strings"
 	"sync"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/linxGnu/gosmpp/data"
-	"golang.org/x/text/encoding/charmap"
 )
 
 // Data codings (SMPP 3.4, 5.2.19).
@@ -76,22 +77,75 @@ func units(text string) [][]byte {
 // decode reads a text. What can't be read is shown as U+FFFD; of an octet that stands for nothing in the extension table, the
 // character of the basic one is shown (3GPP TS 23.038, 6.2.1.1).
 func decode(coding byte, octets []byte) (text string, ok bool) {
+	var read func([]byte) iter.Seq[rune]
 	switch charset(coding) {
 	case codingDefault:
-		return alphabet().decode(octets), true
+		read = alphabet().characters
 	case codingASCII:
-		return strings.ToValidUTF8(string(octets), "\uFFFD"), true // some send UTF-8
+		read = utf8Characters // some send UTF-8
 	case codingLatin1:
-		text, err := charmap.ISO8859_1.NewDecoder().String(string(octets))
-		return text, err == nil
+		read = latin1
 	case codingUCS2:
-		u := make([]uint16, len(octets)/2)
-		for i := range u {
-			u[i] = binary.BigEndian.Uint16(octets[2*i:])
-		}
-		return string(utf16.Decode(u)), true
+		read = ucs2
+	default:
+		return "", false
 	}
-	return "", false
+	size := 0 // found first, so that nothing is allocated twice
+	for r := range read(octets) {
+		size += utf8.RuneLen(r)
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for r := range read(octets) {
+		b.WriteRune(r)
+	}
+	return b.String(), true
+}
+
+func utf8Characters(octets []byte) iter.Seq[rune] {
+	return func(yield func(rune) bool) {
+		broken := false // octets that follow each other and can't be read are one U+FFFD
+		for len(octets) > 0 {
+			r, n := utf8.DecodeRune(octets)
+			octets = octets[n:]
+			is := r == utf8.RuneError && n == 1
+			if !(is && broken) && !yield(r) {
+				return
+			}
+			broken = is
+		}
+	}
+}
+
+func latin1(octets []byte) iter.Seq[rune] {
+	return func(yield func(rune) bool) {
+		for _, o := range octets {
+			if !yield(rune(o)) {
+				return
+			}
+		}
+	}
+}
+
+func ucs2(octets []byte) iter.Seq[rune] {
+	return func(yield func(rune) bool) {
+		for len(octets) >= 2 {
+			r := rune(binary.BigEndian.Uint16(octets))
+			octets = octets[2:]
+			if utf16.IsSurrogate(r) {
+				r2 := rune(utf8.RuneError)
+				if len(octets) >= 2 {
+					r2 = utf16.DecodeRune(r, rune(binary.BigEndian.Uint16(octets)))
+				}
+				if r = r2; r != utf8.RuneError {
+					octets = octets[2:]
+				}
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // charset reduces a data coding to the alphabet that it names, 0xFF for none: pictures, ring tones and what is rare.
@@ -114,28 +168,30 @@ func charset(coding byte) byte {
 	return 0xFF
 }
 
-func (g *gsm) decode(octets []byte) string {
-	var b strings.Builder
-	for i := 0; i < len(octets); i++ {
-		o := octets[i]
-		table := &g.basic
-		if o == escape && i+1 < len(octets) {
-			i++
-			if o = octets[i]; o < 128 && g.extended[o] != 0 {
-				table = &g.extended
+// characters reads GSM 03.38.
+func (g *gsm) characters(octets []byte) iter.Seq[rune] {
+	return func(yield func(rune) bool) {
+		for i := 0; i < len(octets); i++ {
+			o := octets[i]
+			table := &g.basic
+			if o == escape && i+1 < len(octets) {
+				i++
+				if o = octets[i]; o < 128 && g.extended[o] != 0 {
+					table = &g.extended
+				}
+			}
+			r := utf8.RuneError
+			switch {
+			case o == escape:
+				r = ' '
+			case o < 128 && table[o] != 0:
+				r = table[o]
+			}
+			if !yield(r) {
+				return
 			}
 		}
-		if o >= 128 || table[o] == 0 && o != escape {
-			b.WriteRune('\uFFFD')
-			continue
-		}
-		if o == escape {
-			b.WriteByte(' ')
-			continue
-		}
-		b.WriteRune(table[o])
 	}
-	return b.String()
 }
 
 // split gives a text in parts, and its data coding. A text of one part has single octets at most; each of several has part.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/switchboard-operator/switchboard/internal/fuzztest"
 )
 
 func TestTextsAreReadInTheirAlphabet(t *testing.T) {
@@ -114,7 +116,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(byte(0), []byte("\x1be"))
 	f.Add(byte(8), []byte("\xd8\x3d\xdd\x11\x00"))
 	f.Fuzz(func(t *testing.T, coding byte, octets []byte) {
-		text, _ := decode(coding, octets)
+		var text string
+		alphabet() // made once
+		fuzztest.Bounded(t, len(octets), 1<<10, func() { text, _ = decode(coding, octets) })
 		if !utf8.ValidString(text) || utf8.RuneCountInString(text) > len(octets) {
 			t.Fatalf("%q of %d octets", text, len(octets))
 		}
@@ -126,16 +130,19 @@ func FuzzFrame(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x10\x80\x00\x00\x15\x00\x00\x00\x00\x00\x00\x00\x01"))
 	f.Add([]byte("\xff\xff\xff\xff\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01"))
 	f.Fuzz(func(t *testing.T, octets []byte) {
-		r := bytes.NewReader(octets)
-		for {
-			p, err := readFrame(r)
-			if err != nil {
-				return
+		// Of the last, which may break off, as much is allocated as it says that it has.
+		fuzztest.Bounded(t, len(octets), maxFrame+16<<10, func() {
+			r := bytes.NewReader(octets)
+			for {
+				p, err := readFrame(r)
+				if err != nil {
+					return
+				}
+				if len(p.body) > maxFrame {
+					t.Fatalf("a body of %d octets", len(p.body))
+				}
+				_ = messageID(p.body)
 			}
-			if len(p.body) > maxFrame {
-				t.Fatalf("a body of %d octets", len(p.body))
-			}
-			_ = messageID(p.body)
-		}
+		})
 	})
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
+// maxMembers bounds the members of all lists of an update: sizes of pictures, parts of a text with a meaning of their own.
+const maxMembers = 2000
+
 // update is what a webhook brings, as far as it is read: one event at a time.
 type update struct {
 	ID      *int64          `json:"update_id"`
@@ -38,6 +41,10 @@ type message struct {
 // have it sent again.
 func parse(body []byte) (provider.Delivery, error) {
 	var u update
+	body, ok := provider.Legible(body, maxMembers)
+	if !ok {
+		return provider.Delivery{}, provider.Malformed(errors.New("the update holds too many members of lists"))
+	}
 	if err := json.Unmarshal(body, &u); err != nil || u.ID == nil {
 		return provider.Delivery{}, provider.Malformed(errors.New("the body is not an update as JSON; send it complete"))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-telegram/bot/models"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/fuzztest"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
@@ -127,7 +128,9 @@ func FuzzUpdate(f *testing.F) {
 	f.Add([]byte(`{"update_id":null}`))
 	f.Add([]byte("\xff{"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		d, err := parse(body)
+		var d provider.Delivery
+		var err error
+		fuzztest.Bounded(t, len(body), 64<<10, func() { d, err = parse(body) })
 		if err != nil && len(d.Messages)+d.Unreadable != 0 || len(d.Messages) > 1 {
 			t.Errorf("%v, and yet %+v", err, d)
 		}

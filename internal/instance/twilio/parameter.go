@@ -35,7 +35,10 @@ func ParseParameters(contentType string, body []byte) (url.Values, error) {
 		return form, nil
 	case "application/json":
 		var object map[string]string
-		if err := json.Unmarshal(body, &object); err != nil || len(object) > maxParameters {
+		if members(body) > maxParameters {
+			return nil, fmt.Errorf("the object has more than %d members", maxParameters)
+		}
+		if err := json.Unmarshal(body, &object); err != nil {
 			return nil, errors.New("the body is not a JSON object of strings; send it complete")
 		}
 		form := url.Values{}
@@ -46,4 +49,21 @@ func ParseParameters(contentType string, body []byte) (url.Values, error) {
 	default:
 		return nil, errors.New("the Content-Type is not that of a form; send application/x-www-form-urlencoded")
 	}
+}
+
+// members counts those of an object of JSON before anything is made of them.
+func members(body []byte) (n int) {
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '"':
+			for i++; i < len(body) && body[i] != '"'; i++ {
+				if body[i] == '\\' {
+					i++
+				}
+			}
+		case ':':
+			n++
+		}
+	}
+	return n
 }

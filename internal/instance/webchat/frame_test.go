@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/switchboard-operator/switchboard/internal/fuzztest"
 )
 
 func FuzzParse(f *testing.F) {
@@ -17,7 +19,9 @@ func FuzzParse(f *testing.F) {
 	}
 	const most = 10
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := parse(data, most)
+		var got frame
+		var err error
+		fuzztest.Bounded(t, len(data), 4<<10, func() { got, err = parse(data, most) })
 		var refused *frameError
 		switch {
 		case err == nil:

@@ -12,6 +12,8 @@ import (
 const (
 	// maxItems bounds the messages and statuses of one webhook. Meta sends at most 1,000 changes.
 	maxItems = 2000
+	// maxMembers bounds the members of all its lists: each item has some of its own.
+	maxMembers = 4 * maxItems
 	// maxID bounds an id of a message, in bytes.
 	maxID = 256
 )
@@ -54,6 +56,10 @@ var (
 func (p *Provider) parse(body []byte) (provider.Delivery, error) {
 	var d provider.Delivery
 	var in payload
+	body, ok := provider.Legible(body, maxMembers)
+	if !ok {
+		return d, provider.Malformed(errors.New("the webhook holds too many messages and statuses; send fewer at once"))
+	}
 	if err := json.Unmarshal(body, &in); err != nil || in.Object != "whatsapp_business_account" {
 		return d, provider.Malformed(errors.New("the body is not a webhook of a whatsapp_business_account as JSON; send it complete"))
 	}
