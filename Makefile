@@ -106,7 +106,7 @@ e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: d
 		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='long'
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parsers of all that comes from outside, two at a time, each for FUZZTIME (60s).
+fuzz: ## Fuzz the parsers of all that comes from outside, four at a time, each for FUZZTIME (60s).
 	hack/fuzz.sh
 
 .PHONY: bench
