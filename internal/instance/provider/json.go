@@ -6,7 +6,7 @@ import (
 )
 
 // maxDepth is how deep lists and objects of a webhook may stand in each other.
-const maxDepth = 64
+const maxDepth = 64 // as many as a number has bits
 
 // Legible gives the JSON of a webhook as it may be read: an octet that is no UTF-8 is a question mark, since a decoder makes three
 // octets of it. It is false for JSON with more than most members of lists, or deeper than any provider's: a list of nothing takes
@@ -15,7 +15,7 @@ func Legible(body []byte, most int) ([]byte, bool) {
 	if !utf8.Valid(body) {
 		body = bytes.ToValidUTF8(body, []byte("?"))
 	}
-	var list [maxDepth]bool
+	var lists uint64 // a bit for each that is open, the innermost the lowest: whether it is a list
 	depth, members := 0, 0
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
@@ -29,14 +29,14 @@ func Legible(body []byte, most int) ([]byte, bool) {
 			if depth == maxDepth {
 				return nil, false
 			}
-			if list[depth] = body[i] == '['; list[depth] {
-				members++
+			lists, depth = lists<<1, depth+1
+			if body[i] == '[' {
+				lists, members = lists|1, members+1
 			}
-			depth++
 		case ']', '}':
-			depth = max(depth-1, 0)
+			lists, depth = lists>>1, max(depth-1, 0)
 		case ',':
-			if depth > 0 && list[depth-1] {
+			if lists&1 == 1 {
 				members++
 			}
 		}

@@ -109,7 +109,7 @@ func utf8Characters(octets []byte) iter.Seq[rune] {
 			r, n := utf8.DecodeRune(octets)
 			octets = octets[n:]
 			is := r == utf8.RuneError && n == 1
-			if !(is && broken) && !yield(r) {
+			if (!is || !broken) && !yield(r) {
 				return
 			}
 			broken = is
