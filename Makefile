@@ -24,6 +24,7 @@ INSTANCE_IMAGE ?= switchboard/instance:dev
 OPERATOR_IMAGE ?= switchboard/operator:dev
 STANDIN_IMAGE  ?= switchboard/twilio-standin:dev
 WHATSAPP_STANDIN_IMAGE ?= switchboard/whatsapp-standin:dev
+CHANNELS_STANDIN_IMAGE ?= switchboard/channels-standin:dev
 S3_STANDIN_IMAGE ?= switchboard/s3-standin:dev
 POSTGRES_IMAGE ?= docker.io/library/postgres:15-bookworm
 CNPG           := github.com/cloudnative-pg/cloudnative-pg
@@ -65,9 +66,10 @@ ifdef CLUSTER
 	$(LOCALCLUSTER) load \
 		--go $(OPERATOR_IMAGE)=./cmd/operator --go $(INSTANCE_IMAGE)=./cmd/instance \
 		--go $(STANDIN_IMAGE)=./test/standin/twilio --go $(WHATSAPP_STANDIN_IMAGE)=./test/standin/whatsapp \
+		--go $(CHANNELS_STANDIN_IMAGE)=./test/standin/channels \
 		--postgres $(POSTGRES_IMAGE)
 else
-	@echo "KUBECONFIG is set: that cluster must be able to pull $(OPERATOR_IMAGE), $(INSTANCE_IMAGE), $(STANDIN_IMAGE), $(WHATSAPP_STANDIN_IMAGE) and $(POSTGRES_IMAGE) itself."
+	@echo "KUBECONFIG is set: that cluster must be able to pull $(OPERATOR_IMAGE), $(INSTANCE_IMAGE), $(STANDIN_IMAGE), $(WHATSAPP_STANDIN_IMAGE), $(CHANNELS_STANDIN_IMAGE) and $(POSTGRES_IMAGE) itself."
 endif
 
 .PHONY: load-s3
