@@ -41,16 +41,19 @@ AS $$
 DECLARE
   v_live timestamptz := sb.cutoff('Contacts');
 BEGIN
+  -- Each by itself, so that the planner may walk the list for words that many names have, and ask the index for others.
   RETURN QUERY
-    WITH guest AS (
-      SELECT c.id FROM sb.contact c WHERE to_tsvector('simple', c.name) @@ to_tsquery('simple', p_words) AND c.last_seen_at > v_live
+    SELECT f.id FROM (
+      (SELECT v.id, v.last_message_at FROM sb.conversation v JOIN sb.contact c ON c.id = v.contact_id
+        WHERE to_tsvector('simple', c.name) @@ to_tsquery('simple', p_words) AND c.last_seen_at > v_live
+          AND (v.last_message_at, v.id) < (p_at, p_id) AND (p_channel IS NULL OR v.channel = p_channel)
+        ORDER BY v.last_message_at DESC, v.id DESC LIMIT p_limit)
       UNION
-      SELECT c.id FROM sb.contact_address a JOIN sb.contact c ON c.id = a.contact_id
+      (SELECT v.id, v.last_message_at FROM sb.contact_address a JOIN sb.contact c ON c.id = a.contact_id JOIN sb.conversation v ON v.contact_id = c.id
         WHERE reverse(a.address) COLLATE "C" >= reverse(p_digits) AND reverse(a.address) COLLATE "C" < reverse(p_digits) || ':' AND c.last_seen_at > v_live
-    )
-    SELECT v.id FROM guest g JOIN sb.conversation v ON v.contact_id = g.id
-    WHERE (v.last_message_at, v.id) < (p_at, p_id) AND (p_channel IS NULL OR v.channel = p_channel)
-    ORDER BY v.last_message_at DESC, v.id DESC LIMIT p_limit;
+          AND (v.last_message_at, v.id) < (p_at, p_id) AND (p_channel IS NULL OR v.channel = p_channel)
+        GROUP BY v.id ORDER BY v.last_message_at DESC, v.id DESC LIMIT p_limit)
+    ) f ORDER BY f.last_message_at DESC, f.id DESC LIMIT p_limit;
 END
 $$;
 -- +goose StatementEnd
