@@ -36,12 +36,23 @@ CREATE INDEX contact_address_end ON sb.contact_address (reverse(address) COLLATE
 -- row security would have each guest looked at before an index may be asked. What has expired is not found.
 -- +goose StatementBegin
 CREATE FUNCTION sb.search_conversations(p_words text, p_digits text, p_channel text, p_at timestamptz, p_id uuid, p_limit integer) RETURNS TABLE (id uuid)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
 AS $$
 DECLARE
   v_live timestamptz := sb.cutoff('Contacts');
+  v_few  uuid[];
 BEGIN
-  -- Each by itself, so that the planner may walk the list for words that many names have, and ask the index for others.
+  -- The index gives the guests of words that few names have; for words of many the list is walked, where some are met soon.
+  v_few := ARRAY(SELECT c.id FROM sb.contact c WHERE to_tsvector('simple', c.name) @@ to_tsquery('simple', p_words) AND c.last_seen_at > v_live LIMIT 2001);
+  IF cardinality(v_few) <= 2000 THEN
+    v_few := v_few || ARRAY(SELECT c.id FROM sb.contact_address a JOIN sb.contact c ON c.id = a.contact_id
+      WHERE reverse(a.address) COLLATE "C" >= reverse(p_digits) AND reverse(a.address) COLLATE "C" < reverse(p_digits) || ':' AND c.last_seen_at > v_live);
+    RETURN QUERY
+      SELECT v.id FROM sb.conversation v
+      WHERE v.contact_id = ANY (v_few) AND (v.last_message_at, v.id) < (p_at, p_id) AND (p_channel IS NULL OR v.channel = p_channel)
+      ORDER BY v.last_message_at DESC, v.id DESC LIMIT p_limit;
+    RETURN;
+  END IF;
   RETURN QUERY
     SELECT f.id FROM (
       (SELECT v.id, v.last_message_at FROM sb.conversation v JOIN sb.contact c ON c.id = v.contact_id
