@@ -27,9 +27,9 @@ then requests under way are finished, within 25 s.
 
 var serveCommand = command{
 	name:  "serve",
-	short: "serve the staff API",
+	short: "serve the staff's page and API",
 	long: `
-Staff sign in, read conversations and answer guests; see GET /api/v1/openapi.yaml.
+Staff sign in, read conversations and answer guests; by the page /inbox/ or by programs; see GET /api/v1/openapi.yaml.
 ` + databaseHelp + `  SWITCHBOARD_TENANT           the tenant's name, for example hotel-berlin
 ` + serverHelp + `
 Example:

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,6 +17,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
+	"github.com/switchboard-operator/switchboard/internal/instance/web"
 )
 
 //go:embed openapi.yaml
@@ -39,14 +41,13 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	}
 	defer pool.Close()
 	keeping, stop := context.WithCancel(ctx)
-	kept := make(chan struct{})
-	go func() {
-		defer close(kept)
-		keepPartitions(keeping, pool, log)
-	}()
+	server := New(pool, log, addresshash.Dir())
+	var beside sync.WaitGroup
+	beside.Go(func() { keepPartitions(keeping, pool, log) })
+	beside.Go(func() { server.Run(keeping) })
 	defer func() {
 		stop()
-		<-kept
+		beside.Wait()
 	}()
 	unguarded, err := store.OpenConfig(ctx, log, store.Config{Unguarded: true, MaxConns: 1})
 	if err != nil {
@@ -59,7 +60,9 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	}
 	handler := http.NewServeMux()
 	handler.Handle("GET "+contract.PathState, State(unguarded, log))
-	handler.Handle("/", New(pool, log, addresshash.Dir()).WithObjects(objects))
+	handler.Handle("GET "+web.InboxPath, web.Inbox())
+	handler.Handle("GET /{$}", http.RedirectHandler(web.InboxPath, http.StatusFound))
+	handler.Handle("/", server.WithObjects(objects))
 	return httpserve.Run(ctx, httpserve.Config{
 		Handler: handler, VerifyClients: true,
 		Ready: func(ctx context.Context) error { return store.Ready(ctx, pool) },

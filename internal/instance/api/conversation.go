@@ -82,21 +82,30 @@ func scanConversation(row pgx.CollectableRow) (placed[conversation], error) {
 }
 
 func listConversations(ctx context.Context, c *call) (reply, error) {
-	p, err := readPage(c.http, "channel")
+	p, err := readPage(c.http, "channel", "q")
 	if err != nil {
 		return reply{}, err
 	}
 	var channel *string
-	if query := c.http.URL.Query(); query.Has("channel") {
+	query := c.http.URL.Query()
+	if query.Has("channel") {
 		name := query.Get("channel")
 		if err := checkText("channel", name, 1, 63); err != nil {
 			return reply{}, err
 		}
 		channel = &name
 	}
+	narrowed, args := "", []any{maxPreview, channel, p.at, p.id, p.limit + 1}
+	if query.Has("q") {
+		words, digits, err := readSearch(query.Get("q"))
+		if err != nil {
+			return reply{}, err
+		}
+		narrowed = " AND v.id IN (SELECT id FROM sb.search_conversations($6, $7, $2, $3, $4, $5))"
+		args = append(args, words, digits)
+	}
 	rows, err := c.tx.Query(ctx, selectConversation+`AND ($2::text IS NULL OR v.channel = $2)
-		AND (v.last_message_at, v.id) < ($3, $4) ORDER BY v.last_message_at DESC, v.id DESC LIMIT $5`,
-		maxPreview, channel, p.at, p.id, p.limit+1)
+		AND (v.last_message_at, v.id) < ($3, $4)`+narrowed+` ORDER BY v.last_message_at DESC, v.id DESC LIMIT $5`, args...)
 	found, next, err := collect(rows, err, p, scanConversation)
 	if err != nil {
 		return reply{}, fmt.Errorf("listing conversations: %w", err)

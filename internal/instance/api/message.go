@@ -27,6 +27,8 @@ type message struct {
 	Status    string    `json:"status"`
 	ErrorCode *string   `json:"errorCode"`
 	Body      *string   `json:"body"` // null once the content has expired
+	// ExpiresAt is when it does by the policies in force; null where nothing bounds it.
+	ExpiresAt *time.Time `json:"expiresAt"`
 	// Attachments are left out of it once they have expired.
 	Attachments []attachment `json:"attachments"`
 }
@@ -44,16 +46,26 @@ type postMessageRequest struct {
 	DespiteOptOutRequest bool `json:"despiteOptOutRequest"`
 }
 
-const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body
+// untilExpiry is how long a row is shown after its time: expiry is computed by sb.cutoff and nowhere else.
+const untilExpiry = `(SELECT now() - NULLIF(sb.cutoff('Messages'), '-infinity'))`
+
+const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + ` + untilExpiry + `
 	FROM sb.message m LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id `
 
 func scanMessage(row pgx.CollectableRow) (placed[message], error) {
 	var m message
-	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body); err != nil {
+	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt); err != nil {
 		return placed[message]{}, err
 	}
-	m.At = m.At.UTC()
+	m.inUTC()
 	return placed[message]{m, m.At, m.ID}, nil
+}
+
+func (m *message) inUTC() {
+	m.At = m.At.UTC()
+	if m.ExpiresAt != nil {
+		*m.ExpiresAt = m.ExpiresAt.UTC()
+	}
 }
 
 func listMessages(ctx context.Context, c *call) (reply, error) {
@@ -192,6 +204,7 @@ func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *mes
 	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.staff.ID, m.Status)
 	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body, template) VALUES ($1, $2, $3, $4, $5, $6)", m.ID, m.At, v.ID, v.Channel, *m.Body, by)
+	batch.Queue("SELECT $1::timestamptz + "+untilExpiry, m.At).QueryRow(func(row pgx.Row) error { return row.Scan(&m.ExpiresAt) })
 	// An erasure that was faster has taken the thread: nothing may be stored in it any more.
 	gone := false
 	batch.Queue("UPDATE sb.conversation SET last_message_at = GREATEST(last_message_at, $2) WHERE id = $1", v.ID, m.At).
@@ -202,6 +215,7 @@ func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *mes
 	if err := c.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("storing a reply: %w", err)
 	}
+	m.inUTC()
 	if gone {
 		return notFound("conversation")
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/integration"
+	"github.com/switchboard-operator/switchboard/internal/instance/live"
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
 	"github.com/switchboard-operator/switchboard/internal/instance/unsubscribe"
@@ -36,13 +37,14 @@ type Server struct {
 	emails  *limiter // tries to sign in, by account
 	ips     *limiter // and by address
 	objects *objectstore.Store
+	live    *live.Hub
 	origin  string // contract.EnvPublicURL; "" outside of a pod
 }
 
 // call is one authenticated request.
 type call struct {
 	http   *http.Request
-	w      http.ResponseWriter // for bounds on reading alone; replies are returned
+	w      http.ResponseWriter // for bounds on reading, and for cookies; replies are returned
 	tx     pgx.Tx              // ends with the request
 	staff  staff.Member
 	system *integration.System // who asks instead of staff
@@ -72,9 +74,11 @@ func (s *Server) routes() []route {
 	return []route{
 		{pattern: "GET /api/v1/openapi.yaml", open: serveDescription},
 		{pattern: "POST /api/v1/sessions", open: s.signIn},
+		{pattern: "POST /api/v1/browser-sessions", open: s.signInBrowser},
 		{pattern: "GET /api/v1/archives/{id}", open: s.downloadArchive},
 		{pattern: "DELETE /api/v1/sessions/current", handle: signOut},
 		{pattern: "GET /api/v1/me", handle: me},
+		{pattern: "GET /api/v1/events", handle: s.getEvents},
 		{pattern: "GET /api/v1/conversations", handle: listConversations, scope: integration.ReadConversations},
 		{pattern: "GET /api/v1/conversations/{id}", handle: getConversation, scope: integration.ReadConversations},
 		{pattern: "GET /api/v1/conversations/{id}/messages", handle: listMessages, scope: integration.ReadConversations},
@@ -106,6 +110,7 @@ func (s *Server) routes() []route {
 func New(pool *pgxpool.Pool, log *slog.Logger, keysDir string) *Server {
 	s := &Server{
 		pool: pool, log: log, keysDir: keysDir, mux: http.NewServeMux(), origin: os.Getenv(contract.EnvPublicURL),
+		live:   live.NewHub(pool, log),
 		emails: newLimiter(time.Minute, 5),
 		ips:    newLimiter(5*time.Second, 30),
 	}
@@ -128,6 +133,9 @@ func (s *Server) WithObjects(store *objectstore.Store) *Server {
 	s.objects = store
 	return s
 }
+
+// Run has staff's pages hear of what is new until ctx ends.
+func (s *Server) Run(ctx context.Context) { s.live.Run(ctx) }
 
 // ServeHTTP answers one request; every error is a problem.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -226,8 +234,11 @@ func (s *Server) authenticated(to route) http.HandlerFunc {
 // route's scope.
 func (c *call) identify(ctx context.Context, tx pgx.Tx, to route) error {
 	c.tx = tx
-	token := bearer(c.http)
-	if !integration.IsToken(token) {
+	token, byCookie := sessionToken(c.http)
+	if byCookie || !integration.IsToken(token) {
+		if byCookie && crossSite(c.http) {
+			return fail(http.StatusForbidden, typeNotAllowed, "A page of another site asked for this; use the tenant's own page.")
+		}
 		member, err := staff.OfToken(ctx, tx, token)
 		if err != nil {
 			return err

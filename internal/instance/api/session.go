@@ -18,9 +18,14 @@ type signInRequest struct {
 	Password string `json:"password"`
 }
 
-// signIn makes a session. Failures count against the account and the address that
-// they come from; both are remembered by this replica alone.
+// signIn makes a session for a program, which keeps its token.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
+	s.beginSession(w, r, func(session staff.Session) any { return session })
+}
+
+// beginSession makes a session, and answers with what begun makes of it. Failures count against
+// the account and the address that they come from; both are remembered by this replica alone.
+func (s *Server) beginSession(w http.ResponseWriter, r *http.Request, begun func(staff.Session) any) {
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
 	session, err := s.trySignIn(ctx, w, r)
@@ -45,7 +50,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	writeJSON(w, status, "application/json", session)
+	writeJSON(w, status, "application/json", begun(session))
 }
 
 func (s *Server) trySignIn(ctx context.Context, w http.ResponseWriter, r *http.Request) (staff.Session, error) {
@@ -74,7 +79,9 @@ func (s *Server) trySignIn(ctx context.Context, w http.ResponseWriter, r *http.R
 }
 
 func signOut(ctx context.Context, c *call) (reply, error) {
-	return reply{status: http.StatusNoContent}, staff.SignOut(ctx, c.tx, bearer(c.http))
+	token, _ := sessionToken(c.http)
+	dropCookie(c.w)
+	return reply{status: http.StatusNoContent}, staff.SignOut(ctx, c.tx, token)
 }
 
 func me(_ context.Context, c *call) (reply, error) {

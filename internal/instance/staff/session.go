@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // SessionLife is how long a session lasts: a working day.
@@ -120,7 +121,34 @@ func SignOut(ctx context.Context, db Querier, token string) error {
 	return nil
 }
 
+// Hash is a token as the database knows it.
+type Hash [sha256.Size]byte
+
+// HashToken hashes a token.
+func HashToken(token string) Hash { return sha256.Sum256([]byte(token)) }
+
+// Live tells which of some sessions count still, and until when.
+func Live(ctx context.Context, db *pgxpool.Pool, tokens []Hash) (map[Hash]time.Time, error) {
+	hashes := make([][]byte, len(tokens))
+	for i := range tokens {
+		hashes[i] = tokens[i][:]
+	}
+	rows, _ := db.Query(ctx, `SELECT x.token_hash, x.expires_at FROM sb.staff_session x JOIN sb.staff s ON s.id = x.staff_id
+		WHERE x.token_hash = ANY ($1) AND x.expires_at > now() AND x.revoked_at IS NULL AND s.disabled_at IS NULL`, hashes)
+	live := map[Hash]time.Time{}
+	var hash []byte
+	var until time.Time
+	_, err := pgx.ForEachRow(rows, []any{&hash, &until}, func() error {
+		live[Hash(hash)] = until
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("asking which sessions count: %w", err)
+	}
+	return live, nil
+}
+
 func tokenHash(token string) []byte {
-	sum := sha256.Sum256([]byte(token))
+	sum := HashToken(token)
 	return sum[:]
 }

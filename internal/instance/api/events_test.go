@@ -1,0 +1,192 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/uuid"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/api"
+	"github.com/switchboard-operator/switchboard/internal/pgtest"
+)
+
+// startLive serves the API as a pod does, with sockets that hear.
+func startLive(t *testing.T) *system {
+	t.Helper()
+	s := start(t)
+	server := api.New(s.db.Serve(t), slog.New(slog.DiscardHandler), t.TempDir())
+	ctx, stop := context.WithCancel(context.Background())
+	ran := make(chan struct{})
+	go func() {
+		defer close(ran)
+		server.Run(ctx)
+	}()
+	serving := httptest.NewServer(server)
+	t.Cleanup(func() {
+		stop()
+		<-ran
+		serving.Close()
+	})
+	s.url = serving.URL
+	return s
+}
+
+type event struct {
+	Type string
+	IDs  []uuid.UUID
+}
+
+// page is a socket of a browser's page.
+type page struct {
+	t    *testing.T
+	conn *websocket.Conn
+}
+
+func (s *system) dial(headers ...string) (*websocket.Conn, *http.Response, error) {
+	header := http.Header{}
+	for i := 0; i < len(headers); i += 2 {
+		header.Set(headers[i], headers[i+1])
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	defer cancel()
+	return websocket.Dial(ctx, strings.Replace(s.url, "http", "ws", 1)+"/api/v1/events", &websocket.DialOptions{HTTPHeader: header, Subprotocols: []string{"switchboard-staff.v1"}})
+}
+
+func (s *system) page(cookie string) page {
+	s.t.Helper()
+	conn, _, err := s.dial("Cookie", cookie, "Origin", s.url, "Sec-Fetch-Site", "same-origin")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = conn.CloseNow() })
+	p := page{s.t, conn}
+	if e, err := p.next(); err != nil || e.Type != "hello" {
+		s.t.Fatalf("the first event is %+v, %v", e, err)
+	}
+	return p
+}
+
+func (p page) next() (event, error) {
+	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
+	defer cancel()
+	_, text, err := p.conn.Read(ctx)
+	if err != nil {
+		return event{}, err
+	}
+	var e event
+	return e, json.Unmarshal(text, &e)
+}
+
+// hearsOf waits until a page is told of a conversation, or gets an event of another type that does as well.
+func (p page) hearsOf(id uuid.UUID, or ...string) {
+	p.t.Helper()
+	for {
+		e, err := p.next()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if slices.Contains(e.IDs, id) || slices.Contains(or, e.Type) {
+			return
+		}
+	}
+}
+
+// ends waits until a page is told that its session has ended.
+func (p page) ends() {
+	p.t.Helper()
+	for {
+		if _, err := p.next(); err != nil {
+			if websocket.CloseStatus(err) != 4401 {
+				p.t.Fatalf("the socket ended with %v", err)
+			}
+			return
+		}
+	}
+}
+
+func TestPagesHearOfMessagesAndReceipts(t *testing.T) {
+	s := startLive(t)
+	v, other := s.guest("Ada", "+493000", pgtest.Channel, s.now()), s.guest("Ben", "+493001", pgtest.OtherChannel, s.now())
+	one, two := s.page(s.browse()), s.page(s.browse())
+	cookie := s.browse()
+	v.wrote(s.now(), "Is the pool open?")
+	// A server that did not listen yet has pages look at all once it does, so that nothing is missed.
+	one.hearsOf(v.id, "all")
+	two.hearsOf(v.id, "all")
+	s.do("POST", other.path()+"/messages", map[string]any{"body": "Hello"}, "Cookie", cookie).want(http.StatusAccepted)
+	one.hearsOf(other.id)
+	two.hearsOf(other.id)
+	s.exec("UPDATE sb.message SET status = 'delivered' WHERE conversation_id = $1", other.id)
+	one.hearsOf(other.id)
+}
+
+func TestAPageIsClosedWithItsSession(t *testing.T) {
+	for name, end := range map[string]func(*system, string){
+		"signed out":           func(s *system, cookie string) { s.do("DELETE", "/api/v1/sessions/current", nil, "Cookie", cookie) },
+		"revoked":              func(s *system, _ string) { s.exec("UPDATE sb.staff_session SET revoked_at = now()") },
+		"account disabled":     func(s *system, _ string) { s.exec("UPDATE sb.staff SET disabled_at = now()") },
+		"deleted by retention": func(s *system, _ string) { s.exec("DELETE FROM sb.staff_session") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startLive(t)
+			cookie := s.browse()
+			p := s.page(cookie)
+			end(s, cookie)
+			p.ends()
+		})
+	}
+}
+
+func TestASocketIsForStaffOfThisPageAlone(t *testing.T) {
+	s := startLive(t)
+	cookie := s.browse()
+	tests := map[string]struct {
+		headers []string
+		status  int
+	}{
+		"nobody":               {nil, 401},
+		"a page of another":    {[]string{"Cookie", cookie, "Origin", "https://evil.example"}, 403},
+		"one that admits it":   {[]string{"Cookie", cookie, "Sec-Fetch-Site", "cross-site"}, 403},
+		"a session that ended": {[]string{"Cookie", cookieName + "=sbs_" + strings.Repeat("A", 43)}, 401},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, response, err := s.dial(test.headers...)
+			if err == nil || response == nil || response.StatusCode != test.status {
+				t.Errorf("answered %v, %v; want %d", response, err, test.status)
+			}
+		})
+	}
+	s.do("GET", "/api/v1/events", nil, "Cookie", cookie).want(http.StatusUpgradeRequired)
+}
+
+// TestNotificationsSayNothing: whoever has a login can listen, and learns ids.
+func TestNotificationsSayNothing(t *testing.T) {
+	s := start(t)
+	conn, err := s.db.Pool(t, contract.LoginRole(contract.ComponentConnector(pgtest.Channel), 1)).Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(t.Context(), "LISTEN sb_staff"); err != nil {
+		t.Fatal(err)
+	}
+	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	v.wrote(s.now(), "Is the pool open?")
+	s.exec("INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', '\\x01', 1)")
+	for _, want := range []string{v.id.String(), "o"} {
+		told, err := conn.Conn().WaitForNotification(t.Context())
+		if err != nil || told.Payload != want {
+			t.Fatalf("told %+v, %v; want %s", told, err, want)
+		}
+	}
+}

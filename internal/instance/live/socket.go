@@ -1,0 +1,113 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/uuid"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/staff"
+)
+
+const (
+	// maxPending bounds what waits to be told; beyond it, the page is to look at everything.
+	maxPending   = 100
+	writeTimeout = 10 * time.Second
+	pingEvery    = 30 * time.Second // gateways close what is silent
+)
+
+// frame is what a page is told.
+type frame struct {
+	Type string      `json:"type"` // hello, conversations or all
+	IDs  []uuid.UUID `json:"ids,omitempty"`
+}
+
+// socket is one page's.
+type socket struct {
+	conn    *websocket.Conn
+	token   staff.Hash
+	changed chan struct{}
+	once    sync.Once
+
+	mu      sync.Mutex
+	pending map[uuid.UUID]struct{} // conversations; the nil UUID is all of them
+}
+
+// tell notes that a conversation has changed.
+func (k *socket) tell(id uuid.UUID) {
+	k.mu.Lock()
+	if len(k.pending) >= maxPending {
+		id = uuid.Nil
+	}
+	k.pending[id] = struct{}{}
+	k.mu.Unlock()
+	select {
+	case k.changed <- struct{}{}:
+	default:
+	}
+}
+
+// serve writes until the socket is closed.
+func (k *socket) serve(ctx context.Context) {
+	defer k.conn.CloseNow() //nolint:errcheck // unless it is closed already
+	ctx = k.conn.CloseRead(ctx)
+	if k.write(ctx, frame{Type: "hello"}) != nil {
+		return
+	}
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ping.C:
+			if k.ping(ctx) != nil {
+				return
+			}
+		case <-k.changed:
+			if k.write(ctx, k.next()) != nil {
+				return
+			}
+		}
+	}
+}
+
+// next takes what is to be told.
+func (k *socket) next() frame {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	told := k.pending
+	k.pending = map[uuid.UUID]struct{}{}
+	if _, all := told[uuid.Nil]; all {
+		return frame{Type: "all"}
+	}
+	f := frame{Type: "conversations"}
+	for id := range told {
+		f.IDs = append(f.IDs, id)
+	}
+	return f
+}
+
+func (k *socket) write(ctx context.Context, f frame) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return k.conn.Write(ctx, websocket.MessageText, text)
+}
+
+func (k *socket) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return k.conn.Ping(ctx)
+}
+
+// finish closes the socket, once.
+func (k *socket) finish(code websocket.StatusCode, reason string) {
+	k.once.Do(func() { _ = k.conn.Close(code, reason) }) // a page that went away can't be told
+}

@@ -1,0 +1,97 @@
+import { useState } from "preact/hooks";
+import * as api from "./api";
+import { at, fill, words } from "./words";
+
+interface Props { conversation: api.Conversation; changed(): void; refused(error: unknown): void }
+
+/** Composer says what may be sent now, and sends it. */
+export function Composer({ conversation: v, changed, refused }: Props) {
+  const [told, setTold] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [key, setKey] = useState(() => crypto.randomUUID()); // a reply that is sent again bears the same
+  const attempt = async (what: () => Promise<unknown>) => {
+    setBusy(true);
+    setTold("");
+    try {
+      await what();
+      setKey(crypto.randomUUID());
+      changed();
+      return true;
+    } catch (error) {
+      setTold(error instanceof api.Problem ? error.message : words.failed);
+      refused(error);
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+  const send = (reply: api.Reply) => attempt(() => api.send(v.id, reply, key));
+  if (v.optOut === "optedOut") return <p class="notice stop">{words.optedOut}</p>;
+  if (!v.contact) return <p class="notice">{words.noReply}</p>;
+  return (
+    <div class="composer">
+      {v.optOut === "requested" && <Request id={v.id} busy={busy} attempt={attempt} />}
+      {v.reply.freeTextUntil && <p class="notice">{fill(words.freeUntil, { time: at(v.reply.freeTextUntil) })}</p>}
+      {!v.reply.freeText && <p class="notice">{v.reply.templates ? words.templatesOnly : words.closed}</p>}
+      {v.reply.freeText && <FreeText requested={v.optOut === "requested"} busy={busy} send={send} />}
+      {!v.reply.freeText && v.reply.templates && <ByTemplate busy={busy} send={send} />}
+      <p role="alert">{told}</p>
+    </div>
+  );
+}
+
+function Request({ id, busy, attempt }: { id: string; busy: boolean; attempt(what: () => Promise<unknown>): Promise<boolean> }) {
+  const dismiss = (reason: "misunderstood" | "withdrawn") => void attempt(() => api.decide(id, { decision: "dismiss", reason }));
+  return (
+    <div class="notice stop">
+      <p>{words.requested}</p>
+      <button disabled={busy} onClick={() => void attempt(() => api.decide(id, { decision: "confirm" }))}>{words.confirmOptOut}</button>
+      <button disabled={busy} onClick={() => dismiss("misunderstood")}>{words.misunderstood}</button>
+      <button disabled={busy} onClick={() => dismiss("withdrawn")}>{words.withdrawn}</button>
+    </div>
+  );
+}
+
+interface Sending { busy: boolean; send(reply: api.Reply): Promise<boolean> }
+
+function FreeText({ requested, busy, send }: Sending & { requested: boolean }) {
+  const [body, setBody] = useState("");
+  const [despite, setDespite] = useState(false);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (await send(despite ? { body, despiteOptOutRequest: true } : { body })) {
+      setBody("");
+      setDespite(false);
+    }
+  };
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      <textarea aria-label={words.reply} required maxLength={1600} rows={3} dir="auto" value={body} onInput={(event) => setBody(event.currentTarget.value)} />
+      {requested && (
+        <label class="check">
+          <input type="checkbox" required checked={despite} onChange={(event) => setDespite(event.currentTarget.checked)} />
+          {words.sendDespite}
+        </label>
+      )}
+      <button disabled={busy}>{busy ? words.sending : words.send}</button>
+    </form>
+  );
+}
+
+function ByTemplate({ busy, send }: Sending) {
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const text = (name: string) => String(new FormData(form).get(name) ?? "").trim();
+    const parameters = text("parameters").split("\n").map((line) => line.trim()).filter(Boolean);
+    if (await send({ template: { name: text("name"), language: text("language"), parameters } })) form.reset();
+  };
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      <label>{words.template}<input name="name" required pattern="[a-z0-9_]+" maxLength={512} /></label>
+      <label>{words.templateLanguage}<input name="language" required pattern="[a-z]{2,3}(_[A-Z]{2})?" /></label>
+      <label>{words.parameters}<textarea name="parameters" rows={2} /></label>
+      <button disabled={busy}>{busy ? words.sending : words.send}</button>
+    </form>
+  );
+}

@@ -1,0 +1,51 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import * as api from "./api";
+import type { News } from "./inbox";
+import { briefly, words } from "./words";
+
+const nameOf = (v: api.Conversation) => (v.contact ? v.contact.name || words.unknownGuest : words.expiredGuest);
+
+export { nameOf };
+
+/** List shows conversations, the newest first, or those that a search finds. */
+export function List({ news, chosen, choose, refused }: { news: News; chosen: string | null; choose(id: string): void; refused(error: unknown): void }) {
+  const [typed, setTyped] = useState("");
+  const [page, setPage] = useState<api.Page<api.Conversation> | null>(null);
+  const [failed, setFailed] = useState(false);
+  const asked = useRef<AbortController | null>(null);
+  const read = async (cursor: string | null) => {
+    asked.current?.abort(); // an answer to what was typed before must not overtake
+    const asking = new AbortController();
+    asked.current = asking;
+    try {
+      const found = /[\p{L}\p{N}]/u.test(typed) || typed === "" ? await api.conversations(typed.trim(), cursor, asking.signal) : { rows: [], next: null };
+      setPage((before) => (cursor && before ? { rows: [...before.rows, ...found.rows], next: found.next } : found));
+      setFailed(false);
+    } catch (error) {
+      if (asking.signal.aborted) return;
+      setFailed(true);
+      refused(error);
+    }
+  };
+  useEffect(() => void read(null), [typed, news]);
+  return (
+    <nav aria-label={words.conversations}>
+      <input type="search" aria-label={words.search} placeholder={words.search} maxLength={100} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
+      <p role="status">{failed ? words.failed : page?.rows.length === 0 ? words.nothingFound : ""}</p>
+      <ul aria-busy={page === null}>
+        {page?.rows.map((v) => (
+          <li key={v.id}>
+            <button aria-current={v.id === chosen} onClick={() => choose(v.id)}>
+              <strong>{nameOf(v)}</strong>
+              {v.lastMessageAt && <time dateTime={v.lastMessageAt}>{briefly(v.lastMessageAt)}</time>}
+              <span class="preview">{v.lastMessage ? v.lastMessage.preview ?? words.expiredWords : ""}</span>
+              <small>{v.channel}</small>
+              {v.optOut !== "none" && <small class="optout">{v.optOut === "optedOut" ? words.status.suppressed : "STOP?"}</small>}
+            </button>
+          </li>
+        ))}
+      </ul>
+      {page?.next && <button class="more" onClick={() => void read(page.next)}>{words.more}</button>}
+    </nav>
+  );
+}

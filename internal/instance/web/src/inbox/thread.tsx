@@ -1,0 +1,72 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import * as api from "./api";
+import { Composer } from "./composer";
+import type { News } from "./inbox";
+import { nameOf } from "./list";
+import { at, fill, words } from "./words";
+
+/** Thread shows a conversation's messages, and takes replies. */
+export function Thread({ id, news, refused, back }: { id: string; news: News; refused(error: unknown): void; back(): void }) {
+  const [conversation, setConversation] = useState<api.Conversation | null>(null);
+  const [page, setPage] = useState<api.Page<api.Message>>({ rows: [], next: null });
+  const [failed, setFailed] = useState(false);
+  const end = useRef<HTMLDivElement>(null);
+  const read = async (cursor: string | null) => {
+    try {
+      const [v, found] = await Promise.all([api.conversation(id), api.messages(id, cursor)]);
+      setConversation(v);
+      // Read anew from the newest on: what has expired since is not kept in the page.
+      setPage((before) => (cursor ? { rows: [...before.rows, ...found.rows], next: found.next } : found));
+      setFailed(false);
+    } catch (error) {
+      setConversation(null);
+      setPage({ rows: [], next: null });
+      setFailed(true);
+      refused(error);
+    }
+  };
+  useEffect(() => {
+    if (news.ids === null || news.ids.has(id)) void read(null);
+  }, [news]);
+  const newest = page.rows[0]?.id;
+  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [newest]);
+  if (!conversation) return <p class="none" role="status" aria-busy={!failed}>{failed ? words.failed : ""}</p>;
+  return (
+    <article class="thread">
+      <header>
+        <button class="back" onClick={back}>{words.back}</button>
+        <h2>{nameOf(conversation)}</h2>
+        <small>{conversation.channel}</small>
+      </header>
+      <div class="messages" role="log" tabIndex={0} aria-label={nameOf(conversation)}>
+        {page.next && <button class="more" onClick={() => void read(page.next)}>{words.earlier}</button>}
+        {[...page.rows].reverse().map((m) => <Line key={m.id} message={m} />)}
+        <div ref={end} />
+      </div>
+      <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />
+    </article>
+  );
+}
+
+const authors = { guest: words.guest, staff: words.staff, confirmation: words.automatic, import: words.guest };
+
+function Line({ message: m }: { message: api.Message }) {
+  return (
+    <section class={`message ${m.direction}`}>
+      <h3>{m.direction === "out" && m.origin === "import" ? words.staff : authors[m.origin]}</h3>
+      <p class="words" dir="auto">{m.body ?? <em>{words.expiredWords}</em>}</p>
+      {m.attachments.map((a) => <File key={a.id} attachment={a} />)}
+      <footer>
+        <time dateTime={m.at}>{at(m.at)}</time>
+        {m.direction === "out" && <span class={`status ${m.status}`}>{words.status[m.status] ?? m.status}{m.errorCode && ` (${m.errorCode})`}</span>}
+        {m.expiresAt && <span>{fill(words.wordsUntil, { time: at(m.expiresAt) })}</span>}
+      </footer>
+    </section>
+  );
+}
+
+function File({ attachment: a }: { attachment: api.Attachment }) {
+  const name = a.name || words.file;
+  if (a.state === "stored") return <p><a href={api.attachmentURL(a.id)} download={name}>{name}</a></p>;
+  return <p>{fill(a.state === "pending" ? words.filePending : words.fileRefused, { name })}</p>;
+}

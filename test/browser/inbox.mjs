@@ -1,0 +1,195 @@
+// Uses the staff's page as staff do, in two browsers, and as those would who mean harm.
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { createServer } from "node:http";
+import { chromium } from "playwright-core";
+
+const settings = JSON.parse(process.env.SETTINGS);
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+await mkdir(settings.output, { recursive: true });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+
+async function step(query) {
+  const response = await fetch(`${settings.steps}/?${new URLSearchParams(query)}`, { method: "POST" });
+  assert.ok(response.ok, await response.text());
+}
+
+/** open gives a browser of its own with the page, in which nothing may break the page's policy or fail. */
+async function open(options = {}) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const elsewhere = [];
+  const wrong = [];
+  page.on("request", (request) => { if (new URL(request.url()).host !== new URL(settings.origin).host) elsewhere.push(request.url()); });
+  page.on("console", (message) => { if (message.type() === "error" && !/401|403|409/.test(message.text())) wrong.push(message.text()); });
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  await page.goto(`${settings.origin}/inbox/`);
+  return { context, page, elsewhere, wrong };
+}
+
+async function signIn(page) {
+  await page.getByLabel("E-mail").fill(settings.email);
+  await page.getByLabel("Password").fill(settings.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+}
+
+/** accessible runs axe in a world of its own, which the page's policy does not bind. */
+async function accessible(page, what) {
+  const session = await page.context().newCDPSession(page);
+  const { frameTree } = await session.send("Page.getFrameTree");
+  const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
+  const expression = `${axe}; axe.run(document).then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + ": " + v.nodes.map((n) => n.html).join(" ")))`;
+  const { result, exceptionDetails } = await session.send("Runtime.evaluate", { expression, contextId, awaitPromise: true, returnByValue: true });
+  assert.equal(exceptionDetails, undefined);
+  assert.deepEqual(result.value, [], `axe on ${what}`);
+}
+
+const tests = {
+  async "staff sign in, read, answer, and see at once what comes"() {
+    const a = await open();
+    await a.page.getByLabel("E-mail").fill(settings.email);
+    await a.page.getByLabel("Password").fill("a wrong guess");
+    await a.page.getByRole("button", { name: "Sign in" }).click();
+    await a.page.getByRole("alert").getByText("wrong").waitFor();
+    await accessible(a.page, "the sign-in");
+    await signIn(a.page);
+    const b = await open();
+    await signIn(b.page);
+    for (const { page } of [a, b]) await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await step({ guest: 1, body: "Is the pool open?" });
+    for (const { page } of [a, b]) await page.getByRole("log").getByText("Is the pool open?").waitFor();
+    await a.page.getByLabel("Reply").fill("Until ten.");
+    await a.page.getByRole("button", { name: "Send" }).click();
+    for (const { page } of [a, b]) await page.getByRole("log").getByText("Until ten.").waitFor();
+    assert.equal(await a.page.getByLabel("Reply").inputValue(), "");
+    await step({ step: "deliver" });
+    for (const { page } of [a, b]) await page.locator(".message.out").getByText("delivered").waitFor();
+    await a.page.getByText(/Text is kept until/).first().waitFor();
+    await accessible(a.page, "a conversation");
+    assert.deepEqual(await a.page.evaluate(() => [document.cookie, ...Object.keys(localStorage), ...Object.keys(sessionStorage)]), [""], "a script can read something of the session");
+    for (const [size, viewport] of Object.entries({ phone: { width: 390, height: 844 }, tablet: { width: 820, height: 1180 }, desktop: { width: 1440, height: 900 } })) {
+      for (const colorScheme of ["light", "dark"]) {
+        await a.page.setViewportSize(viewport);
+        await a.page.emulateMedia({ colorScheme });
+        await a.page.screenshot({ path: `${settings.output}/inbox-${size}-${colorScheme}.png` });
+        await accessible(a.page, `${size}, ${colorScheme}`);
+      }
+    }
+    await a.page.setViewportSize({ width: 1440, height: 900 });
+    await a.page.evaluate(() => { document.documentElement.dir = "rtl"; });
+    const [list, thread] = [await a.page.getByRole("navigation").boundingBox(), await a.page.getByRole("main").boundingBox()];
+    assert.ok(list.x > thread.x, "from right to left, the list is not on the right");
+    await a.page.screenshot({ path: `${settings.output}/inbox-desktop-rtl.png` });
+    for (const { elsewhere, wrong } of [a, b]) assert.deepEqual([...elsewhere, ...wrong], []);
+    await a.context.close();
+    await b.context.close();
+  },
+
+  async "a search finds by name and number"() {
+    const { page, context } = await open();
+    await signIn(page);
+    for (const typed of ["grace", "1822"]) {
+      await page.getByRole("searchbox").fill(typed);
+      await page.getByRole("button", { name: /Ada/ }).waitFor({ state: "detached" });
+      await page.getByRole("button", { name: /Grace Hopper/ }).waitFor();
+    }
+    await page.getByRole("searchbox").fill("nobody");
+    await page.getByText("Nothing was found.").waitFor();
+    await context.close();
+  },
+
+  async "the page says what the channel allows, and who opted out"() {
+    const { page, context } = await open();
+    await signIn(page);
+    await page.getByRole("button", { name: /Grace Hopper/ }).click();
+    await page.getByText("Only a template can be sent now.").waitFor();
+    await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await page.getByLabel("Reply").waitFor();
+    await step({ step: "optout" });
+    await page.getByText("This guest opted out and must not be written to.").waitFor();
+    assert.equal(await page.getByLabel("Reply").count(), 0);
+    await accessible(page, "an opt-out");
+    await context.close();
+  },
+
+  async "what a guest wrote is text"() {
+    const { page, context, wrong } = await open();
+    await signIn(page);
+    const evil = `<script>window.pwned=1</script><img src=x onerror="window.pwned=1"><a href="javascript:window.pwned=1">x</a>`;
+    await step({ guest: 3, body: evil });
+    await page.getByRole("button", { name: /<img src=x/ }).click();
+    await page.getByRole("log").getByText(evil).waitFor();
+    assert.equal(await page.evaluate(() => window.pwned), undefined);
+    assert.equal(await page.locator("img, .words a, script[src='x']").count(), 0);
+    assert.deepEqual(wrong, []);
+    await context.close();
+  },
+
+  async "another site's page can neither ask for anything nor frame the page"() {
+    const { page, context } = await open();
+    await signIn(page);
+    const evil = createServer((_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end(`<iframe src="${settings.origin}/inbox/"></iframe>`));
+    await new Promise((listening) => evil.listen(0, "127.0.0.1", listening));
+    const other = await context.newPage();
+    await other.goto(`http://localhost:${evil.address().port}/`);
+    const sent = await other.evaluate(async (origin) => {
+      const opened = await new Promise((done) => {
+        const socket = new WebSocket(origin.replace("http", "ws") + "/api/v1/events", "switchboard-staff.v1");
+        socket.onopen = () => done(true);
+        socket.onerror = () => done(false);
+      });
+      const answers = [];
+      for (const method of ["POST", "DELETE"]) {
+        answers.push(await fetch(origin + "/api/v1/sessions/current", { method, credentials: "include" }).then(() => "read", () => "refused"));
+      }
+      await fetch(origin + "/api/v1/browser-sessions", { method: "POST", mode: "no-cors", credentials: "include" }).catch(() => {});
+      return { opened, answers };
+    }, settings.origin);
+    assert.deepEqual(sent, { opened: false, answers: ["refused", "refused"] });
+    assert.equal(await other.frames()[1].getByRole("button").count(), 0, "the page is framed");
+    await page.reload();
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+    evil.close();
+    await context.close();
+  },
+
+  async "a session that is revoked ends in the open page, and what was read goes"() {
+    const { page, context } = await open();
+    await signIn(page);
+    await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await page.getByRole("log").getByText("Is the pool open?").waitFor();
+    await step({ step: "revoke" });
+    await page.getByText("Your session has ended.").waitFor();
+    assert.equal(await page.getByText("Is the pool open?").count(), 0);
+    await signIn(page);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    assert.equal((await context.cookies()).length, 0);
+    await context.close();
+  },
+
+  async "it speaks German and Spanish"() {
+    for (const [locale, words] of [["de-DE", "Anmelden"], ["es-ES", "Iniciar sesión"], ["fr-FR", "Sign in"]]) {
+      const { page, context } = await open({ locale });
+      await page.getByRole("button", { name: words }).waitFor();
+      await context.close();
+    }
+  },
+};
+
+await step({ step: "guests" });
+let failed = 0;
+for (const [name, test] of Object.entries(tests)) {
+  try {
+    await test();
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAILED ${name}\n${error.stack}`);
+  }
+}
+await browser.close();
+process.exit(failed);
