@@ -181,6 +181,19 @@ func TestNotificationsSayNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	v.wrote(s.now(), "Nobody is there, so nobody is told.")
+	servers := s.db.Serve(t)
+	for _, first := range []bool{true, false} { // one watches, and another finds that it does
+		server, err := servers.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Release()
+		var watches bool
+		if err := server.QueryRow(t.Context(), "SELECT sb.staff_watch()").Scan(&watches); err != nil || watches != first {
+			t.Fatalf("watches: %t, %v; want %t", watches, err, first)
+		}
+	}
 	v.wrote(s.now(), "Is the pool open?")
 	s.exec("INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', '\\x01', 1)")
 	for _, want := range []string{v.id.String(), "o"} {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
@@ -25,6 +27,7 @@ const (
 	maxSockets   = 500
 	perSession   = 10
 	listenAgain  = 2 * time.Second
+	watchAgain   = time.Second // at whether a page is open; a page that was just opened misses nothing, as it is told to look again then
 	lookEvery    = 15 * time.Second // at sessions, whether or not one was told of
 	lookTimeout  = 5 * time.Second
 	sessions     = "s"
@@ -87,7 +90,8 @@ func (h *Hub) Run(ctx context.Context) {
 	closing.Wait()
 }
 
-// listen hears on a connection of its own. What was told while there was none is looked for once there is one again.
+// listen hears on a connection of its own, and has messages told of while a page is open. What was not told while there was
+// no such connection, or no page, is looked for then.
 func (h *Hub) listen(ctx context.Context) error {
 	acquired, err := h.pool.Acquire(ctx)
 	if err != nil {
@@ -99,14 +103,43 @@ func (h *Hub) listen(ctx context.Context) error {
 		return fmt.Errorf("listening: %w", err)
 	}
 	h.hear(sessions)
-	h.hear(optOuts)
-	for {
-		told, err := conn.WaitForNotification(ctx)
+	for watching, first := false, true; ; first = false {
+		watches, err := h.watch(ctx, conn, watching)
 		if err != nil {
+			return err
+		}
+		if first || watches && !watching {
+			h.hear(optOuts)
+		}
+		watching = watches
+		waiting, cancel := context.WithTimeout(ctx, watchAgain)
+		told, err := conn.WaitForNotification(waiting)
+		cancel()
+		switch {
+		case err == nil:
+			h.hear(told.Payload)
+		case ctx.Err() != nil || !pgconn.Timeout(err):
 			return fmt.Errorf("waiting for notifications: %w", err)
 		}
-		h.hear(told.Payload)
 	}
+}
+
+// watch begins or ends to have messages told of, and says whether it is this server that does.
+func (h *Hub) watch(ctx context.Context, conn *pgx.Conn, watching bool) (bool, error) {
+	open := len(h.all()) > 0
+	if open == watching {
+		return watching, nil
+	}
+	if !open {
+		if _, err := conn.Exec(ctx, "SELECT pg_advisory_unlock(18, 1)"); err != nil {
+			return false, fmt.Errorf("having messages told of no more: %w", err)
+		}
+		return false, nil
+	}
+	if err := conn.QueryRow(ctx, "SELECT sb.staff_watch()").Scan(&watching); err != nil {
+		return false, fmt.Errorf("having messages told of: %w", err)
+	}
+	return watching, nil
 }
 
 // hear takes a notification. Anybody with a login of the database can send one: it leads to a look, and to nothing else.

@@ -3,6 +3,8 @@
 
 -- staff_tell has the servers of the staff's page look again: a conversation's id for its thread, 'o' for opt-outs, 's' for
 -- sessions. Notifications say where to look and never what there is: whoever listens learns ids, and must ask as everybody else.
+-- Transactions that notify commit one after the other, so messages are told of only while a page is open: its server then holds
+-- an advisory lock. Who gets that lock shared has nobody to tell, and a server gets it when all who did have ended.
 -- +goose StatementBegin
 CREATE FUNCTION sb.staff_tell() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -10,14 +12,32 @@ AS $$
 BEGIN
   IF TG_NARGS > 0 THEN
     PERFORM pg_notify('sb_staff', TG_ARGV[0]);
-  ELSE
+  ELSIF NOT pg_try_advisory_xact_lock_shared(18, 1) THEN
     PERFORM pg_notify('sb_staff', NEW.conversation_id::text);
   END IF;
   RETURN NULL;
 END
 $$;
+
+-- staff_watch has messages told of from now on, until the session ends or gives the lock back; false when another server has seen
+-- to that.
+CREATE FUNCTION sb.staff_watch() RETURNS boolean
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+AS $$
+BEGIN
+  IF pg_try_advisory_lock(18, 1) THEN
+    RETURN true;
+  ELSIF EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+      WHERE d.datname = current_database() AND l.locktype = 'advisory' AND (l.classid, l.objid, l.objsubid) = (18, 1, 2) AND l.mode = 'ExclusiveLock' AND l.granted) THEN
+    RETURN false;
+  END IF;
+  PERFORM pg_advisory_lock(18, 1); -- those who have it shared end soon, and no others get it while this waits
+  RETURN true;
+END
+$$;
 -- +goose StatementEnd
-REVOKE ALL ON FUNCTION sb.staff_tell() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sb.staff_tell(), sb.staff_watch() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sb.staff_watch() TO sb_serve;
 
 -- What was brought in from elsewhere is not news.
 CREATE TRIGGER staff_tell_stored AFTER INSERT ON sb.message FOR EACH ROW
@@ -80,4 +100,4 @@ DROP TRIGGER staff_tell ON sb.staff_session;
 DROP TRIGGER staff_tell ON sb.suppression;
 DROP TRIGGER staff_tell_moved ON sb.message;
 DROP TRIGGER staff_tell_stored ON sb.message;
-DROP FUNCTION sb.staff_tell;
+DROP FUNCTION sb.staff_watch, sb.staff_tell;
