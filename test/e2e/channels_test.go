@@ -174,9 +174,14 @@ spec:
 			Expect(err).NotTo(HaveOccurred())
 		})
 		all(func(w way) {
-			Eventually(func() int64 {
-				return cl.count(ctx, fmt.Sprintf("SELECT coalesce(max(attempt), 0) FROM queue_%s.river_job WHERE finalized_at IS NULL", w.channel))
-			}).WithContext(ctx).WithTimeout(90*time.Second).Should(BeNumerically(">=", 2), w.channel)
+			Eventually(func() (string, error) {
+				ch := &v1alpha1.Channel{}
+				err := c.Get(ctx, crclient.ObjectKey{Namespace: cl.namespace(), Name: w.channel}, ch)
+				if is := meta.FindStatusCondition(ch.Status.Conditions, v1alpha1.ConditionCredentialsAccepted); is != nil {
+					return is.Reason, err
+				}
+				return "", err
+			}).WithContext(ctx).WithTimeout(90*time.Second).Should(Equal(v1alpha1.ReasonProviderUnreachable), w.channel)
 			Expect(sent(ctx, w)).To(HaveLen(1), w.channel)
 			Expect(provider.Down(ctx, w.standin, false)).To(Succeed())
 		})
