@@ -142,6 +142,7 @@ generate: ## Generate deepcopy code, CRDs, RBAC, the chart and the API reference
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=switchboard-operator paths=./controllers/... output:rbac:dir=config/rbac
 	hack/chart.sh
+	hack/argocd.sh
 	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
 
 .PHONY: verify

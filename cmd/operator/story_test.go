@@ -129,6 +129,10 @@ func clientsLife(t *testing.T, c testCluster) {
 		}
 	})
 
+	t.Run("what is in Git can be applied again, and changes nothing", func(t *testing.T) {
+		appliedAgain(t, c, "hotel-berlin/namespace.yaml", "hotel-berlin/tenant.yaml", "hotel-berlin/front-desk.yaml", "hotel-berlin/guest-messages.yaml")
+	})
+
 	t.Run("logins rotate: new beside old, then old gone", func(t *testing.T) {
 		rotated := tenant()
 		rotated.Annotations = map[string]string{v1alpha1.AnnotationRotateCredentials: "now"}
