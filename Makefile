@@ -111,6 +111,12 @@ e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: d
 fuzz: ## Fuzz the parsers of all that comes from outside, four at a time, each for FUZZTIME (60s).
 	hack/fuzz.sh
 
+.PHONY: browser
+browser: ## The staff's page in Debian's Chromium, over a real database; screenshots come into test/output/browser.
+	@hack/tools.sh browser
+	cd test/browser && npm ci --silent --no-audit --no-fund
+	go test -count=1 -tags browser ./test/browser
+
 .PHONY: bench
 bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
 	KUBECTL=$(call built,kubectl)/kubectl go run ./test/bench
@@ -145,6 +151,10 @@ generate: ## Generate deepcopy code, CRDs, RBAC, the chart and the API reference
 	hack/argocd.sh
 	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
 
+.PHONY: web
+web: ## Build the pages that an instance serves (needs Node.js 20; what it makes is checked in, so that others need Go alone).
+	cd internal/instance/web && npm ci --silent --no-audit --no-fund && npm run --silent build
+
 .PHONY: verify
 verify: generate ## Fail when generated files or go.mod are stale.
 	go mod tidy -diff
@@ -155,6 +165,7 @@ verify: generate ## Fail when generated files or go.mod are stale.
 	cd test/scale/kwok && go mod tidy -diff
 	cd test/standin/s3 && go mod tidy -diff
 	cd test/standin/cloudnativepg && go mod tidy -diff
+	@hack/web.sh
 	@git diff --exit-code -- api config docs/api.md charts || { echo "generated files are stale: run 'make generate' and commit"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config docs/api.md charts)" || { git status --porcelain -- api config docs/api.md charts; echo "generated files are not checked in: run 'make generate' and commit"; exit 1; }
 
@@ -164,6 +175,7 @@ lint: ## Static checks.
 	go vet ./...
 	cd hack/localcluster && go vet ./...
 	cd hack/release && go vet ./...
+	go vet -tags browser ./test/browser
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: tools

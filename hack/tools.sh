@@ -16,6 +16,12 @@ need libnet-smpp-perl perl -MNet::SMPP -e 1 # the message centre in the tests of
 need git command -v git
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 
+if [ "${1:-}" = browser ]; then
+  need nodejs command -v node
+  need npm command -v npm
+  need chromium command -v chromium
+fi
+
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "missing: ${missing[*]}. Install them (on Debian or Ubuntu: sudo apt-get install ${missing[*]}) and try again." >&2

@@ -170,10 +170,8 @@ spec:
 			if err == nil {
 				Expect(c.Delete(ctx, pod)).To(Succeed())
 			}
-			_, err = box.Reply(ctx, threadOf(ctx, cl, w.address), "While you were away", "")
-			Expect(err).NotTo(HaveOccurred())
 		})
-		all(func(w way) {
+		all(func(w way) { // what the pod before could still send is no test
 			Eventually(func() (string, error) {
 				ch := &v1alpha1.Channel{}
 				err := c.Get(ctx, crclient.ObjectKey{Namespace: cl.namespace(), Name: w.channel}, ch)
@@ -182,6 +180,18 @@ spec:
 				}
 				return "", err
 			}).WithContext(ctx).WithTimeout(90*time.Second).Should(Equal(v1alpha1.ReasonProviderUnreachable), w.channel)
+			_, err := box.Reply(ctx, threadOf(ctx, cl, w.address), "While you were away", "")
+			Expect(err).NotTo(HaveOccurred())
+		})
+		all(func(w way) {
+			// One that can't be bound takes no message from the queue at all.
+			tried := int64(1)
+			if w.standin == "smsc" {
+				tried = 0
+			}
+			Eventually(func() int64 {
+				return cl.count(ctx, fmt.Sprintf("SELECT coalesce(max(attempt), -1) FROM queue_%s.river_job WHERE finalized_at IS NULL", w.channel))
+			}).WithContext(ctx).WithTimeout(60*time.Second).Should(BeNumerically(">=", tried), w.channel)
 			Expect(sent(ctx, w)).To(HaveLen(1), w.channel)
 			Expect(provider.Down(ctx, w.standin, false)).To(Succeed())
 		})
