@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -24,9 +25,9 @@ func (s *Server) signInBrowser(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusForbidden, typeNotAllowed, "A page of another site asked for this; use the tenant's own page.").write(w)
 		return
 	}
-	s.beginSession(w, r, func(session staff.Session) any {
+	s.beginSession(w, r, func(ctx context.Context, session staff.Session) any {
 		if before, err := r.Cookie(sessionCookie); err == nil {
-			if err := staff.SignOut(r.Context(), s.pool, before.Value); err != nil {
+			if err := staff.SignOut(ctx, s.pool, before.Value); err != nil {
 				s.log.Error("the session before was not ended", "error", err.Error())
 			}
 		}

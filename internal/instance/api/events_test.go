@@ -63,7 +63,7 @@ func (s *system) dial(headers ...string) (*websocket.Conn, *http.Response, error
 
 func (s *system) page(cookie string) page {
 	s.t.Helper()
-	conn, _, err := s.dial("Cookie", cookie, "Origin", s.url, "Sec-Fetch-Site", "same-origin")
+	conn, _, err := s.dial("Cookie", cookie, "Origin", s.url, "Sec-Fetch-Site", "same-origin") //nolint:bodyclose // the library's
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestASocketIsForStaffOfThisPageAlone(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, response, err := s.dial(test.headers...)
+			_, response, err := s.dial(test.headers...) //nolint:bodyclose // the library's
 			if err == nil || response == nil || response.StatusCode != test.status {
 				t.Errorf("answered %v, %v; want %d", response, err, test.status)
 			}

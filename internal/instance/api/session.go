@@ -20,12 +20,12 @@ type signInRequest struct {
 
 // signIn makes a session for a program, which keeps its token.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
-	s.beginSession(w, r, func(session staff.Session) any { return session })
+	s.beginSession(w, r, func(_ context.Context, session staff.Session) any { return session })
 }
 
 // beginSession makes a session, and answers with what begun makes of it. Failures count against
 // the account and the address that they come from; both are remembered by this replica alone.
-func (s *Server) beginSession(w http.ResponseWriter, r *http.Request, begun func(staff.Session) any) {
+func (s *Server) beginSession(w http.ResponseWriter, r *http.Request, begun func(context.Context, staff.Session) any) {
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
 	session, err := s.trySignIn(ctx, w, r)
@@ -50,7 +50,7 @@ func (s *Server) beginSession(w http.ResponseWriter, r *http.Request, begun func
 		p.write(w)
 		return
 	}
-	writeJSON(w, status, "application/json", begun(session))
+	writeJSON(w, status, "application/json", begun(ctx, session))
 }
 
 func (s *Server) trySignIn(ctx context.Context, w http.ResponseWriter, r *http.Request) (staff.Session, error) {

@@ -27,7 +27,7 @@ const (
 	maxSockets   = 500
 	perSession   = 10
 	listenAgain  = 2 * time.Second
-	watchAgain   = time.Second // at whether a page is open; a page that was just opened misses nothing, as it is told to look again then
+	watchAgain   = time.Second      // at whether a page is open; a page that was just opened misses nothing, as it is told to look again then
 	lookEvery    = 15 * time.Second // at sessions, whether or not one was told of
 	lookTimeout  = 5 * time.Second
 	sessions     = "s"
