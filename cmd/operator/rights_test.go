@@ -257,7 +257,10 @@ func operatorRights(t *testing.T, c testCluster, all []string) {
 	if err := operator.Create(t.Context(), binding(name.Manager, theirs)); err != nil {
 		t.Fatal("control:", err)
 	}
-	if got := secretsOf(theirs); !slices.Equal(got, []string{"get", "list", "create", "patch", "delete"}) {
-		t.Errorf("where it has bound itself, it may %v Secrets", got)
-	}
+	eventually(t, "a binding counts", func(context.Context) error { // which takes a moment too
+		if got := secretsOf(theirs); !slices.Equal(got, []string{"get", "list", "create", "patch", "delete"}) {
+			return fmt.Errorf("where it has bound itself, it may %v Secrets", got)
+		}
+		return nil
+	})
 }
