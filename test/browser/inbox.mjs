@@ -88,6 +88,17 @@ const tests = {
     await b.context.close();
   },
 
+  async "what expires while it is read leaves the screen"() {
+    const { context, page } = await open();
+    await signIn(page);
+    await step({ step: "expiring" });
+    await page.getByRole("button", { name: /img src/ }).click();
+    await page.getByRole("log").getByText("Words of a month ago").waitFor();
+    await page.getByRole("log").getByText("The text has expired.").waitFor();
+    await page.getByText("Words of a month ago").waitFor({ state: "detached" }); // in the list too
+    await context.close();
+  },
+
   async "a search finds by name and number"() {
     const { page, context } = await open();
     await signIn(page);

@@ -84,6 +84,12 @@ func steps(t *testing.T, d *pgtest.Database) http.Handler {
 			"INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id) VALUES ('whatsapp', sha256('w'), 1, '4930901822', md5('c2')::uuid)",
 			"INSERT INTO sb.conversation (id, channel, contact_id, last_message_at) SELECT md5('v' || i)::uuid, CASE i WHEN 2 THEN 'whatsapp' ELSE 'front-desk' END, md5('c' || i)::uuid, now() - i * interval '1 minute' FROM generate_series(1, 3) i",
 		},
+		"expiring": { // by the limit of 30 days
+			"SELECT sb.ensure_partition(now() - interval '30 days')",
+			`WITH m AS (INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
+				VALUES (gen_random_uuid(), now() - interval '30 days' + interval '10 seconds', md5('v3')::uuid, 'front-desk', 'in', 'guest', 'received') RETURNING *)
+				INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT id, at, conversation_id, channel, 'Words of a month ago' FROM m`,
+		},
 		"optout":  {"INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', sha256('1'), 1)"},
 		"deliver": {"UPDATE sb.message SET status = 'delivered' WHERE direction = 'out'"},
 		"revoke":  {"UPDATE sb.staff_session SET revoked_at = now()"},

@@ -15,6 +15,11 @@ export function Inbox({ staff, ended, signOut }: { staff: api.Staff; ended(): vo
   const leave = useRef(ended);
   leave.current = ended;
   useEffect(() => listen({ changed: (ids) => setNews({ ids }), connected: setConnected, ended: () => leave.current() }), []);
+  // What is shown expires whether or not anything is new.
+  useEffect(() => {
+    const every = window.setInterval(() => setNews({ ids: null }), 60_000);
+    return () => window.clearInterval(every);
+  }, []);
   /** Whatever fails for want of a session ends it here too. */
   const refused = (error: unknown) => {
     if (error instanceof api.Problem && error.status === 401) leave.current();
@@ -29,7 +34,7 @@ export function Inbox({ staff, ended, signOut }: { staff: api.Staff; ended(): vo
       <p class="offline" role="status">{connected ? "" : words.offline}</p>
       <List news={news} chosen={chosen} choose={setChosen} refused={refused} />
       <main>
-        {chosen ? <Thread key={chosen} id={chosen} news={news} refused={refused} back={() => setChosen(null)} /> : <p class="none">{words.choose}</p>}
+        {chosen ? <Thread key={chosen} id={chosen} news={news} refused={refused} expired={() => setNews({ ids: null })} back={() => setChosen(null)} /> : <p class="none">{words.choose}</p>}
       </main>
     </div>
   );

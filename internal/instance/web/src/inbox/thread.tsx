@@ -5,8 +5,12 @@ import type { News } from "./inbox";
 import { nameOf } from "./list";
 import { at, fill, words } from "./words";
 
+// When a thread is read again because something in it expires, in milliseconds from now.
+const soonest = 2000;
+const latest = 24 * 3600 * 1000;
+
 /** Thread shows a conversation's messages, and takes replies. */
-export function Thread({ id, news, refused, back }: { id: string; news: News; refused(error: unknown): void; back(): void }) {
+export function Thread({ id, news, refused, expired, back }: { id: string; news: News; refused(error: unknown): void; expired(): void; back(): void }) {
   const [conversation, setConversation] = useState<api.Conversation | null>(null);
   const [page, setPage] = useState<api.Page<api.Message>>({ rows: [], next: null });
   const [failed, setFailed] = useState(false);
@@ -28,6 +32,13 @@ export function Thread({ id, news, refused, back }: { id: string; news: News; re
   useEffect(() => {
     if (news.ids === null || news.ids.has(id)) void read(null);
   }, [news]);
+  // What expires while it is on the screen leaves it. A clock that is ahead asks again a little later.
+  useEffect(() => {
+    const ends = page.rows.flatMap((m) => (m.expiresAt && m.body !== null ? [Date.parse(m.expiresAt)] : []));
+    if (ends.length === 0) return;
+    const timer = window.setTimeout(expired, Math.min(Math.max(Math.min(...ends) - Date.now(), soonest), latest));
+    return () => window.clearTimeout(timer);
+  }, [page]);
   const newest = page.rows[0]?.id;
   useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [newest]);
   if (!conversation) return <p class="none" role="status" aria-busy={!failed}>{failed ? words.failed : ""}</p>;
