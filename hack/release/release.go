@@ -48,7 +48,7 @@ func (r Release) Make(ctx context.Context) (digests []string, err error) {
 			if err != nil {
 				return nil, err
 			}
-			texts, err := licence.Of(ctx, r.Source, built.Modules)
+			texts, err := licence.Of(built)
 			if err != nil {
 				return nil, err
 			}

@@ -68,6 +68,12 @@ func TestRelease(t *testing.T) {
 	for _, name := range programs {
 		t.Run("what the list says is in "+name, func(t *testing.T) { listsWhatIsIn(t, one, name) })
 	}
+	t.Run("code that a module took from elsewhere has its licence along", func(t *testing.T) {
+		texts := content(t, filepath.Join(one, "operator-linux-"+runtime.GOARCH+".licences"))
+		if !bytes.Contains(texts, []byte("\n----- third_party/forked/golang/LICENSE\n")) {
+			t.Error("that of what apimachinery took from Go's library is not there")
+		}
+	})
 	t.Run("a reader without a library", func(t *testing.T) {
 		var doc struct {
 			SPDXVersion  string `json:"spdxVersion"`

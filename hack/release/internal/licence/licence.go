@@ -3,13 +3,9 @@ package licence
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -30,7 +26,7 @@ const least = 75
 // Text is the licence of a module.
 type Text struct {
 	program.Module
-	// IDs are its SPDX names, sorted. A module whose folders have licences of their own has several, all of which hold.
+	// IDs are its SPDX names, sorted. A module with folders that have licences of their own has several, all of which hold.
 	IDs []string
 	// Files are the texts by their path within the module.
 	Files []File
@@ -43,83 +39,29 @@ type File struct {
 }
 
 var (
-	standard = program.Module{Path: "std"}
-	names    = regexp.MustCompile(`(?i)^(licen[sc]e|copying|unlicense)([-._].*)?$`)
-	notices  = regexp.MustCompile(`(?i)^(notice|patents)([-._].*)?$`)
+	names   = regexp.MustCompile(`(?i)^(licen[sc]e|copying|unlicense)([-._].*)?$`)
+	notices = regexp.MustCompile(`(?i)^(notice|patents)([-._].*)?$`)
 )
 
-// Of finds the licences of the modules and of Go's own library in the module cache. An error names each module whose
-// licence is not found, not known or not allowed.
-func Of(ctx context.Context, source string, modules []program.Module) ([]Text, error) {
-	folders, err := folders(ctx, source, modules)
-	if err != nil {
-		return nil, err
-	}
+// Of finds the licences of what is linked into a program, Go's own library first: in the folders of its packages, and in those above
+// up to the modules' roots. An error names each module whose licence is not found, not known or not allowed.
+func Of(p program.Program) ([]Text, error) {
 	var texts []Text
 	var errs []error
-	for _, m := range append([]program.Module{standard}, modules...) {
-		text, err := read(m, folders[m.Path])
+	for _, m := range append([]program.Module{{Path: program.Standard}}, p.Modules...) {
+		text, err := read(m, p.Folders(m.Path))
 		errs = append(errs, err)
 		texts = append(texts, text)
 	}
 	return texts, errors.Join(errs...)
 }
 
-// folders of the modules' sources by path.
-func folders(ctx context.Context, source string, modules []program.Module) (map[string]string, error) {
-	root := exec.CommandContext(ctx, "go", "env", "GOROOT")
-	root.Dir = source
-	goroot, err := root.Output()
-	if err != nil {
-		return nil, fmt.Errorf("asking go for its own folder: %w", err)
-	}
-	found := map[string]string{standard.Path: strings.TrimSpace(string(goroot))}
-	args := []string{"mod", "download", "-json"}
-	for _, m := range modules {
-		args = append(args, m.Path+"@"+m.Version)
-	}
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = source
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("getting the sources of the modules: %w", err)
-	}
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
-		var m struct{ Path, Dir string }
-		if err := decoder.Decode(&m); errors.Is(err, io.EOF) {
-			return found, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("reading where the sources of the modules are: %w", err)
-		}
-		found[m.Path] = m.Dir
-	}
-}
-
-func read(m program.Module, folder string) (Text, error) {
+func read(m program.Module, folders program.Folders) (Text, error) {
 	text := Text{Module: m}
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return text, fmt.Errorf("reading the sources of %s: %w", m.Path, err)
-	}
-	for _, e := range entries {
-		isLicence := names.MatchString(e.Name())
-		if e.IsDir() || !isLicence && !notices.MatchString(e.Name()) {
-			continue
+	for _, folder := range folders.All {
+		if err := text.readFolder(folders.Root, folder); err != nil {
+			return text, fmt.Errorf("reading the licences of %s@%s: %w", m.Path, m.Version, err)
 		}
-		body, err := os.ReadFile(filepath.Join(folder, e.Name()))
-		if err != nil {
-			return text, fmt.Errorf("reading a licence of %s: %w", m.Path, err)
-		}
-		text.Files = append(text.Files, File{e.Name(), body})
-		if !isLicence {
-			continue
-		}
-		ids, err := identify(body)
-		if err != nil {
-			return text, fmt.Errorf("%s of %s@%s: %w", e.Name(), m.Path, m.Version, err)
-		}
-		text.IDs = append(text.IDs, ids...)
 	}
 	if len(text.IDs) == 0 {
 		return text, fmt.Errorf("%s@%s has no file with a licence: without one nobody may hand it on", m.Path, m.Version)
@@ -127,6 +69,38 @@ func read(m program.Module, folder string) (Text, error) {
 	slices.Sort(text.IDs)
 	text.IDs = slices.Compact(text.IDs)
 	return text, nil
+}
+
+func (t *Text) readFolder(root, folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		isLicence := names.MatchString(e.Name())
+		if e.IsDir() || strings.HasSuffix(e.Name(), ".go") || !isLicence && !notices.MatchString(e.Name()) {
+			continue
+		}
+		file := filepath.Join(folder, e.Name())
+		body, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		path, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		t.Files = append(t.Files, File{path, body})
+		if !isLicence {
+			continue
+		}
+		ids, err := identify(body)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		t.IDs = append(t.IDs, ids...)
+	}
+	return nil
 }
 
 // identify gives the SPDX names of the licences in a text.

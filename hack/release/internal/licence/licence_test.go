@@ -31,23 +31,28 @@ func TestALicenceIsFoundOrRefused(t *testing.T) {
 		files map[string]string
 		want  string // a part of the error; "" for none
 	}{
-		"MIT":                  {map[string]string{"LICENSE": mit}, ""},
-		"British spelling":     {map[string]string{"LICENCE.txt": mit}, ""},
-		"with a notice":        {map[string]string{"LICENSE": mit, "NOTICE": "By Somebody."}, ""},
-		"none":                 {map[string]string{"README.md": "Free for all."}, "has no file with a licence"},
-		"a notice alone":       {map[string]string{"NOTICE": "By Somebody."}, "has no file with a licence"},
-		"words of their own":   {map[string]string{"LICENSE": "Whoever has paid for it may use it on Tuesdays."}, "read it"},
-		"a clause was added":   {map[string]string{"LICENSE": mit + strings.Repeat("No hotel may use this software for messages. ", 20)}, "read it"},
-		"asks for the sources": {map[string]string{"LICENSE": mit, "COPYING": "SPDX-License-Identifier: AGPL-3.0"}, "read it"},
+		"MIT":                     {map[string]string{"LICENSE": mit}, ""},
+		"British spelling":        {map[string]string{"LICENCE.txt": mit}, ""},
+		"with a notice":           {map[string]string{"LICENSE": mit, "NOTICE": "By Somebody."}, ""},
+		"none":                    {map[string]string{"README.md": "Free for all."}, "has no file with a licence"},
+		"a notice alone":          {map[string]string{"NOTICE": "By Somebody."}, "has no file with a licence"},
+		"words of their own":      {map[string]string{"LICENSE": "Whoever has paid for it may use it on Tuesdays."}, "read it"},
+		"a clause was added":      {map[string]string{"LICENSE": mit + strings.Repeat("No hotel may use this software for messages. ", 20)}, "read it"},
+		"one of a folder's own":   {map[string]string{"LICENSE": mit, "third/LICENSE": mit}, ""},
+		"a folder's own is known": {map[string]string{"LICENSE": mit, "third/LICENSE": "For members of the club."}, "third/LICENSE: only"},
+		"asks for the sources":    {map[string]string{"LICENSE": mit, "COPYING": "SPDX-License-Identifier: AGPL-3.0"}, "read it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
+			if err := os.Mkdir(filepath.Join(folder, "third"), 0o700); err != nil {
+				t.Fatal(err)
+			}
 			for file, body := range test.files {
 				if err := os.WriteFile(filepath.Join(folder, file), []byte(body), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
-			text, err := read(program.Module{Path: "example.com/module", Version: "v1.0.0"}, folder)
+			text, err := read(program.Module{Path: "example.com/module", Version: "v1.0.0"}, program.Folders{Root: folder, All: []string{folder, filepath.Join(folder, "third")}})
 			if test.want != "" {
 				if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "example.com/module") {
 					t.Fatalf("error %v, want one of example.com/module with %q", err, test.want)

@@ -26,6 +26,7 @@ type Program struct {
 	Go     string // the version of Go, as in go1.26.8
 	// Modules are those whose code is linked into the program, in order of their path; the project's own is none of them.
 	Modules []Module
+	folders map[string]Folders
 }
 
 // Module is a Go module at a version.
@@ -57,12 +58,21 @@ func Build(ctx context.Context, source, folder, name, goos, goarch string) (Prog
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", "-s -w -buildid=", "-gcflags=all=-l",
 		"-o", file, "./cmd/"+name)
 	cmd.Dir = source
-	// Whatever of the builder's own settings would change the program is set.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0", "GOOS="+goos, "GOARCH="+goarch)
+	cmd.Env = environment(goos, goarch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return Program{}, fmt.Errorf("building %s for %s/%s: %w\n%s", name, goos, goarch, err, out)
 	}
-	return Read(name, file)
+	p, err := Read(name, file)
+	if err != nil {
+		return Program{}, err
+	}
+	p.folders, err = folders(ctx, source, name, goos, goarch)
+	return p, err
+}
+
+// environment sets whatever of the builder's own settings would change the program.
+func environment(goos, goarch string) []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0", "GOOS="+goos, "GOARCH="+goarch)
 }
 
 // Read tells what a program is made of: the linker wrote it into the file.
