@@ -62,7 +62,7 @@ func webhooked(t *testing.T, c testCluster) {
 	change(func(w *v1alpha1.Webhook) { w.SubProcessor, w.URL = "twilio", "https://pms.example:8443/" })
 	becomes(v1alpha1.ReasonOutOfBounds, "port 8443")
 	change(func(w *v1alpha1.Webhook) { w.URL = "https://pms.example/" })
-	becomes(v1alpha1.ReasonSecretMissing, "create secret generic pms --from-literal=signingSecret=whsec_")
+	becomes(v1alpha1.ReasonSecretMissing, "create secret generic pms --from-file=signingSecret=/dev/stdin")
 	none()
 	create(t, c, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "pms", Namespace: h.namespace}, StringData: map[string]string{
 		"signingSecret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",

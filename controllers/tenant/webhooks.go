@@ -59,16 +59,16 @@ func (r *Reconciler) webhookSecrets(ctx context.Context, s *scope, w *v1alpha1.W
 		secret := &corev1.Secret{}
 		err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.in.Namespace(), Name: ref.Name}, secret)
 		refuse := func(reason, what string) *plan.Refusal {
-			return &plan.Refusal{Reason: reason, Message: fmt.Sprintf("%s: create it with kubectl -n %s create secret generic %s --from-literal=%s=whsec_$(openssl rand -base64 32)",
+			return &plan.Refusal{Reason: reason, Message: fmt.Sprintf("%s create it with echo whsec_$(openssl rand -base64 32) | kubectl -n %s create secret generic %s --from-file=%s=/dev/stdin",
 				what, s.in.Namespace(), ref.Name, plan.WebhookSecret)}
 		}
 		switch {
 		case apierrors.IsNotFound(err):
-			return refuse(v1alpha1.ReasonSecretMissing, "there is no Secret "+ref.Name), nil
+			return refuse(v1alpha1.ReasonSecretMissing, fmt.Sprintf("there is no Secret %s:", ref.Name)), nil
 		case err != nil:
 			return nil, rights(err)
 		case !contract.SigningSecret(secret.Data[plan.WebhookSecret]):
-			return refuse(v1alpha1.ReasonKeyMissing, fmt.Sprintf("Secret %s has no key %s that is whsec_ and 24 to 64 bytes in base64", ref.Name, plan.WebhookSecret)), nil
+			return refuse(v1alpha1.ReasonKeyMissing, fmt.Sprintf("Secret %s has no key %s that is whsec_ and 24 to 64 bytes in base64: delete it, and", ref.Name, plan.WebhookSecret)), nil
 		}
 	}
 	return nil, nil
