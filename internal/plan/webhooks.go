@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -151,12 +152,7 @@ func WebhooksOf(webhooks []v1alpha1.Webhook) []contract.SetupWebhook {
 		slices.Sort(hook.Events)
 		all = append(all, hook)
 	}
-	slices.SortFunc(all, func(a, b contract.SetupWebhook) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b contract.SetupWebhook) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 

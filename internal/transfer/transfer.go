@@ -104,29 +104,9 @@ func current(region *v1alpha1.Region, t *v1alpha1.Tenant, channels []v1alpha1.Ch
 		if c.Spec.SubProcessor == "" {
 			continue // a web chat: nobody else carries it
 		}
-		f := Flow{Kind: KindSubProcessor, Channel: c.Name, Recipient: c.Spec.SubProcessor, State: StateOpen}
-		if seen := seenOf(t, c.Name, c.Spec.SubProcessor); seen != nil && seen.LastSeen == nil {
-			f.Since = instant(seen.FirstSeen)
-		}
-		if refused(c) {
-			f.State = StateStopped
-		}
-		p, registered := registerOf(region, c.Spec.SubProcessor)
-		switch {
-		case !registered:
-			f.Finding = FindingPlaceNotKnown
-		case plan.Within(p.Location, region.Spec.Jurisdiction):
-			continue
-		default:
-			f.Location, f.Purpose, f.Mechanism = p.Location, p.Purpose, p.TransferMechanism
-			if p.TransferMechanism == "" {
-				f.Finding = FindingNoMechanism
-			}
-		}
-		flows = append(flows, f)
+		flows = append(flows, Flow{Kind: KindSubProcessor, Channel: c.Name, Recipient: c.Spec.SubProcessor, State: stateOf(refused(c))})
 	}
-	slices.SortFunc(flows, func(a, b Flow) int { return cmp.Compare(a.Channel, b.Channel) })
-	return flows
+	return outward(region, t, flows)
 }
 
 // webhooks are the flows to other systems of the client's: of ids and times, and of words where the webhook says so.
@@ -134,14 +114,27 @@ func webhooks(region *v1alpha1.Region, t *v1alpha1.Tenant) []Flow {
 	var flows []Flow
 	for i := range t.Spec.Webhooks {
 		w := &t.Spec.Webhooks[i]
-		f := Flow{Kind: KindWebhook, Channel: v1alpha1.WebhookPrefix + w.Name, Recipient: w.SubProcessor, State: StateOpen}
-		if seen := seenOf(t, f.Channel, w.SubProcessor); seen != nil && seen.LastSeen == nil {
+		_, refusal := plan.Webhook(region, w)
+		flows = append(flows, Flow{Kind: KindWebhook, Channel: v1alpha1.WebhookPrefix + w.Name, Recipient: w.SubProcessor, State: stateOf(refusal != nil)})
+	}
+	return outward(region, t, flows)
+}
+
+func stateOf(stopped bool) string {
+	if stopped {
+		return StateStopped
+	}
+	return StateOpen
+}
+
+// outward keeps the flows that leave the jurisdiction, with what the register says of who receives them and since when they were seen.
+func outward(region *v1alpha1.Region, t *v1alpha1.Tenant, flows []Flow) []Flow {
+	var out []Flow
+	for _, f := range flows {
+		if seen := seenOf(t, f.Channel, f.Recipient); seen != nil && seen.LastSeen == nil {
 			f.Since = instant(seen.FirstSeen)
 		}
-		if _, refusal := plan.Webhook(region, w); refusal != nil {
-			f.State = StateStopped
-		}
-		p, registered := registerOf(region, w.SubProcessor)
+		p, registered := registerOf(region, f.Recipient)
 		switch {
 		case !registered:
 			f.Finding = FindingPlaceNotKnown
@@ -153,10 +146,10 @@ func webhooks(region *v1alpha1.Region, t *v1alpha1.Tenant) []Flow {
 				f.Finding = FindingNoMechanism
 			}
 		}
-		flows = append(flows, f)
+		out = append(out, f)
 	}
-	slices.SortFunc(flows, func(a, b Flow) int { return cmp.Compare(a.Channel, b.Channel) })
-	return flows
+	slices.SortFunc(out, func(a, b Flow) int { return cmp.Compare(a.Channel, b.Channel) })
+	return out
 }
 
 // ended are flows of channels that have gone, as far as status remembers them: under what the register said then.

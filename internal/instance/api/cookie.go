@@ -55,12 +55,14 @@ func sessionToken(r *http.Request) (token string, byCookie bool) {
 	return "", false
 }
 
+var sameOrigin = http.NewCrossOriginProtection()
+
 // crossSite says whether a page of another origin makes a request. Reading is not its either: asking for a thread's messages
 // has a guest see that they were read. Whoever types the address in makes one too, of which the browser says "none".
 func crossSite(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
-		return http.NewCrossOriginProtection().Check(r) != nil
+		return sameOrigin.Check(r) != nil
 	}
 	return true
 }

@@ -131,7 +131,7 @@ func (h *Hub) watch(ctx context.Context, conn *pgx.Conn, watching bool) (bool, e
 		return watching, nil
 	}
 	if !open {
-		if _, err := conn.Exec(ctx, "SELECT pg_advisory_unlock(18, 1)"); err != nil {
+		if _, err := conn.Exec(ctx, "SELECT sb.staff_unwatch()"); err != nil {
 			return false, fmt.Errorf("having messages told of no more: %w", err)
 		}
 		return false, nil

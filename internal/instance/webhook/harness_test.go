@@ -187,11 +187,15 @@ func (s *stage) next() told {
 // until waits for a condition.
 func (s *stage) until(what string, holds func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !holds(); {
-		if time.Now().After(end) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(30 * time.Second)
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
 			s.t.Fatalf("waited in vain for %s; the log: %s", what, s.log.text())
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

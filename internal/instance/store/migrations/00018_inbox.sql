@@ -35,9 +35,14 @@ BEGIN
   RETURN true;
 END
 $$;
+
+-- staff_unwatch gives the lock back.
+CREATE FUNCTION sb.staff_unwatch() RETURNS boolean
+  LANGUAGE sql SET search_path = pg_catalog, pg_temp
+  RETURN pg_advisory_unlock(18, 1);
 -- +goose StatementEnd
-REVOKE ALL ON FUNCTION sb.staff_tell(), sb.staff_watch() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sb.staff_watch() TO sb_serve;
+REVOKE ALL ON FUNCTION sb.staff_tell(), sb.staff_watch(), sb.staff_unwatch() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sb.staff_watch(), sb.staff_unwatch() TO sb_serve;
 
 -- What was brought in from elsewhere is not news.
 CREATE TRIGGER staff_tell_stored AFTER INSERT ON sb.message FOR EACH ROW
@@ -100,4 +105,4 @@ DROP TRIGGER staff_tell ON sb.staff_session;
 DROP TRIGGER staff_tell ON sb.suppression;
 DROP TRIGGER staff_tell_moved ON sb.message;
 DROP TRIGGER staff_tell_stored ON sb.message;
-DROP FUNCTION sb.staff_watch, sb.staff_tell;
+DROP FUNCTION sb.staff_unwatch, sb.staff_watch, sb.staff_tell;
