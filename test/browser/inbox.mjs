@@ -99,6 +99,23 @@ const tests = {
     await context.close();
   },
 
+  async "what is being written outlives a server that is away, and what was read does not"() {
+    const { context, page, wrong } = await open();
+    await signIn(page);
+    await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await page.getByRole("log").getByText("Until ten.").waitFor();
+    await page.getByLabel("Reply").fill("A long answer");
+    await page.route("**/api/v1/conversations/**", (route) => route.abort());
+    await step({ guest: 1, body: "Are you there?" });
+    await page.getByRole("log").getByText("Until ten.").waitFor({ state: "detached" });
+    assert.equal(await page.getByLabel("Reply").inputValue(), "A long answer");
+    await page.unroute("**/api/v1/conversations/**");
+    await step({ guest: 1, body: "Hello?" });
+    await page.getByRole("log").getByText("Are you there?").waitFor();
+    assert.equal(await page.getByLabel("Reply").inputValue(), "A long answer");
+    assert.ok(wrong.every((text) => text.includes("ERR_FAILED")), wrong.join());
+    await context.close();
+  },
   async "a search finds by name and number"() {
     const { page, context } = await open();
     await signIn(page);
@@ -126,6 +143,20 @@ const tests = {
     await context.close();
   },
 
+  async "who reads far back is not taken from there by what is new"() {
+    const { context, page } = await open();
+    await signIn(page);
+    await step({ step: "long" });
+    await page.getByRole("button", { name: /Grace Hopper/ }).click();
+    await page.getByRole("log").getByText("Line 1", { exact: true }).waitFor();
+    assert.equal(await page.getByText("Line 70", { exact: true }).count(), 0);
+    await page.getByRole("button", { name: "Show earlier messages" }).click();
+    await page.getByText("Line 70", { exact: true }).waitFor();
+    await step({ guest: 2, body: "One more line" });
+    await page.getByRole("log").getByText("One more line").waitFor();
+    assert.equal(await page.getByText("Line 70", { exact: true }).count(), 1);
+    await context.close();
+  },
   async "what a guest wrote is text"() {
     const { page, context, wrong } = await open();
     await signIn(page);

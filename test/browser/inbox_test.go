@@ -90,6 +90,12 @@ func steps(t *testing.T, d *pgtest.Database) http.Handler {
 				VALUES (gen_random_uuid(), now() - interval '30 days' + interval '10 seconds', md5('v3')::uuid, 'front-desk', 'in', 'guest', 'received') RETURNING *)
 				INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT id, at, conversation_id, channel, 'Words of a month ago' FROM m`,
 		},
+		"long": {
+			`WITH m AS (INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
+				SELECT md5('m' || i)::uuid, now() - i * interval '1 second', md5('v2')::uuid, 'whatsapp', 'in', 'guest', 'received' FROM generate_series(1, 70) i RETURNING *)
+				INSERT INTO sb.message_body (id, at, conversation_id, channel, body)
+				SELECT m.id, m.at, m.conversation_id, m.channel, 'Line ' || i FROM m JOIN generate_series(1, 70) i ON m.id = md5('m' || i)::uuid`,
+		},
 		"optout":  {"INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', sha256('1'), 1)"},
 		"deliver": {"UPDATE sb.message SET status = 'delivered' WHERE direction = 'out'"},
 		"revoke":  {"UPDATE sb.staff_session SET revoked_at = now()"},

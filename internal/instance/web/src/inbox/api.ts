@@ -28,6 +28,16 @@ export interface Message {
 
 export interface Page<T> { rows: T[]; next: string | null }
 
+/** anew reads from the start as far as was shown before, so that nobody loses the place where they read. */
+export async function anew<T>(read: (cursor: string | null) => Promise<Page<T>>, shown: number): Promise<Page<T>> {
+  let page = await read(null);
+  while (page.next && page.rows.length < shown) {
+    const more = await read(page.next);
+    page = { rows: [...page.rows, ...more.rows], next: more.next };
+  }
+  return page;
+}
+
 export interface Template { name: string; language: string; parameters: string[] }
 
 /** What the server answered in place of what was asked for; detail says what to do. */

@@ -13,12 +13,16 @@ export function List({ news, chosen, choose, refused }: { news: News; chosen: st
   const [page, setPage] = useState<api.Page<api.Conversation> | null>(null);
   const [failed, setFailed] = useState(false);
   const asked = useRef<AbortController | null>(null);
+  const searched = useRef(""); // what the list was found by
   const read = async (cursor: string | null) => {
     asked.current?.abort(); // an answer to what was typed before must not overtake
     const asking = new AbortController();
     asked.current = asking;
     try {
-      const found = /[\p{L}\p{N}]/u.test(typed) || typed === "" ? await api.conversations(typed.trim(), cursor, asking.signal) : { rows: [], next: null };
+      const list = (from: string | null) => api.conversations(typed.trim(), from, asking.signal);
+      const searches = /[\p{L}\p{N}]/u.test(typed) || typed === "";
+      const found = !searches ? { rows: [], next: null } : cursor ? await list(cursor) : await api.anew(list, searched.current === typed ? page?.rows.length ?? 0 : 0);
+      searched.current = typed;
       setPage((before) => (cursor && before ? { rows: [...before.rows, ...found.rows], next: found.next } : found));
       setFailed(false);
     } catch (error) {

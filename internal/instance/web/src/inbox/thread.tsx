@@ -17,13 +17,15 @@ export function Thread({ id, news, refused, expired, back }: { id: string; news:
   const end = useRef<HTMLDivElement>(null);
   const read = async (cursor: string | null) => {
     try {
-      const [v, found] = await Promise.all([api.conversation(id), api.messages(id, cursor)]);
+      const found = cursor ? api.messages(id, cursor) : api.anew((from) => api.messages(id, from), page.rows.length);
+      const [v, rows] = await Promise.all([api.conversation(id), found]);
       setConversation(v);
       // Read anew from the newest on: what has expired since is not kept in the page.
-      setPage((before) => (cursor ? { rows: [...before.rows, ...found.rows], next: found.next } : found));
+      setPage((before) => (cursor ? { rows: [...before.rows, ...rows.rows], next: rows.next } : rows));
       setFailed(false);
     } catch (error) {
-      setConversation(null);
+      // While the server is away, what was being written stays; what was read does not, as nobody knows whether it has expired.
+      if (error instanceof api.Problem && error.status < 500) setConversation(null);
       setPage({ rows: [], next: null });
       setFailed(true);
       refused(error);
@@ -50,6 +52,7 @@ export function Thread({ id, news, refused, expired, back }: { id: string; news:
         <small>{conversation.channel}</small>
       </header>
       <div class="messages" role="log" tabIndex={0} aria-label={nameOf(conversation)}>
+        {failed && <p class="none" role="status">{words.failed}</p>}
         {page.next && <button class="more" onClick={() => void read(page.next)}>{words.earlier}</button>}
         {[...page.rows].reverse().map((m) => <Line key={m.id} message={m} />)}
         <div ref={end} />
