@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	"github.com/switchboard-operator/switchboard/internal/audit"
 )
@@ -37,7 +41,7 @@ func (o outcome) says(t *testing.T, code int, parts ...string) {
 }
 
 func TestHelpTeaches(t *testing.T) {
-	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}, {"report"}, {"report", "transfers", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}, {"report"}, {"report", "transfers", "--help"}, {"status", "--help"}} {
 		o := plugin(t, "", args...)
 		o.says(t, exitWhole, "kubectl switchboard")
 		if o.errs != "" || strings.Contains(o.out, "kubectl-switchboard audit") {
@@ -153,4 +157,37 @@ func TestReceiptsFromStandardInput(t *testing.T) {
 func TestNoClusterIsToldPlainly(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	plugin(t, "", "audit", "verify", "hotel-berlin").says(t, exitFailed, "KUBECONFIG")
+}
+
+// TestThePageListsEveryCommand holds docs/kubectl-plugin.md to the commands that there are.
+func TestThePageListsEveryCommand(t *testing.T) {
+	page, err := os.ReadFile("../../docs/kubectl-plugin.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## Commands\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var told, want []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z -]+)` \\|").FindAllStringSubmatch(table, -1) {
+		told = append(told, m[1])
+	}
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if sub.HasSubCommands() {
+				walk(sub)
+				continue
+			}
+			want = append(want, strings.TrimPrefix(sub.CommandPath(), "kubectl switchboard "))
+			if sub.Long == "" || sub.Example == "" || !strings.Contains(sub.Long, "Exit codes: ") {
+				t.Errorf("%s --help does not teach: it needs a story, examples and exit codes", sub.CommandPath())
+			}
+		}
+	}
+	walk(command())
+	slices.Sort(told)
+	slices.Sort(want)
+	if !slices.Equal(told, want) {
+		t.Errorf("docs/kubectl-plugin.md lists\n%q, the program has\n%q", told, want)
+	}
 }

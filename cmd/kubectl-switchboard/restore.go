@@ -16,7 +16,9 @@ and starts the database again. What is there now is gone afterwards, if the back
 Before anyone is served, what has happened since the backup is carried out again: erasures, opt-outs, holds, retention.
 Messages since then are lost. See docs/restore.md.
 
-It asks by an annotation on the Tenant, for which you need the right to patch Tenants.`
+It asks by an annotation on the Tenant, for which you need the right to patch Tenants.
+
+Exit codes: 0 it was asked for, 2 wrong usage, 3 it could not be.`
 
 const restoreExamples = `  # What there is
   kubectl get tenant hotel-berlin -o jsonpath='{.status.backup}'
