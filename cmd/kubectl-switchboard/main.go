@@ -76,7 +76,7 @@ func command() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	c := newConnection(root.PersistentFlags())
-	root.AddCommand(auditCommand(c), restoreCommand(c), exportCommand(c), importCommand(c), reportCommand(c), statusCommand(c), onboardCommand(c))
+	root.AddCommand(auditCommand(c), restoreCommand(c), exportCommand(c), importCommand(c), reportCommand(c), statusCommand(c), onboardCommand(c), requestCommand(c))
 	return root
 }
 
