@@ -76,7 +76,8 @@ func command() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	c := newConnection(root.PersistentFlags())
-	root.AddCommand(auditCommand(c), restoreCommand(c), exportCommand(c), importCommand(c), reportCommand(c), statusCommand(c), onboardCommand(c), requestCommand(c))
+	root.AddCommand(auditCommand(c), restoreCommand(c), exportCommand(c), importCommand(c), reportCommand(c), statusCommand(c), onboardCommand(c), requestCommand(c), logsCommand(c), completionCommand())
+	complete(root, c)
 	return root
 }
 

@@ -41,7 +41,7 @@ func (o outcome) says(t *testing.T, code int, parts ...string) {
 }
 
 func TestHelpTeaches(t *testing.T) {
-	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}, {"report"}, {"report", "transfers", "--help"}, {"status", "--help"}, {"onboard", "--help"}, {"request", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}, {"report"}, {"report", "transfers", "--help"}, {"status", "--help"}, {"onboard", "--help"}, {"request", "--help"}, {"logs", "--help"}, {"completion", "--help"}} {
 		o := plugin(t, "", args...)
 		o.says(t, exitWhole, "kubectl switchboard")
 		if o.errs != "" || strings.Contains(o.out, "kubectl-switchboard audit") {

@@ -102,6 +102,13 @@ func TenantLabels(tenant string) map[string]string {
 	return map[string]string{labelManagedBy: ManagedBy, v1alpha1.LabelTenant: tenant}
 }
 
+// Component of an object that the operator made for a tenant, such as serve, and the channel where it is a connector's; empty
+// for an object of somebody else's.
+func Component(o client.Object) (component, channel string) {
+	l := o.GetLabels()
+	return l[labelComponent], l[v1alpha1.LabelChannel]
+}
+
 // labels of an object of one component; extra holds pairs.
 func (in Tenant) labels(component string, extra ...string) map[string]string {
 	l := TenantLabels(in.Tenant.Name)
