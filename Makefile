@@ -133,7 +133,7 @@ bench-scale: tools ## Print what 1,000 tenants take of the operator, on a contro
 ##@ Release
 
 .PHONY: release
-release: ## Make the images (no container engine needed), what is in them (SPDX) and the licences of that, into build/release.
+release: ## Make the images (no container engine needed), the plugin of kubectl, what is in them (SPDX) and the licences of that, into build/release.
 	cd hack/release && go run .
 
 .PHONY: vulncheck

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"io"
 	"strings"
@@ -31,11 +32,10 @@ const completionExamples = `  # For kubectl switchboard, in any shell
   kubectl switchboard completion zsh > "${fpath[1]}/_kubectl-switchboard"
   kubectl switchboard completion fish > ~/.config/fish/completions/kubectl-switchboard.fish`
 
-// completeByKubectl is the executable that kubectl calls: https://github.com/kubernetes/kubernetes/pull/105867.
-const completeByKubectl = `#!/bin/sh
-# kubectl calls this to complete "kubectl switchboard". It stands in the PATH beside kubectl-switchboard.
-exec kubectl switchboard __complete "$@"
-`
+// completeByKubectl is the executable that kubectl calls; release archives have it too.
+//
+//go:embed kubectl_complete-switchboard
+var completeByKubectl string
 
 func completionCommand() *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "kubectl"}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/switchboard-operator/switchboard/hack/release/internal/image"
+	"github.com/switchboard-operator/switchboard/hack/release/internal/plugin"
 )
 
 func main() {
@@ -28,6 +29,9 @@ func run(ctx context.Context) error {
 	source := flag.String("source", "../..", "the folder of the checkout")
 	out := flag.String("out", "../../build/release", "the folder to write into; what it holds of an earlier release is replaced")
 	platforms := flag.String("platforms", "linux/amd64,linux/arm64", "operating systems and processors, separated by commas")
+	plugins := flag.String("plugin-platforms", "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64", "those of the plugin of kubectl; empty for none")
+	version := flag.String("version", "v0.0.0", "the version that krew is told, as in v1.2.3")
+	from := flag.String("from", "https://github.com/switchboard-operator/switchboard/releases/download", "the address under which krew finds VERSION/ARCHIVE")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), `Makes the images of the operator and of the instance, without a container engine:
 
@@ -35,6 +39,11 @@ func run(ctx context.Context) error {
   OUT/NAME-OS-ARCH.spdx.json    what is in it: SPDX 2.3, each module with its version, sum and licence
   OUT/NAME-OS-ARCH.licences     the licences' texts; the image has them as /licences too
   OUT/digests                   name and digest of each image, to sign and to pin
+
+and archives of the plugin of kubectl:
+
+  OUT/kubectl-switchboard-OS-ARCH.tar.gz, for Windows .zip: the program, what completes it, and the licences
+  OUT/krew.yaml                 the manifest by which krew installs them
 
 `)
 		flag.PrintDefaults()
@@ -50,6 +59,17 @@ func run(ctx context.Context) error {
 			return err
 		}
 		release.Platforms = append(release.Platforms, p)
+	}
+	release.Plugin = Plugin{Version: *version, From: *from + "/" + *version}
+	for text := range strings.SplitSeq(*plugins, ",") {
+		if text == "" {
+			continue
+		}
+		p, err := plugin.ParsePlatform(text)
+		if err != nil {
+			return err
+		}
+		release.Plugin.Platforms = append(release.Plugin.Platforms, p)
 	}
 	digests, err := release.Make(ctx)
 	if err != nil {

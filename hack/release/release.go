@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/switchboard-operator/switchboard/hack/release/internal/image"
 	"github.com/switchboard-operator/switchboard/hack/release/internal/licence"
+	"github.com/switchboard-operator/switchboard/hack/release/internal/plugin"
 	"github.com/switchboard-operator/switchboard/hack/release/internal/program"
 	"github.com/switchboard-operator/switchboard/hack/release/internal/sbom"
 )
@@ -23,7 +25,15 @@ type Release struct {
 	Source    string // a checkout of the project
 	Out       string
 	Platforms []image.Platform
+	Plugin    Plugin
 	Progress  io.Writer
+}
+
+// Plugin says what archives of the plugin of kubectl to make.
+type Plugin struct {
+	Platforms []plugin.Platform
+	Version   string // as in v1.2.3
+	From      string // the address of the folder that the archives are fetched from
 }
 
 // Make writes the release into its folder and returns a line for each image: NAME@sha256:….
@@ -70,8 +80,62 @@ func (r Release) Make(ctx context.Context) (digests []string, err error) {
 		}
 		digests = append(digests, name+"@"+digest)
 	}
+	if err := r.makePlugin(ctx, work, made); err != nil {
+		return nil, err
+	}
 	if err := os.WriteFile(filepath.Join(r.Out, "digests"), []byte(strings.Join(digests, "\n")+"\n"), 0o644); err != nil {
 		return nil, fmt.Errorf("writing the digests: %w", err)
 	}
 	return digests, nil
+}
+
+// makePlugin writes an archive of the plugin for each platform, and the manifest by which krew installs them.
+func (r Release) makePlugin(ctx context.Context, work string, made time.Time) error {
+	own, err := os.ReadFile(filepath.Join(r.Source, "LICENSE"))
+	if err != nil {
+		return fmt.Errorf("reading the project's licence: %w", err)
+	}
+	complete, err := os.ReadFile(filepath.Join(r.Source, "cmd", plugin.Program, plugin.Completion))
+	if err != nil {
+		return fmt.Errorf("reading what completes the plugin: %w", err)
+	}
+	var archives []plugin.Archive
+	for _, platform := range r.Plugin.Platforms {
+		fmt.Fprintf(r.Progress, "building %s for %s\n", plugin.Program, platform)
+		built, err := program.Build(ctx, r.Source, work, plugin.Program, platform.OS, platform.Architecture)
+		if err != nil {
+			return err
+		}
+		texts, err := licence.Of(built)
+		if err != nil {
+			return err
+		}
+		base := fmt.Sprintf("%s-%s-%s", plugin.Program, platform.OS, platform.Architecture)
+		if err := sbom.Write(filepath.Join(r.Out, base+".spdx.json"), sbom.Document(built, texts, made)); err != nil {
+			return err
+		}
+		binary, err := os.ReadFile(built.File)
+		if err != nil {
+			return fmt.Errorf("reading the plugin: %w", err)
+		}
+		archive, err := plugin.Write(r.Out, base, platform, []plugin.File{
+			{Name: platform.Executable(), Content: binary, Executable: true}, {Name: plugin.Completion, Content: complete, Executable: true},
+			{Name: "LICENSE", Content: own}, {Name: "licences", Content: licence.Notices(texts)},
+		})
+		if err != nil {
+			return err
+		}
+		archives = append(archives, archive)
+	}
+	if len(archives) == 0 {
+		return nil
+	}
+	manifest, err := plugin.Manifest(r.Plugin.Version, r.Plugin.From, archives)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(r.Out, "krew.yaml"), manifest, 0o644); err != nil {
+		return fmt.Errorf("writing krew's manifest: %w", err)
+	}
+	return nil
 }

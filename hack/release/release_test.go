@@ -20,6 +20,7 @@ import (
 	"github.com/spdx/tools-golang/spdxlib"
 
 	"github.com/switchboard-operator/switchboard/hack/release/internal/image"
+	"github.com/switchboard-operator/switchboard/hack/release/internal/plugin"
 )
 
 // makeRelease makes a release of a checkout for this machine's processor.
@@ -27,6 +28,7 @@ func makeRelease(t *testing.T, source string) (folder string, digests []string) 
 	t.Helper()
 	folder = t.TempDir()
 	release := Release{Source: source, Out: folder, Platforms: []image.Platform{{OS: "linux", Architecture: runtime.GOARCH}}, Progress: io.Discard}
+	release.Plugin = Plugin{Platforms: []plugin.Platform{{OS: "linux", Architecture: runtime.GOARCH}}, Version: "v1.2.3", From: "https://example.com/v1.2.3"}
 	digests, err := release.Make(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +58,7 @@ func TestRelease(t *testing.T) {
 			t.Errorf("digests %v, and from another folder %v", digests, again)
 		}
 		files, err := filepath.Glob(filepath.Join(one, "*.*"))
-		if err != nil || len(files) != 4 {
+		if err != nil || len(files) != 7 {
 			t.Fatalf("files %v, %v", files, err)
 		}
 		for _, f := range files {
