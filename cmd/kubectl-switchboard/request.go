@@ -54,7 +54,7 @@ const requestExamples = `  # Asks for the address; end with Ctrl-D
   phone +4915112345678
 
   # By a file, and until it is done
-  kubectl switchboard request hotel-berlin --type Access --person person.txt --to age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudzmv8s9skgpha --wait
+  kubectl switchboard request hotel-berlin --type Access --person person.txt --to "$(age-keygen -y key.txt)" --wait
 
   # It reached the client last week, as number 41 of the year
   kubectl switchboard request hotel-berlin --type Objection --person person.txt --name request-2026-41 --received 2026-11-20T09:00:00Z`
@@ -311,12 +311,18 @@ func withoutData(err error) error {
 	return err
 }
 
-// followEvery is how often --wait looks.
-const followEvery = time.Second
+const (
+	// followEvery is how often --wait looks.
+	followEvery = time.Second
+	// followTimeout bounds one look.
+	followTimeout = 30 * time.Second
+)
 
 // follow reads the request until nothing more is to be waited for; errFindings when it did not come about.
 func follow(ctx context.Context, reader client.Reader, q *v1alpha1.DataSubjectRequest, timeout time.Duration, changed func()) error {
-	err := wait.PollUntilContextTimeout(ctx, followEvery, timeout, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, followEvery, timeout, true, func(context.Context) (bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, followTimeout) // not the one that ends with the waiting: a look that is cut short is no failure
+		defer cancel()
 		if err := reader.Get(ctx, client.ObjectKeyFromObject(q), q); err != nil {
 			return false, err
 		}

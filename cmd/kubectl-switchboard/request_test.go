@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,10 +16,17 @@ import (
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 )
 
-const (
-	number    = "+493023125177" // of the range that Germany keeps for films
-	recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudzmv8s9skgpha"
-)
+const number = "+493023125177" // of the range that Germany keeps for films
+
+// recipient is an age public key.
+func recipient(t *testing.T) string {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return identity.Recipient().String()
+}
 
 func TestNobodyIsNamedOnTheCommandLine(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
@@ -46,7 +54,7 @@ func TestMistakesInARequest(t *testing.T) {
 		"say who is meant":           {"a", "--type", "Erasure"},
 		"a Complaint names nobody":   {"a", "--type", "Complaint", "--person", "-"},
 		"an Access request, and no":  {"a", "--type", "Access", "--person", "-"},
-		"needs an age public key":    {"a", "--type", "Erasure", "--person", "-", "--to", recipient},
+		"needs an age public key":    {"a", "--type", "Erasure", "--person", "-", "--to", recipient(t)},
 		"never a person's name":      {"a", "--type", "Complaint", "--name", "Erika"},
 		"write a time as 2026-11-20": {"a", "--type", "Complaint", "--received", "yesterday"},
 		"write 1 to 90":              {"a", "--type", "Complaint", "--due-days", "91"},
@@ -109,7 +117,7 @@ func TestRequestsInACluster(t *testing.T) {
 	}
 	request("", "--type", "Erasure", "--person", file, "--name", "request-2026-41").says(t, exitFailed, "already exists")
 
-	o := request("phone "+number, "--type", "Access", "--person", "-", "--to", recipient, "--due-days", "30", "-o", "json")
+	o := request("phone "+number, "--type", "Access", "--person", "-", "--to", recipient(t), "--due-days", "30", "-o", "json")
 	var told filed
 	if err := json.Unmarshal([]byte(o.out), &told); err != nil || told.Type != v1alpha1.RequestAccess || told.Due.Sub(told.Received) != 30*24*time.Hour || !strings.HasPrefix(told.Name, "request-") {
 		t.Errorf("%v: %s%s", err, o.out, o.errs)
