@@ -199,7 +199,7 @@ func autumn() []evidence.Receipt {
 			r.Followed = []evidence.Followed{{Kind: "Conversations", Deleted: 3}}
 		}
 		all = append(all, r)
-		if day.Month() == time.October && day.Day() == 5 {
+		if day.Month() == time.October && day.Day() == 6 {
 			all = append(all, request(utc(time.October, 6, 9, 0)))
 		}
 	}
