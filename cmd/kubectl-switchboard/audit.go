@@ -15,7 +15,7 @@ func auditCommand(c *connection) *cobra.Command {
 		Use: "audit", Short: "Check the evidence of what was deleted, and ask who looked at what",
 		Args: noCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(auditVerifyCommand(c), auditCertificateCommand(c), auditAccessCommand(c))
+	cmd.AddCommand(auditVerifyCommand(c), auditReportCommand(c), auditCertificateCommand(c), auditAccessCommand(c))
 	return cmd
 }
 

@@ -41,7 +41,7 @@ func (o outcome) says(t *testing.T, code int, parts ...string) {
 }
 
 func TestHelpTeaches(t *testing.T) {
-	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}, {"report"}, {"report", "transfers", "--help"}, {"status", "--help"}, {"onboard", "--help"}, {"request", "--help"}, {"logs", "--help"}, {"completion", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"audit"}, {"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "certificate", "--help"}, {"audit", "access", "--help"}, {"audit", "report", "--help"}, {"restore", "--help"}, {"export", "--help"}, {"import", "--help"}, {"report"}, {"report", "transfers", "--help"}, {"report", "usage", "--help"}, {"status", "--help"}, {"onboard", "--help"}, {"request", "--help"}, {"logs", "--help"}, {"completion", "--help"}} {
 		o := plugin(t, "", args...)
 		o.says(t, exitWhole, "kubectl switchboard")
 		if o.errs != "" || strings.Contains(o.out, "kubectl-switchboard audit") {
@@ -57,7 +57,7 @@ func TestMistakesAreToldAsSuch(t *testing.T) {
 		{"export"}, {"export", "a"}, {"export", "a", "--to", "age1nobody"}, {"export", "a", "b", "--to", "age1nobody"},
 		{"import"}, {"import", "a"}, {"import", "a", "--identity", "key.txt", "--digest", "xyz"},
 		{"restore"}, {"restore", "a"}, {"restore", "a", "b", "--backup", "latest"},
-		{"audit", "access"}, {"audit", "access", "a", "-o", "yaml"}, {"audit", "access", "a", "--since", "yesterday"},
+		{"audit", "report"}, {"audit", "report", "a"}, {"audit", "access"}, {"audit", "access", "a", "-o", "yaml"}, {"audit", "access", "a", "--since", "yesterday"},
 		{"audit", "certificate"}, {"audit", "certificate", "a", "-o", "yaml"}, {"audit", "certificate", "a", "--file", "b"},
 		{"report", "transfer"}, {"audit", "verify", "a", "-o", "yaml"}, {"audit", "verify", "a", "--anchor", "x"},
 	} {

@@ -11,7 +11,9 @@ import (
 
 // Evidence is all that an audit looks at.
 type Evidence struct {
-	Tenant  string
+	Tenant string
+	// UID of the Tenant, where the ledger has the chains of several of that name; empty for the newest.
+	UID     string
 	Entries []Entry // in the order of Sort
 	Keys    statement.Keys
 	// Status is a head that is known to be countersigned: the one that the Tenant's status
@@ -35,7 +37,12 @@ type Report struct {
 
 // Verify audits a tenant's evidence. It fails only when the receipts can't be read.
 func Verify(ctx context.Context, e Evidence) (Report, error) {
-	l := readLedger(ctx, e.Tenant, e.Entries, e.Keys)
+	return verify(ctx, e, nil)
+}
+
+// verify audits, and lets w, which may be nil, weigh each receipt on the way.
+func verify(ctx context.Context, e Evidence, w *weigher) (Report, error) {
+	l := readLedger(ctx, e)
 	report := Report{Tenant: e.Tenant, Countersigned: l.expect.Anchor, Statements: len(l.signed), Keys: []string{}}
 	for id := range l.keys {
 		report.Keys = append(report.Keys, id)
@@ -44,9 +51,10 @@ func Verify(ctx context.Context, e Evidence) (Report, error) {
 	l.anchored(e.Status)
 	if e.Receipts == nil {
 		l.note(NoReceipts, 0, "The tenant's receipts were not given: only the ledger was checked.")
-	} else if err := l.receipts(e, &report); err != nil {
+	} else if err := l.receipts(e, &report, w); err != nil {
 		return report, err
 	}
+	w.finish(l)
 	report.Findings = append([]evidence.Finding{}, l.findings...)
 	report.OK = !slices.ContainsFunc(report.Findings, func(f evidence.Finding) bool { return f.Problem })
 	return report, nil
@@ -70,14 +78,14 @@ func (l *ledger) anchored(head *contract.ChainLink) {
 }
 
 // receipts checks the chain by what the ledger says.
-func (l *ledger) receipts(e Evidence, report *Report) error {
+func (l *ledger) receipts(e Evidence, report *Report, w *weigher) error {
 	if l.expect.Anchor == nil {
 		l.expect.Policies = nil // nothing is known
 	}
 	v := evidence.NewVerifierOf(l.expect)
 	err := e.Receipts(func(s evidence.Sealed) error {
 		v.Add(s)
-		l.compare(s)
+		w.add(l, s, l.compare(s))
 		return nil
 	})
 	if err != nil {
@@ -92,20 +100,22 @@ func (l *ledger) receipts(e Evidence, report *Report) error {
 	return nil
 }
 
-// compare holds a receipt against what its run told the operator.
-func (l *ledger) compare(s evidence.Sealed) {
-	told, signed := l.signed[s.Sequence]
+// compare holds a receipt against what its run told the operator, and says whether the two agree as far as it was told.
+func (l *ledger) compare(s evidence.Sealed) bool {
+	told, is := l.signed[s.Sequence]
 	digest, err := evidence.Digest(s.Previous, []byte(s.Body))
-	if !signed || err != nil || told.Digest != digest {
-		return // not told of, or found as edited or sealed anew
+	if !is || err != nil || told.Digest != digest {
+		return true // not told of, or found as edited or sealed anew
 	}
 	r, err := evidence.Decode([]byte(s.Body))
 	if err != nil {
-		return // found as unreadable
+		return true // found as unreadable
 	}
-	if r.Kind != told.Kind || r.Policy != told.Policy || r.PolicyDigest != told.PolicyDigest || r.Outcome != told.Outcome || !r.FinishedAt.Equal(told.FinishedAt) || !sameCounts(r, told) {
+	if r.Kind != told.Kind || r.Policy != told.Policy || r.PolicyDigest != told.PolicyDigest || r.Outcome != told.Outcome || !r.FinishedAt.Equal(told.FinishedAt) || !sameCounts(r, told.Receipt) {
 		l.problem(ToldOtherwise, s.Sequence, "Receipt %d says something else than what its run told the operator: the run's pod did not tell the truth.", s.Sequence)
+		return false
 	}
+	return true
 }
 
 func sameCounts(r evidence.Receipt, told statement.Receipt) bool {

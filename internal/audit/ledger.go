@@ -54,25 +54,33 @@ type Entry struct {
 	Envelope string `json:"envelope"`
 }
 
+// signed is a statement with the ID of the key that signed it.
+type signed struct {
+	statement.Receipt
+	key string
+}
+
 // ledger is what the statements say that can be relied upon.
 type ledger struct {
 	expect   evidence.Expectation
-	signed   map[int64]statement.Receipt // of the newest chain
-	keys     map[string]bool             // that signed
-	strange  map[string]int              // statements by keys that are not known
-	dropped  bool                        // the statement before was not relied upon
-	late     []statement.Receipt         // statements that came late
-	broke    bool                        // somebody accepted a break
-	noRules  int                         // statements without them
+	signed   map[int64]signed // of the newest chain
+	keys     map[string]bool  // that signed
+	strange  map[string]int   // statements by keys that are not known
+	dropped  bool             // the statement before was not relied upon
+	late     []signed         // statements that came late
+	former   int              // statements about another Tenant of the name than was asked for
+	broke    bool             // somebody accepted a break
+	noRules  int              // statements without them
 	findings findings
 }
 
 // readLedger checks the statements, which are given in their order.
-func readLedger(ctx context.Context, tenant string, entries []Entry, keys statement.Keys) *ledger {
+func readLedger(ctx context.Context, given Evidence) *ledger {
+	tenant := given.Tenant
 	l := &ledger{expect: evidence.Expectation{Tenant: tenant}, keys: map[string]bool{}, strange: map[string]int{}}
 	l.begin()
-	for _, e := range entries {
-		r, id, err := statement.OpenReceipt(ctx, []byte(e.Envelope), keys)
+	for _, e := range given.Entries {
+		r, id, err := statement.OpenReceipt(ctx, []byte(e.Envelope), given.Keys)
 		switch {
 		case errors.Is(err, statement.ErrUnknownKey):
 			l.strange[id]++
@@ -82,13 +90,16 @@ func readLedger(ctx context.Context, tenant string, entries []Entry, keys statem
 			l.problem(BadStatement, 0, "Statement %s of %s is no statement about a receipt.", e.Key, e.Ledger)
 		case r.Tenant != tenant || fmt.Sprintf("%012d", r.Sequence) != e.Key:
 			l.problem(BadStatement, r.Sequence, "Statement %s of %s is about receipt %d of another tenant, or was moved.", e.Key, e.Ledger, r.Sequence)
+		case given.UID != "" && r.TenantUID != given.UID:
+			l.former++
+			continue
 		default:
 			l.keys[id] = true
 			if r.CoveredBy != nil {
-				l.late = append(l.late, r)
+				l.late = append(l.late, signed{r, id})
 				continue
 			}
-			l.add(r)
+			l.add(signed{r, id})
 			l.dropped = false
 			continue
 		}
@@ -100,11 +111,11 @@ func readLedger(ctx context.Context, tenant string, entries []Entry, keys statem
 
 // begin forgets the chain of a former Tenant.
 func (l *ledger) begin() {
-	l.signed = map[int64]statement.Receipt{}
+	l.signed = map[int64]signed{}
 	l.expect.Anchor, l.expect.Countersigned, l.expect.Policies = nil, map[int64]string{}, map[evidence.Policy]bool{}
 }
 
-func (l *ledger) add(r statement.Receipt) {
+func (l *ledger) add(r signed) {
 	before := l.expect.Anchor
 	switch {
 	case l.dropped && r.Anchor != nil: // it may have been the one before
@@ -120,7 +131,7 @@ func (l *ledger) add(r statement.Receipt) {
 	case before != nil && r.Anchor == nil:
 		l.note(FormerChain, before.Sequence, "The ledger also holds %d statements about the chain of a former Tenant of this name, up to receipt %d.", len(l.signed), before.Sequence)
 		l.begin()
-		l.late = slices.DeleteFunc(l.late, func(late statement.Receipt) bool { return late.TenantUID != r.TenantUID })
+		l.late = slices.DeleteFunc(l.late, func(late signed) bool { return late.TenantUID != r.TenantUID })
 	case before != nil && *r.Anchor != *before:
 		l.problem(LedgerGap, r.Sequence, "The statement about receipt %d follows one about receipt %d, which the ledger does not hold in that place: statements are missing or were replaced.", r.Sequence, r.Anchor.Sequence)
 	}
@@ -132,13 +143,13 @@ func (l *ledger) add(r statement.Receipt) {
 	if r.Sequence > 1 {
 		l.expect.Countersigned[r.Sequence-1] = r.PreviousDigest
 	}
-	l.rules(r)
+	l.rules(r.Receipt)
 }
 
 // forget drops what was countersigned of receipts that a break has made void. What
 // the statement that goes on from there tells of, takes the place of the rest.
 func (l *ledger) forget(after int64) {
-	maps.DeleteFunc(l.signed, func(sequence int64, _ statement.Receipt) bool { return sequence > after })
+	maps.DeleteFunc(l.signed, func(sequence int64, _ signed) bool { return sequence > after })
 	maps.DeleteFunc(l.expect.Countersigned, func(sequence int64, _ string) bool { return sequence > after })
 }
 
@@ -158,13 +169,16 @@ func (l *ledger) finish() {
 	for _, r := range l.late {
 		if digest := l.expect.Countersigned[r.Sequence]; digest == r.Digest {
 			l.signed[r.Sequence] = r
-			l.rules(r)
+			l.rules(r.Receipt)
 		} else if !l.broke {
 			l.problem(BadStatement, r.Sequence, "The statement about receipt %d, which came late, is about another one than the statement about receipt %d told of.", r.Sequence, r.CoveredBy.Sequence)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(l.strange)) {
 		l.problem(UnknownKey, 0, "%d statements of the ledger are signed by a key that is not among the public keys: %s.", l.strange[id], printable(id))
+	}
+	if l.former > 0 {
+		l.note(FormerChain, 0, "The ledger also holds %d statements about another Tenant of this name than the one that was asked for.", l.former)
 	}
 	if l.noRules > 0 {
 		l.note(RulesUnknown, 0, "%d statements do not say what the rules were: the operator did not know them any more when it signed.", l.noRules)
