@@ -143,6 +143,9 @@ func (r *Reconciler) comeAgain(s *scope, result ctrl.Result, err error) (ctrl.Re
 	if due <= 0 && s.network != nil {
 		due = s.network.ProbedAt.Add(judge.ProbeCounts + time.Second).Sub(r.Now())
 	}
+	if s.lookAgain > 0 && (due <= 0 || due > s.lookAgain) {
+		due = s.lookAgain
+	}
 	if s.secretMissing && (due <= 0 || due > askAgain) {
 		due = askAgain
 	}
