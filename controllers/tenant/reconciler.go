@@ -61,6 +61,8 @@ type Reconciler struct {
 	Clusters bool // it knows CloudNativePG's Clusters
 	Regions  served.Regions
 	Now      func() time.Time
+
+	ring ring
 }
 
 // scope is what one pass knows: inputs first, then what its steps found.

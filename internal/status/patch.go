@@ -70,7 +70,7 @@ func severity(c metav1.Condition, before, after []metav1.Condition) string {
 // bad says that a condition tells of something to act upon.
 func bad(c metav1.Condition) bool {
 	switch c.Reason {
-	case v1alpha1.ReasonProgressing, v1alpha1.ReasonWaiting:
+	case v1alpha1.ReasonProgressing, v1alpha1.ReasonWaiting, v1alpha1.ReasonEgressClosed: // that is for the Tenant to tell
 		return false
 	}
 	if abnormal[c.Type] {
