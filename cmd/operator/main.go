@@ -107,15 +107,16 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 	applier := &apply.Applier{Client: c, Live: mgr.GetAPIReader()}
 	images := plan.Images{Instance: o.instanceImage, Postgres: o.postgresImage}
 	recorder := mgr.GetEventRecorder("switchboard-operator")
+	keeper := credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now, Memory: &credentials.Memory{}}
 	asked := &journal.Journal{
-		Client: c, Ledger: evidence, Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now},
+		Client: c, Ledger: evidence, Keeper: keeper,
 		Every: o.journalEvery, Now: time.Now, Regions: o.regions, URL: o.stateURL, Changed: make(chan event.GenericEvent),
 	}
 	if err := mgr.Add(asked); err != nil {
 		return fmt.Errorf("adding the journal: %w", err)
 	}
 	told := &checks.Checks{
-		Client: c, Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now}, Every: cmp.Or(o.checksEvery, checks.Every),
+		Client: c, Keeper: keeper, Every: cmp.Or(o.checksEvery, checks.Every),
 		URL: o.connectorURL, Changed: make(chan event.GenericEvent),
 	}
 	if err := mgr.Add(told); err != nil {
@@ -125,10 +126,10 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},
 		&tenant.Reconciler{
 			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
-			Keeper: credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now}, Regions: o.regions,
+			Keeper: keeper, Regions: o.regions,
 		},
 		&channel.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told, Regions: o.regions,
+			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told, Regions: o.regions, Now: time.Now,
 		},
 		&retentionpolicy.Reconciler{
 			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now, Regions: o.regions,

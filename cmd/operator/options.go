@@ -22,6 +22,7 @@ type options struct {
 	leaderElect    bool
 	metricsAddress string
 	probeAddress   string
+	pprofAddress   string
 	journalEvery   time.Duration
 	apiQPS         float64 // of requests to the API server for each kind of objects, over all controllers
 	apiBurst       int
@@ -74,6 +75,8 @@ func parse(args []string, out io.Writer) (options, error) {
 		"`address` of Prometheus metrics over plain HTTP; they carry counts only; 0 turns them off")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081",
 		"`address` of /healthz and /readyz")
+	flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0",
+		"`address` of Go's profiles over plain HTTP, for who looks for what takes time or memory; 0 turns them off")
 
 	flags.DurationVar(&o.journalEvery, "journal-interval", 10*time.Second,
 		"`time` between two questions to each tenant's instance: what its database holds, and which guests' consent has\nchanged; what changed after the last one is lost with the database when that is put back")

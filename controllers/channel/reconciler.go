@@ -45,6 +45,9 @@ type Reconciler struct {
 	Gateway           bool
 	Checks            *checks.Checks
 	Regions           served.Regions
+	Now               func() time.Time
+
+	found found
 }
 
 type scope struct {
@@ -52,6 +55,8 @@ type scope struct {
 	in        plan.Tenant
 	processor v1alpha1.SubProcessor
 	facts     judge.ChannelFacts
+	// lookAgain is when what was found of the Secret before does not count any more; 0 when it was looked at.
+	lookAgain time.Duration
 }
 
 // Reconcile is one pass over one Channel. One that is being deleted needs nothing:
@@ -59,6 +64,7 @@ type scope struct {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	c := &v1alpha1.Channel{}
 	if err := r.Client.Get(ctx, req.NamespacedName, c); err != nil || !c.DeletionTimestamp.IsZero() {
+		r.found.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{channel: c, in: plan.Tenant{Images: r.Images, OperatorNamespace: r.OperatorNamespace, Gateway: r.Gateway}}
@@ -162,8 +168,13 @@ func (r *Reconciler) checkCredentials(ctx context.Context, s *scope) error {
 		s.facts.CredentialsReady = true
 		return nil
 	}
+	if s.lookAgain = r.found.left(s.channel, r.Now()); s.lookAgain > 0 {
+		s.facts.CredentialsReady = true
+		return nil
+	}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.channel.Namespace, Name: wanted}, secret)
 	missing := func(reason, what string) error {
+		r.found.forget(client.ObjectKeyFromObject(s.channel))
 		return &step.Stall{
 			Condition: v1alpha1.ConditionCredentialsReady, Reason: reason, After: askAgain,
 			Message: fmt.Sprintf("%s: create it with kubectl -n %s create secret generic %s --from-file=%s=FILE",
@@ -187,6 +198,7 @@ func (r *Reconciler) checkCredentials(ctx context.Context, s *scope) error {
 			return missing(v1alpha1.ReasonKeyMissing, fmt.Sprintf("Secret %s has no key %s", wanted, key))
 		}
 	}
+	r.found.note(s.channel, r.Now())
 	s.facts.CredentialsReady = true
 	return nil
 }
@@ -236,5 +248,9 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.channel, before.Status.Conditions, st.Conditions)
-	return step.Result(errors.Join(outcome, observed))
+	result, err := step.Result(errors.Join(outcome, observed))
+	if err == nil && result.RequeueAfter == 0 {
+		result.RequeueAfter = s.lookAgain
+	}
+	return result, err
 }

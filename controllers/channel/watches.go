@@ -45,7 +45,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		// What a Tenant is held to, when its Region was changed.
 		Watches(&v1alpha1.ResidencyBoundary{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)), changed).
 		// A migration that ends brings new logins.
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)))
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)), builder.WithPredicates(predicate.NewPredicateFuncs(plan.IsMigration)))
 	for _, owned := range []client.Object{
 		&appsv1.Deployment{}, &corev1.Service{}, &networkingv1.NetworkPolicy{}, &networkingv1.Ingress{}, &policyv1.PodDisruptionBudget{},
 	} {

@@ -93,19 +93,15 @@ func probed(saw *contract.ProbeResult, job *batchv1.Job) *v1alpha1.NetworkProbe 
 
 // whatToProbe gives what a tenant's pod should try, and how many other tenants are among that.
 func (r *Reconciler) whatToProbe(ctx context.Context, s *scope) (contract.Probe, int32, error) {
-	var tenants v1alpha1.TenantList
-	if err := r.Client.List(ctx, &tenants, client.UnsafeDisableDeepCopy); err != nil { // read only
-		return contract.Probe{}, 0, fmt.Errorf("reading the other tenants: %w", err)
-	}
-	namespaces := map[string]string{}
-	for i := range tenants.Items {
-		namespaces[tenants.Items[i].Name] = plan.Tenant{Tenant: &tenants.Items[i]}.Namespace()
+	next, err := r.ring.after(ctx, r.Client, s.tenant.Name)
+	if err != nil {
+		return contract.Probe{}, 0, err
 	}
 	var others []plan.Neighbour
-	for _, other := range plan.Neighbours(s.tenant.Name, names(tenants.Items)) {
+	for _, other := range next {
 		var n plan.Neighbour
 		for service, into := range map[string]*string{name.Postgres: &n.Database, name.Serve: &n.Serve} {
-			address, err := observe.ServiceAddress(ctx, r.Client, other, client.ObjectKey{Namespace: namespaces[other], Name: service})
+			address, err := observe.ServiceAddress(ctx, r.Client, other.name, client.ObjectKey{Namespace: other.namespace, Name: service})
 			if err != nil {
 				return contract.Probe{}, 0, err
 			}
@@ -116,17 +112,6 @@ func (r *Reconciler) whatToProbe(ctx context.Context, s *scope) (contract.Probe,
 		}
 	}
 	return plan.ProbeOf(s.in, others), int32(len(others)), nil //nolint:gosec // three at most
-}
-
-// names of the tenants that stay.
-func names(tenants []v1alpha1.Tenant) []string {
-	var all []string
-	for i := range tenants {
-		if tenants[i].DeletionTimestamp.IsZero() {
-			all = append(all, tenants[i].Name)
-		}
-	}
-	return all
 }
 
 // networkFacts are what is known of the tenant's network, whether or not this pass came to it.
@@ -143,6 +128,9 @@ func (r *Reconciler) comeAgain(s *scope, result ctrl.Result, err error) (ctrl.Re
 	if due <= 0 && s.network != nil {
 		due = s.network.ProbedAt.Add(judge.ProbeCounts + time.Second).Sub(r.Now())
 	}
+	if s.lookAgain > 0 && (due <= 0 || due > s.lookAgain) {
+		due = s.lookAgain
+	}
 	if s.secretMissing && (due <= 0 || due > askAgain) {
 		due = askAgain
 	}
@@ -157,13 +145,19 @@ func (r *Reconciler) neighboursOf(ctx context.Context, o client.Object) []reconc
 	tenant := o.GetLabels()[v1alpha1.LabelTenant]
 	if _, isTenant := o.(*v1alpha1.Tenant); isTenant {
 		tenant = o.GetName()
+		if r.ring.look(ctx, r.Client, tenant) != nil {
+			return nil
+		}
 	}
-	var tenants v1alpha1.TenantList
-	if tenant == "" || r.Client.List(ctx, &tenants, client.UnsafeDisableDeepCopy) != nil { // read only
+	if tenant == "" {
 		return nil
 	}
+	others, err := r.ring.before(ctx, r.Client, tenant)
+	if err != nil {
+		return nil // the cache is not synced: the first list reconciles all of them anyway
+	}
 	var requests []reconcile.Request
-	for _, other := range plan.NeighboursOf(tenant, names(tenants.Items)) {
+	for _, other := range others {
 		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: other}})
 	}
 	return requests

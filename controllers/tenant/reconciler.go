@@ -9,6 +9,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -60,6 +61,8 @@ type Reconciler struct {
 	Clusters bool // it knows CloudNativePG's Clusters
 	Regions  served.Regions
 	Now      func() time.Time
+
+	ring ring
 }
 
 // scope is what one pass knows: inputs first, then what its steps found.
@@ -79,8 +82,11 @@ type scope struct {
 	restore  *v1alpha1.RestoreStatus
 	network  *v1alpha1.NetworkProbe // what the newest probe saw
 	again    time.Duration          // until something is due that no watch tells of; 0 when nothing is
-	move     *v1alpha1.MoveStatus   // what status is to show of it
-	facts    judge.TenantFacts
+	// lookAgain is when what was found of Secrets before does not count any more; 0 when they were looked at.
+	lookAgain time.Duration
+	namespace types.UID
+	move      *v1alpha1.MoveStatus // what status is to show of it
+	facts     judge.TenantFacts
 	// secretMissing: of a webhook's; Secrets are not watched.
 	secretMissing bool
 }

@@ -2,7 +2,9 @@ package tenant
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -47,16 +49,29 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.before, wanted.Used = setup, setup.Usable
-	found, err := r.Keeper.Ensure(ctx, wanted)
+	if wanted.Revision, err = s.revision(); err != nil {
+		return err
+	}
+	found, left, err := r.Keeper.Ensure(ctx, wanted)
 	var lost *credentials.LostError
 	if errors.As(err, &lost) {
 		return &step.Stall{
 			Condition: v1alpha1.ConditionCredentialsReady, Reason: v1alpha1.ReasonSecretMissing, Message: lost.Message, After: askAgain,
 		}
 	}
-	s.found = found
+	s.found, s.lookAgain = found, left
 	s.facts.CredentialsReady = err == nil
 	return err
+}
+
+// revision changes with all that people say of the tenant, and with its namespace: what was found of Secrets before counts no
+// more then.
+func (s *scope) revision() (string, error) {
+	annotations, err := json.Marshal(s.tenant.Annotations)
+	if err != nil {
+		return "", fmt.Errorf("encoding the annotations: %w", err)
+	}
+	return fmt.Sprintf("%s %d %s %s", s.tenant.UID, s.tenant.Generation, s.namespace, annotations), nil
 }
 
 // askAgain is how soon a lost Secret is looked for again: Secrets are not watched (docs/design/0003).

@@ -79,7 +79,8 @@ func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
 	switch {
 	case apierrors.IsNotFound(err):
 		// Created, not applied: of two Tenants that claim one name, only one succeeds.
-		if err := r.Client.Create(ctx, plan.Namespace(s.in)); err != nil {
+		ns = plan.Namespace(s.in)
+		if err := r.Client.Create(ctx, ns); err != nil {
 			return err
 		}
 	case err != nil:
@@ -111,6 +112,7 @@ func (r *Reconciler) ensureNamespace(ctx context.Context, s *scope) error {
 	if err := r.Applier.Apply(ctx, plan.Namespace(s.in), plan.ManagerBinding(s.in)); err != nil {
 		return err
 	}
+	s.namespace = ns.UID
 	s.facts.NamespaceReady, s.facts.GlassBroken = true, ns.Annotations[v1alpha1.AnnotationBreakGlass] != ""
 	return nil
 }

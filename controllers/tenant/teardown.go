@@ -50,6 +50,8 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 			{Name: "leave the certificate", Do: with(r.certify)},
 		}
 	}
+	r.Keeper.Forget(s.in.Namespace())
+	r.Keeper.Distrust(s.tenant.Name)
 	before := s.tenant.DeepCopy()
 	outcome := step.Run(ctx, steps)
 	if outcome == nil {

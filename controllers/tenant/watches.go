@@ -46,7 +46,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		}).
 		Watches(&v1alpha1.Region{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {
 			return t.Spec.Region == o.GetName() || t.Spec.Move != nil && t.Spec.Move.To == o.GetName()
-		}))).
+		})), builder.WithPredicates(asked)). // not its status, which changes with each of its tenants
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
 			return r.tenantsIn(ctx, o.GetName())
 		})).
@@ -94,6 +94,9 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	}
 	return metric.Lead(mgr, "residency", &Collector{Reader: mgr.GetClient()})
 }
+
+// asked lets through what somebody asks for by an object: of a Region, what it is and which change of it was approved.
+var asked = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
 
 // ByLabel leads from an object that was made for a tenant to the tenant.
 func ByLabel(_ context.Context, o client.Object) []reconcile.Request {

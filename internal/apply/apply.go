@@ -30,6 +30,8 @@ type Applier struct {
 	Reader client.Reader
 	// Live reads from the API server itself, where Reader is a cache of what Slim left. nil means Reader.
 	Live client.Reader
+
+	verified verified
 }
 
 // Apply makes the live objects agree with the desired ones, in their order, and
@@ -48,27 +50,52 @@ func (a *Applier) Apply(ctx context.Context, desired ...client.Object) error {
 }
 
 func (a *Applier) apply(ctx context.Context, desired client.Object) error {
+	found, err := a.read(ctx, a.reader(), desired)
+	if err != nil {
+		return err
+	}
+	id, err := a.identify(desired)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		a.verified.forget(id)
+		return a.write(ctx, desired)
+	}
+	now, err := sumOf(desired, found)
+	if err != nil || a.verified.is(id, now) {
+		return err
+	}
+	live, err := toUnstructured(found, a.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	others, err := a.strangers(live)
+	if err != nil {
+		return err
+	}
+	if len(others) > 0 {
+		if err := a.takeOver(ctx, desired); err != nil {
+			return fmt.Errorf("taking over what others wrote: %w", err)
+		}
+		return a.write(ctx, desired)
+	}
 	want, err := configuration(desired, a.Client.Scheme())
 	if err != nil {
 		return err
 	}
-	live, err := a.read(ctx, a.reader(), desired)
+	if upToDate(live, want) {
+		a.verified.note(id, now)
+		return nil
+	}
+	return a.write(ctx, desired)
+}
+
+// write sends what is desired to the API server.
+func (a *Applier) write(ctx context.Context, desired client.Object) error {
+	want, err := configuration(desired, a.Client.Scheme())
 	if err != nil {
 		return err
-	}
-	if live != nil {
-		found, err := a.strangers(live)
-		if err != nil {
-			return err
-		}
-		if len(found) == 0 && upToDate(live, want) {
-			return nil
-		}
-		if len(found) > 0 {
-			if err := a.takeOver(ctx, desired); err != nil {
-				return fmt.Errorf("taking over what others wrote: %w", err)
-			}
-		}
 	}
 	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(FieldOwner), client.ForceOwnership)
 }
@@ -89,8 +116,9 @@ func hasOurs(entries []metav1.ManagedFieldsEntry) bool {
 }
 
 // read reads into the desired object's own type, so that the cache needs no
-// second informer for unstructured objects. nil means that there is none.
-func (a *Applier) read(ctx context.Context, from client.Reader, desired client.Object) (*unstructured.Unstructured, error) {
+// second informer for unstructured objects. nil means that there is none. What it
+// gives is the cache's own, and must not be changed.
+func (a *Applier) read(ctx context.Context, from client.Reader, desired client.Object) (client.Object, error) {
 	var object client.Object
 	if u, ok := desired.(*unstructured.Unstructured); ok {
 		empty := &unstructured.Unstructured{}
@@ -99,14 +127,14 @@ func (a *Applier) read(ctx context.Context, from client.Reader, desired client.O
 	} else {
 		object = reflect.New(reflect.TypeOf(desired).Elem()).Interface().(client.Object)
 	}
-	err := from.Get(ctx, client.ObjectKeyFromObject(desired), object)
+	err := from.Get(ctx, client.ObjectKeyFromObject(desired), object, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading what is there: %w", err)
 	}
-	return toUnstructured(object, a.Client.Scheme())
+	return object, nil
 }
 
 func (a *Applier) reader() client.Reader {

@@ -75,8 +75,12 @@ func mayBeForeign(path fieldpath.Path) bool {
 // vanishes with the apply that follows. It reads the object anew, for a cache may have left out
 // which fields are ours, and fails with a conflict when somebody writes meanwhile.
 func (a *Applier) takeOver(ctx context.Context, desired client.Object) error {
-	live, err := a.read(ctx, a.live(), desired)
-	if err != nil || live == nil {
+	object, err := a.read(ctx, a.live(), desired)
+	if err != nil || object == nil {
+		return err
+	}
+	live, err := toUnstructured(object, a.Client.Scheme())
+	if err != nil {
 		return err
 	}
 	found, err := a.strangers(live)

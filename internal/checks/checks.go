@@ -5,7 +5,6 @@ package checks
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -47,19 +46,9 @@ type Checks struct {
 	// Changed is told of a channel of whose credentials something else is known.
 	Changed chan event.GenericEvent
 
-	mu     sync.Mutex
-	known  map[types.UID]contract.Check
-	proofs map[types.UID]proof // of tenants: making one reads a Secret and signs a certificate
+	mu    sync.Mutex
+	known map[types.UID]contract.Check
 }
-
-// proof is what the operator proves itself to a tenant's connectors by, and knows them by.
-type proof struct {
-	*tls.Config
-	made time.Time
-}
-
-// proofLife is how long a proof is used: much shorter than its certificate is valid.
-const proofLife = 24 * time.Hour
 
 // NeedLeaderElection is true: the others' reconcilers don't work.
 func (c *Checks) NeedLeaderElection() bool { return true }
@@ -127,11 +116,6 @@ func (c *Checks) forget(channels []v1alpha1.Channel) {
 			delete(c.known, uid)
 		}
 	}
-	for uid, p := range c.proofs {
-		if c.Keeper.Now().Sub(p.made) >= proofLife { // or its tenant has gone
-			delete(c.proofs, uid)
-		}
-	}
 }
 
 func (c *Checks) last(channel *v1alpha1.Channel) (contract.Check, bool) {
@@ -184,7 +168,7 @@ func (c *Checks) question(ctx context.Context, channel *v1alpha1.Channel) (contr
 		return told, fmt.Errorf("namespace %s belongs to no Tenant", channel.Namespace)
 	}
 	host := name.Host(name.Connector(channel.Name), channel.Namespace)
-	config, err := c.proof(ctx, tenant, host)
+	config, err := c.Keeper.Operator(ctx, tenant.Name, host)
 	if err != nil {
 		return told, err
 	}
@@ -204,7 +188,7 @@ func (c *Checks) question(ctx context.Context, channel *v1alpha1.Channel) (contr
 	}
 	response, err := asker.Do(request)
 	if err != nil {
-		c.distrust(tenant) // it may have another authority by now
+		c.Keeper.Distrust(tenant.Name) // it may have another authority by now
 		return told, err
 	}
 	defer func() { _ = response.Body.Close() }()
@@ -219,33 +203,4 @@ func (c *Checks) question(ctx context.Context, channel *v1alpha1.Channel) (contr
 		return contract.Check{}, fmt.Errorf("reading its answer: %w", err)
 	}
 	return told, nil
-}
-
-// proof gives the one that was made before, as long as it is good.
-func (c *Checks) proof(ctx context.Context, tenant *v1alpha1.Tenant, host string) (*tls.Config, error) {
-	c.mu.Lock()
-	known, ok := c.proofs[tenant.UID]
-	c.mu.Unlock()
-	if !ok || c.Keeper.Now().Sub(known.made) >= proofLife {
-		config, err := c.Keeper.Operator(ctx, tenant.Name, host)
-		if err != nil {
-			return nil, err
-		}
-		known = proof{config, c.Keeper.Now()}
-		c.mu.Lock()
-		if c.proofs == nil {
-			c.proofs = map[types.UID]proof{}
-		}
-		c.proofs[tenant.UID] = known
-		c.mu.Unlock()
-	}
-	config := known.Clone()
-	config.ServerName = host
-	return config, nil
-}
-
-func (c *Checks) distrust(tenant *v1alpha1.Tenant) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.proofs, tenant.UID)
 }

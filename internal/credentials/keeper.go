@@ -3,7 +3,6 @@ package credentials
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
@@ -34,6 +33,7 @@ type Keeper struct {
 	Client            client.Client // reads Secrets live
 	OperatorNamespace string
 	Now               func() time.Time
+	Memory            *Memory // shared by all keepers; nil has everything read each time
 }
 
 // Wanted is what a tenant needs.
@@ -49,6 +49,8 @@ type Wanted struct {
 	// Used are the newest versions of logins that the database has known: a lost login
 	// is replaced by a newer one, never by another secret of the same name.
 	Used map[string]int
+	// Revision of what people say of the tenant, and of its namespace: with another one nothing counts that was found before.
+	Revision string
 }
 
 // LostError says that a Secret is gone that can't be made again.
@@ -59,8 +61,19 @@ func (e *LostError) Error() string { return e.Message }
 // Found are the versions of every component's login that exist, lowest first.
 type Found map[string][]int
 
-// Ensure makes what is missing or due for renewal, and gives all versions there are.
-func (k Keeper) Ensure(ctx context.Context, w Wanted) (Found, error) {
+// Ensure makes what is missing or due for renewal, and gives all versions there are. What was found when the same was wanted
+// counts for a while: left is how long it still does, and 0 when everything was looked at.
+func (k Keeper) Ensure(ctx context.Context, w Wanted) (found Found, left time.Duration, err error) {
+	if found, left, err = k.recall(w); err != nil || left > 0 {
+		return found, left, err
+	}
+	if found, err = k.ensure(ctx, w); err != nil {
+		return nil, 0, err
+	}
+	return found, 0, k.remember(w, found)
+}
+
+func (k Keeper) ensure(ctx context.Context, w Wanted) (Found, error) {
 	ca, err := k.authority(ctx, w.Tenant)
 	if err != nil {
 		return nil, err
@@ -68,6 +81,11 @@ func (k Keeper) Ensure(ctx context.Context, w Wanted) (Found, error) {
 	authority, _, err := ca.parse()
 	if err != nil {
 		return nil, err
+	}
+	if k.Memory != nil {
+		if _, err := k.prove(w.Tenant, ca); err != nil {
+			return nil, err
+		}
 	}
 	secrets, err := k.list(ctx, w)
 	if err != nil {
@@ -113,6 +131,7 @@ func (k Keeper) Versions(ctx context.Context, tenant, namespace string) (Found, 
 
 // Remove deletes one version of a login.
 func (k Keeper) Remove(ctx context.Context, namespace, component string, version int) error {
+	k.Forget(namespace)
 	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name.Credentials(component, version), Namespace: namespace}}
 	if err := k.Client.Delete(ctx, s); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("removing credentials %s: %w", s.Name, err)
@@ -120,28 +139,9 @@ func (k Keeper) Remove(ctx context.Context, namespace, component string, version
 	return nil
 }
 
-// Operator gives what the operator proves itself by to a tenant's pods, and knows them by.
-func (k Keeper) Operator(ctx context.Context, tenant, serverName string) (*tls.Config, error) {
-	s := &corev1.Secret{}
-	if err := k.Client.Get(ctx, client.ObjectKey{Namespace: k.OperatorNamespace, Name: name.CA(tenant)}, s); err != nil {
-		return nil, fmt.Errorf("reading the certificate authority: %w", err)
-	}
-	ca := Pair{Cert: s.Data[contract.FileTLSCert], Key: s.Data[contract.FileTLSKey]}
-	pair, err := ca.Client(k.Now(), contract.OperatorName)
-	if err != nil {
-		return nil, err
-	}
-	certificate, err := tls.X509KeyPair(pair.Cert, pair.Key)
-	if err != nil {
-		return nil, fmt.Errorf("reading the operator's certificate: %w", err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca.Cert)
-	return &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, ServerName: serverName, MinVersion: tls.VersionTLS13}, nil
-}
-
 // RemoveAuthority deletes a tenant's certificate authority: nothing issued by it can be renewed.
 func (k Keeper) RemoveAuthority(ctx context.Context, tenant string) error {
+	k.Distrust(tenant)
 	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name.CA(tenant), Namespace: k.OperatorNamespace}}
 	if err := k.Client.Delete(ctx, s); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("removing the certificate authority: %w", err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -70,7 +71,7 @@ func wanted() credentials.Wanted {
 
 func (k *kept) ensure(t *testing.T, w credentials.Wanted) credentials.Found {
 	t.Helper()
-	found, err := k.Ensure(t.Context(), w)
+	found, _, err := k.Ensure(t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +224,7 @@ func TestWhatIsLost(t *testing.T) {
 			}
 			w := wanted()
 			w.Used, k.writes = used, 0
-			_, err := k.Ensure(t.Context(), w)
+			_, _, err := k.Ensure(t.Context(), w)
 			var want *credentials.LostError
 			if !errors.As(err, &want) || want.Secret != secret || !strings.Contains(want.Message, "restore it from a backup") {
 				t.Errorf("err = %v", err)
@@ -255,7 +256,7 @@ func TestASecretOfSomebodyElseIsNotTaken(t *testing.T) {
 	if err := k.Client.Create(t.Context(), theirs); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Ensure(t.Context(), wanted()); err == nil || !strings.Contains(err.Error(), "serve-tls") {
+	if _, _, err := k.Ensure(t.Context(), wanted()); err == nil || !strings.Contains(err.Error(), "serve-tls") {
 		t.Errorf("err = %v, want one that names serve-tls", err)
 	}
 	got := &corev1.Secret{}
@@ -301,4 +302,100 @@ func TestCertificatesThatOthersWatch(t *testing.T) {
 	if len(follower.Data[contract.FileTLSKey]) == 0 || len(follower.Data[contract.FileCA]) == 0 {
 		t.Error("the followers' certificate has no key or no authority")
 	}
+}
+
+// A pass over a tenant of which nothing changed reads nothing.
+func TestWhatWasFoundIsRemembered(t *testing.T) {
+	k, reads := remembering()
+	k.ensure(t, wanted())
+	*reads = 0
+	for _, w := range []credentials.Wanted{wanted(), wanted()} {
+		found, left, err := k.Ensure(t.Context(), w)
+		if err != nil || left <= 0 || left > credentials.Remembered || !slices.Equal(found[contract.ComponentServe], []int{1}) {
+			t.Errorf("it found %v, which counts for %s: %v", found, left, err)
+		}
+	}
+	if _, err := k.Operator(t.Context(), "hotel-berlin", "serve"); err != nil || *reads != 0 {
+		t.Errorf("%d reads of what is known: %v", *reads, err)
+	}
+
+	for name, change := range map[string]func(*credentials.Wanted){
+		"time passes":                 func(*credentials.Wanted) { k.now = k.now.Add(credentials.Remembered) },
+		"somebody changes the tenant": func(w *credentials.Wanted) { w.Revision = "another" },
+		"a channel is added":          func(w *credentials.Wanted) { w.Components = append(w.Components, contract.ComponentConnector("bar")) },
+		"a login is removed": func(*credentials.Wanted) {
+			if err := k.Remove(t.Context(), namespace, contract.ComponentRetain, 1); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"it is to be forgotten": func(*credentials.Wanted) { k.Forget(namespace) },
+	} {
+		k.ensure(t, wanted())
+		w := wanted()
+		change(&w)
+		*reads = 0
+		if _, left, err := k.Ensure(t.Context(), w); err != nil || left != 0 || *reads == 0 {
+			t.Errorf("when %s: %d reads, and what was found before still counts for %s: %v", name, *reads, left, err)
+		}
+	}
+}
+
+// What could not be brought about is not taken for known.
+func TestAFailureIsNotRemembered(t *testing.T) {
+	k, _ := remembering()
+	k.ensure(t, wanted())
+	w := wanted()
+	w.Used = map[string]int{contract.ComponentServe: 1}
+	k.ensure(t, w)
+	if err := k.Client.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name.Keys, Namespace: namespace}}); err != nil {
+		t.Fatal(err)
+	}
+	k.Forget(namespace)
+	for range 2 {
+		var lost *credentials.LostError
+		if _, _, err := k.Ensure(t.Context(), w); !errors.As(err, &lost) {
+			t.Errorf("without the keys: %v", err)
+		}
+	}
+}
+
+// An authority that was put in the place of another is used once the older one is distrusted.
+func TestTheOperatorProvesItselfByTheAuthorityThatThereIs(t *testing.T) {
+	k, reads := remembering()
+	k.ensure(t, wanted())
+	before, err := k.Operator(t.Context(), "hotel-berlin", "serve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.RemoveAuthority(t.Context(), "hotel-berlin"); err != nil {
+		t.Fatal(err)
+	}
+	k.Forget(namespace)
+	k.ensure(t, wanted())
+	*reads = 0
+	after, err := k.Operator(t.Context(), "hotel-berlin", "serve")
+	if err != nil || after.RootCAs.Equal(before.RootCAs) || after.ServerName != "serve" {
+		t.Errorf("it still trusts the authority before: %v", err)
+	}
+	k.Distrust("hotel-berlin")
+	if _, err := k.Operator(t.Context(), "hotel-berlin", "serve"); err != nil || *reads != 1 {
+		t.Errorf("%d reads of an authority that is not trusted: %v", *reads, err)
+	}
+}
+
+// remembering is a keeper that remembers, and a count of what it reads.
+func remembering() (*kept, *int) {
+	k, reads := newKept(), new(int)
+	k.Memory = &credentials.Memory{}
+	k.Client = interceptor.NewClient(k.Client.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			*reads++
+			return c.Get(ctx, key, o, opts...)
+		},
+		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+			*reads++
+			return c.List(ctx, l, opts...)
+		},
+	})
+	return k, reads
 }

@@ -5,6 +5,7 @@ package journal
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -206,6 +207,10 @@ func (j *Journal) question(ctx context.Context, t *v1alpha1.Tenant, anchor contr
 		return state, err
 	}
 	response, err := asker.Do(request)
+	var stranger *tls.CertificateVerificationError
+	if errors.As(err, &stranger) { // it may have another authority by now
+		j.distrust(t)
+	}
 	if err != nil {
 		return state, err
 	}
@@ -256,4 +261,11 @@ func (j *Journal) asker(ctx context.Context, t *v1alpha1.Tenant) (*asker, error)
 	}
 	j.clients[t.UID] = made
 	return made, nil
+}
+
+func (j *Journal) distrust(t *v1alpha1.Tenant) {
+	j.Keeper.Distrust(t.Name)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.clients, t.UID)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
-// Region is what is there of a region.
+// Region is what is there of a region. What its Tenants hold is the cache's own, and must not be changed.
 type Region struct {
 	Nodes   []string // by name
 	Tenants []v1alpha1.Tenant
@@ -25,7 +25,7 @@ type Region struct {
 func ReadRegion(ctx context.Context, r client.Reader, region *v1alpha1.Region) (Region, error) {
 	var seen Region
 	var nodes corev1.NodeList
-	if err := r.List(ctx, &nodes, client.MatchingLabels(plan.NodeSelector(region))); err != nil {
+	if err := r.List(ctx, &nodes, client.MatchingLabels(plan.NodeSelector(region)), client.UnsafeDisableDeepCopy); err != nil {
 		return seen, fmt.Errorf("reading nodes: %w", err)
 	}
 	for _, n := range nodes.Items {
@@ -33,7 +33,7 @@ func ReadRegion(ctx context.Context, r client.Reader, region *v1alpha1.Region) (
 	}
 	slices.Sort(seen.Nodes)
 	var tenants v1alpha1.TenantList
-	if err := r.List(ctx, &tenants); err != nil {
+	if err := r.List(ctx, &tenants, client.UnsafeDisableDeepCopy); err != nil {
 		return seen, fmt.Errorf("reading Tenants: %w", err)
 	}
 	seen.Tenants = slices.DeleteFunc(tenants.Items, func(t v1alpha1.Tenant) bool { return t.Spec.Region != region.Name })

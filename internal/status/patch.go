@@ -4,6 +4,7 @@ package status
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -38,22 +39,52 @@ func Patch(ctx context.Context, c client.Client, object, before client.Object) e
 	return nil
 }
 
-// Events tells of every condition whose status or reason changed, and of nothing else.
+// Events tells of what people act upon: that a condition became bad, or bad for another reason, that it is good again, and that
+// the object became Ready. What is on its way is told by the conditions alone: of many tenants that come about at a time, events of
+// it would be a third of all that the API server is asked for.
 func Events(recorder events.EventRecorder, object runtime.Object, before, after []metav1.Condition) {
 	for _, c := range after {
-		old := meta.FindStatusCondition(before, c.Type)
-		if old != nil && old.Status == c.Status && old.Reason == c.Reason {
-			continue
+		if severity := severity(c, before, after); severity != "" {
+			recorder.Eventf(object, nil, severity, c.Reason, "Judge", "%s", cut(fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Message), maxNote))
 		}
-		if c.Status == metav1.ConditionUnknown || c.Type == v1alpha1.ConditionReconciling {
-			continue // nothing that anyone could act upon
-		}
-		severity := corev1.EventTypeNormal
-		if bad := c.Status == metav1.ConditionFalse; bad != abnormal[c.Type] && c.Reason != v1alpha1.ReasonProgressing {
-			severity = corev1.EventTypeWarning
-		}
-		recorder.Eventf(object, nil, severity, c.Reason, "Judge", "%s", cut(fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Message), maxNote))
 	}
+}
+
+// severity is that of the event which tells of a condition; empty when none does.
+func severity(c metav1.Condition, before, after []metav1.Condition) string {
+	old := meta.FindStatusCondition(before, c.Type)
+	becameReady := meta.IsStatusConditionTrue(after, v1alpha1.ConditionReady) && !meta.IsStatusConditionTrue(before, v1alpha1.ConditionReady)
+	switch {
+	case old != nil && old.Status == c.Status && old.Reason == c.Reason:
+		return ""
+	case bad(c) && !repeats(c, after):
+		return corev1.EventTypeWarning
+	case c.Status != metav1.ConditionTrue || bad(c):
+		return ""
+	case c.Type == v1alpha1.ConditionReady, old != nil && bad(*old) && !becameReady: // Ready says it for all
+		return corev1.EventTypeNormal
+	}
+	return ""
+}
+
+// bad says that a condition tells of something to act upon.
+func bad(c metav1.Condition) bool {
+	switch c.Reason {
+	case v1alpha1.ReasonProgressing, v1alpha1.ReasonWaiting, v1alpha1.ReasonEgressClosed: // that is for the Tenant to tell
+		return false
+	}
+	if abnormal[c.Type] {
+		return c.Status == metav1.ConditionTrue
+	}
+	return c.Status == metav1.ConditionFalse
+}
+
+// repeats says that a condition sums up what another one tells.
+func repeats(c metav1.Condition, all []metav1.Condition) bool {
+	summary := c.Type == v1alpha1.ConditionReady || c.Type == v1alpha1.ConditionStalled
+	return summary && slices.ContainsFunc(all, func(o metav1.Condition) bool {
+		return o.Type != c.Type && o.Type != v1alpha1.ConditionReady && o.Reason == c.Reason && bad(o)
+	})
 }
 
 // maxNote is the API's bound on an event's note, in bytes; it refuses a longer one.

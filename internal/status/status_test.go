@@ -136,7 +136,15 @@ func TestEventsTellOfChangesOnly(t *testing.T) {
 		"the first good news":      {nil, []metav1.Condition{ready}, []string{"Normal Ready Ready is True: all is well"}},
 		"it went bad":              {[]metav1.Condition{condition(isolated, "True", "Ready", "")}, []metav1.Condition{condition(isolated, "False", "Failed", "why")}, []string{"Warning Failed Isolated is False: why"}},
 		"another reason":           {[]metav1.Condition{condition(isolated, "False", "Waiting", "")}, []metav1.Condition{condition(isolated, "False", "Failed", "why")}, []string{"Warning Failed Isolated is False: why"}},
-		"it stalled":               {nil, []metav1.Condition{condition(stalled, "True", "RegionNotFound", "why")}, []string{"Warning RegionNotFound Stalled is True: why"}},
+		"it is on its way":         {nil, []metav1.Condition{condition(isolated, "False", "Progressing", ""), condition(v1alpha1.ConditionReady, "False", "Waiting", "")}, nil},
+		"it came about":            {[]metav1.Condition{condition(isolated, "False", "Progressing", "")}, []metav1.Condition{condition(isolated, "True", "Ready", "")}, nil},
+		"it is good again":         {[]metav1.Condition{condition(isolated, "False", "Failed", "")}, []metav1.Condition{condition(isolated, "True", "Ready", "closed")}, []string{"Normal Ready Isolated is True: closed"}},
+		"all is good again":        {[]metav1.Condition{condition(isolated, "False", "Failed", "")}, []metav1.Condition{condition(isolated, "True", "Ready", ""), ready}, []string{"Normal Ready Ready is True: all is well"}},
+		"one matter is told once": {nil, []metav1.Condition{
+			condition(v1alpha1.ConditionReady, "False", "Failed", "why"), condition(isolated, "False", "Failed", "why"), condition(stalled, "True", "Failed", "why"),
+		}, []string{"Warning Failed Isolated is False: why"}},
+		"what no other condition tells": {nil, []metav1.Condition{condition(v1alpha1.ConditionReady, "False", "Failed", "why"), condition(isolated, "True", "Ready", "")}, []string{"Warning Failed Ready is False: why"}},
+		"it stalled":                    {nil, []metav1.Condition{condition(stalled, "True", "RegionNotFound", "why")}, []string{"Warning RegionNotFound Stalled is True: why"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := told(c.before, c.after); !slices.Equal(got, c.want) {

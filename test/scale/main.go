@@ -54,6 +54,7 @@ func run(ctx context.Context) error {
 	bin := flag.String("bin", "", "the folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl")
 	kwok := flag.String("kwok", "", "the program kwok")
 	root := flag.String("root", ".", "the repository's root")
+	pprof := flag.String("pprof", "0", "the operator's --pprof-bind-address")
 	keep := flag.Bool("keep", false, "leave the folder with the logs when the run has ended")
 	flag.Parse()
 	wanted := strings.Split(*only, ",")
@@ -80,7 +81,7 @@ func run(ctx context.Context) error {
 	}
 	r := newResult(ctx, *root, s)
 	fmt.Printf("%s, commit %s\n", r.Machine, r.Commit)
-	err = measure(ctx, &r, folder, programs, *root, wanted, *long)
+	err = measure(ctx, &r, folder, programs, *root, wanted, *long, *pprof)
 	fmt.Print(r.table()) // what was measured until something failed
 	if err != nil {
 		return err
@@ -119,7 +120,7 @@ func gather(bin, kwok, folder string) (string, error) {
 }
 
 // measure takes the figures that are wanted, in one world.
-func measure(ctx context.Context, r *result, folder, programs, root string, wanted []string, long time.Duration) (err error) {
+func measure(ctx context.Context, r *result, folder, programs, root string, wanted []string, long time.Duration, pprof string) (err error) {
 	fmt.Println("building the operator and starting a control plane …")
 	if err := buildOperator(ctx, root, filepath.Join(folder, "operator")); err != nil {
 		return err
@@ -129,6 +130,7 @@ func measure(ctx context.Context, r *result, folder, programs, root string, want
 	if err != nil {
 		return err
 	}
+	w.pprof = pprof
 	if err := w.startOperator(ctx); err != nil {
 		return err
 	}

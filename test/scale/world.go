@@ -28,6 +28,7 @@ type world struct {
 	seen  cache.Cache // of Tenants, Channels, RetentionPolicies and Deployments
 	op    *operator
 	hosts string
+	pprof string // address
 }
 
 // size is how large the world is.
@@ -94,7 +95,7 @@ func newWorld(ctx context.Context, root, folder, bin string, s size) (*world, er
 
 // startOperator starts it with the bounds of its client that are asked for.
 func (w *world) startOperator(ctx context.Context) (err error) {
-	w.op, err = startOperator(ctx, w.plane, w.hosts, []string{fmt.Sprintf("--kube-api-qps=%d", w.QPS), fmt.Sprintf("--kube-api-burst=%d", w.Burst)})
+	w.op, err = startOperator(ctx, w.plane, w.hosts, []string{fmt.Sprintf("--kube-api-qps=%d", w.QPS), fmt.Sprintf("--kube-api-burst=%d", w.Burst), "--pprof-bind-address=" + w.pprof})
 	return err
 }
 
