@@ -11,9 +11,9 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 )
 
-// monthsAtOnce bounds the months of one transaction: others wait while it drops their tables, and for each it is
-// flushed to disk.
-const monthsAtOnce = 2
+// monthsAtOnce bounds the months of one transaction: others wait while it drops their tables, some milliseconds for a
+// month; and after each, every session plans its statements anew, and the disk is waited for.
+const monthsAtOnce = 4
 
 // helpers is how many more connections a run of several months takes: while one waits for the disk to give up files, another counts.
 const helpers = 1
