@@ -55,7 +55,7 @@ import (
 // Options of a run. The zero value is what production uses.
 type Options struct {
 	Log *slog.Logger // discarded when nil
-	// Batch bounds the rows deleted in one transaction; 5,000.
+	// Batch bounds the rows deleted in one transaction; 10,000.
 	Batch int
 	// LockWait bounds the wait for another run to end; 5 minutes.
 	LockWait time.Duration
@@ -75,7 +75,7 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Batch <= 0 {
-		o.Batch = 5000
+		o.Batch = 10000
 	}
 	if o.LockWait <= 0 {
 		o.LockWait = 5 * time.Minute
