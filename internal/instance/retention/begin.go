@@ -109,8 +109,10 @@ func (r *run) open(ctx context.Context, tx pgx.Tx) error {
 		ORDER BY array_position(ARRAY['Messages', 'Attachments', 'MessageMetadata', 'WebChatSessions', 'IntegrationData', 'Testimonials', 'Contacts'], kind), kind`, r.policy.Policy)
 	// Content goes before its metadata: at no instant does a committed state hold content alone.
 	var err error
-	r.kinds, err = pgx.CollectRows(rows, pgx.RowTo[string])
-	return err
+	if r.kinds, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		return err
+	}
+	return r.flushLater(ctx, tx)
 }
 
 // compareLimits refuses rules in force that are not those of the run, to the letter:

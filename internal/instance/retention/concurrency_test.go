@@ -2,10 +2,15 @@ package retention_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/retention"
@@ -226,5 +231,165 @@ func TestRunsExcludeOneAnother(t *testing.T) {
 	}
 	if got := len(receipts(t, db)); got != 4 {
 		t.Errorf("%d receipts after a run that was locked out, want 4", got)
+	}
+}
+
+// TestARunWaitsForAllConnectionsOfAKilledOne: the server may still be at work on the second when the first is gone.
+func TestARunWaitsForAllConnectionsOfAKilledOne(t *testing.T) {
+	d := pgtest.New(t)
+	ctx := context.Background()
+	policy := d.Limits(t, allLimits)
+	second, err := d.Retain(t).Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Release()
+	if _, err := second.Exec(ctx, "SELECT pg_advisory_lock_shared(x'736272657461696e'::bigint)"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = retention.Run(ctx, d.Retain(t), policy, tenant, retention.Options{LockWait: 200 * time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), "still under way") {
+		t.Errorf("beside another's second connection the run ended with: %v", err)
+	}
+}
+
+// TestARunTakesASecondConnectionAndDoesWithout watches who has the run's lock.
+func TestARunTakesASecondConnectionAndDoesWithout(t *testing.T) {
+	s := pgtest.StartOwn(t) // roles are the server's
+	for _, connections := range []int64{2, 1} {
+		d := pgtest.NewOn(t, s)
+		db := d.Admin(t)
+		execSQL(t, db, fmt.Sprintf("ALTER ROLE %s CONNECTION LIMIT %d", contract.LoginRole(contract.ComponentRetain, 1), connections))
+		policy := d.Limits(t, map[string]int32{contract.CategoryMessages: 90, contract.CategoryMessageMetadata: 90})
+		fillMessages(t, db, 20_000, 700)
+		shadow(t, db)
+		ctx, cancel := context.WithCancel(t.Context())
+		most := make(chan int64)
+		go func() {
+			n := int64(0)
+			for ctx.Err() == nil {
+				var now int64
+				if db.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted AND objid = x'7461696e'::int::oid").Scan(&now) == nil {
+					n = max(n, now)
+				}
+			}
+			most <- n
+		}()
+		result := run(t, d, policy)
+		cancel()
+		if n := <-most; n != connections {
+			t.Errorf("%d connections have had the run's lock, want %d", n, connections)
+		}
+		wantExactly(t, db, result, wantValidChain(t, db, result))
+		wantNothingOverdue(t, db, result)
+	}
+}
+
+// TestALockedRowOfAMonthIsPassedOver: the statement that locks nothing before it deletes waits for a moment only.
+func TestALockedRowOfAMonthIsPassedOver(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	ctx := context.Background()
+	policy := d.Limits(t, map[string]int32{contract.CategoryMessages: middleOf(1)})
+	fill(t, db, 200, 100)
+	shadow(t, db)
+	other, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Rollback(ctx)
+	var held time.Time
+	if err := other.QueryRow(ctx, "SELECT at FROM sb.message_body WHERE at <= now() - make_interval(days => $1) ORDER BY at DESC LIMIT 1 FOR UPDATE", middleOf(1)).Scan(&held); err != nil {
+		t.Fatal(err)
+	}
+	c := category(t, run(t, d, policy), contract.CategoryMessages)
+	if c.Deleted < 50 || c.Overdue == nil || *c.Overdue != 1 || c.OldestLeft == nil || !c.OldestLeft.Equal(held) {
+		t.Errorf("the run says %+v, want that one row is overdue, of %v", c, held)
+	}
+	if err := other.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	result := run(t, d, policy)
+	if c := category(t, result, contract.CategoryMessages); c.Deleted != 1 {
+		t.Errorf("the next run deleted %d, want the 1 that was held", c.Deleted)
+	}
+	wantExactly(t, db, result, wantValidChain(t, db, result))
+}
+
+// TestABatchLooksAtNoMoreRowsThanItMay, in whatever order they lie.
+func TestABatchLooksAtNoMoreRowsThanItMay(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	policy := d.Limits(t, map[string]int32{contract.CategoryAccessLogs: 30})
+	execSQL(t, db, `SELECT sb.ensure_partition(now() - make_interval(days => n)) FROM generate_series(0, 120, 27) n`)
+	execSQL(t, db, `INSERT INTO sb.access_log (at, method, route, status)
+		SELECT now() - make_interval(secs => i::bigint * 7777777 % 8000000), 'GET', '/', 200 FROM generate_series(1, 3000) i`)
+	execSQL(t, db, "ANALYZE")
+	expired := ask[int64](t, db, "SELECT count(*) FROM sb.access_log WHERE at <= now() - interval '30 days'")
+	retain := d.Retain(t)
+	execSQL(t, retain, "SELECT sb.retention_open($1, $2)", policy.Policy, policy.Digest)
+	var month *time.Time
+	var place *string
+	deleted, calls := int64(0), int64(0)
+	for more := true; more; calls++ {
+		var n int64
+		if err := retain.QueryRow(t.Context(), `SELECT deleted, more, month, place::text
+			FROM sb.retention_delete($1, ARRAY['AccessLogs'], 70, true, $2, $3::text::tid)`, policy.Policy, month, place).Scan(&n, &more, &month, &place); err != nil {
+			t.Fatal(err)
+		}
+		if n > 70 {
+			t.Errorf("a batch of 70 deleted %d", n)
+		}
+		deleted += n
+	}
+	if deleted != expired || calls < expired/70 {
+		t.Errorf("%d rows went in %d calls, %d had expired", deleted, calls, expired)
+	}
+	if n := ask[int64](t, db, "SELECT deleted FROM sb.retention_progress WHERE kind = 'AccessLogs'"); n != expired {
+		t.Errorf("%d are counted, %d had expired", n, expired)
+	}
+}
+
+// TestWhoChangesTheRulesIsLetPass: the transactions of a run on two connections overlap, and would keep others off for as long as it lasts.
+func TestWhoChangesTheRulesIsLetPass(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	ctx := context.Background()
+	policy := d.Limits(t, allLimits)
+	execSQL(t, d.Retain(t), "SELECT sb.retention_open($1, $2)", policy.Policy, policy.Digest)
+	begin := func() pgx.Tx {
+		tx, err := db.Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = tx.Rollback(ctx) })
+		return tx
+	}
+	first, second, change := begin(), begin(), begin()
+	for _, tx := range []pgx.Tx{first, second} {
+		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '300ms'"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := first.Exec(ctx, "SELECT sb.retention_in_force($1)", policy.Policy); err != nil {
+		t.Fatal(err)
+	}
+	changed := make(chan error, 1)
+	go func() {
+		_, err := change.Exec(ctx, "UPDATE sb.rules SET changed_at = now()")
+		changed <- err
+	}()
+	until(t, "who changes the rules waits", func() bool {
+		return ask[bool](t, db, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'sb.rules'::regclass AND NOT granted)")
+	})
+	var pg *pgconn.PgError
+	if _, err := second.Exec(ctx, "SELECT sb.retention_in_force($1)", policy.Policy); !errors.As(err, &pg) || pg.Code != "55P03" {
+		t.Errorf("a transaction that begins after has got: %v, want that it waits", err)
+	}
+	if err := first.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-changed; err != nil {
+		t.Error(err)
 	}
 }

@@ -56,7 +56,7 @@ func TestARowExpiresExactlyAtTheLimit(t *testing.T) {
 				t.Fatal(err)
 			}
 			var deleted int64
-			if err := tx.QueryRow(ctx, "SELECT sb.retention_batch($1, $2, 100)", policy.Policy, name).Scan(&deleted); err != nil {
+			if err := tx.QueryRow(ctx, "SELECT deleted FROM sb.retention_delete($1, ARRAY[$2], 100, true, NULL, NULL)", policy.Policy, name).Scan(&deleted); err != nil {
 				t.Fatal(err)
 			}
 			q := countQuery[name]

@@ -69,10 +69,19 @@ func wantRecorded(t testing.TB, db *pgxpool.Pool, before map[string]int64) {
 // TestARunKilledAtAnyInstantIsEndedByTheNext ends runs 50 times at random
 // instants, from the server's side and from the client's.
 func TestARunKilledAtAnyInstantIsEndedByTheNext(t *testing.T) {
+	t.Run("of all categories", func(t *testing.T) { killRuns(t, allLimits) })
+	// Metadata is then deleted beside the months that are dropped, after its content.
+	t.Run("of content and metadata of one age", func(t *testing.T) {
+		days := middleOf(3)
+		killRuns(t, map[string]int32{contract.CategoryMessages: days, contract.CategoryMessageMetadata: days})
+	})
+}
+
+func killRuns(t *testing.T, limits map[string]int32) {
 	d := pgtest.New(t)
 	db := d.Admin(t)
 	ctx := context.Background()
-	policy := d.Limits(t, allLimits)
+	policy := d.Limits(t, limits)
 	random := rand.New(rand.NewPCG(20261123, 4))
 	login := contract.LoginRole(contract.ComponentRetain, 1)
 

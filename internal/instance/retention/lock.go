@@ -59,6 +59,35 @@ func setLockTimeout(ctx context.Context, conn *pgx.Conn, d time.Duration) error 
 	return nil
 }
 
+// shareLock lets connections of this run hold the lock beside its own. Other runs wait for all of them.
+func (r *run) shareLock(ctx context.Context) error {
+	_, err := r.conn.Exec(ctx, "SELECT pg_advisory_lock_shared($1), pg_advisory_unlock($1)", lockKey)
+	return err
+}
+
+// helper takes one more connection for the run, which holds the lock too. nil: there is none to be had, and the run does without.
+func (r *run) helper(ctx context.Context) (*pgx.Conn, error) {
+	pooled, err := r.pool.Acquire(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		r.Log.Warn("there is no second connection; the run goes on with one", "error", err)
+		return nil, nil
+	}
+	conn := pooled.Hijack()
+	var got bool
+	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock_shared($1)", lockKey).Scan(&got)
+	if err == nil && got {
+		err = setLockTimeout(ctx, conn, rowLockTimeout)
+	}
+	if err != nil || !got { // not got: another run waits for the lock
+		unlock(ctx, conn)
+		return nil, err
+	}
+	return conn, nil
+}
+
 // unlock ends the session, and the lock with it.
 func unlock(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

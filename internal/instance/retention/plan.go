@@ -37,11 +37,16 @@ func (r *run) plan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		plan, err := r.survey(ctx, tx, r.policy.Mode == contract.ModeDryRun)
+		approved, err := r.approved(ctx, tx)
 		if err != nil {
 			return err
 		}
-		approved, err := r.approved(ctx, tx)
+		if r.policy.Mode != contract.ModeDryRun && r.policy.MaxPercent >= 100 && (approved != nil || !changed) {
+			// No count could stop the run, and nobody is told of one.
+			r.outcome, r.planned = contract.OutcomeEnforced, approved
+			return nil
+		}
+		plan, err := r.survey(ctx, tx, r.policy.Mode == contract.ModeDryRun)
 		if err != nil {
 			return err
 		}
@@ -62,7 +67,10 @@ func (r *run) plan(ctx context.Context) error {
 				return nil
 			}
 		}
-		return r.writeDown(ctx, tx, plan)
+		if err := r.writeDown(ctx, tx, plan); err != nil {
+			return err
+		}
+		return r.flushLater(ctx, tx)
 	})
 }
 
@@ -78,7 +86,7 @@ func (r *run) changed(ctx context.Context, tx pgx.Tx) (bool, error) {
 
 // survey counts what the run would find. Unless exact, estimates stand where none could
 // let the run pass that a count would stop: for totals, of which even half would do, so that a daily run
-// need not count years of rows; and for whole months where the guard lets everything pass.
+// need not count years of rows; and for what is expired of months where the guard lets everything pass.
 func (r *run) survey(ctx context.Context, tx pgx.Tx, exact bool) (*contract.Plan, error) {
 	plan := &contract.Plan{PolicyDigest: r.policy.Digest, Estimated: !exact}
 	rows, _ := tx.Query(ctx, `SELECT kind, cutoff, now() FROM sb.retention_progress WHERE policy = $1 AND ruled ORDER BY kind COLLATE "C"`, r.policy.Policy)

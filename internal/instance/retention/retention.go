@@ -2,9 +2,9 @@
 //
 // # Protocol
 //
-// One run at a time: a run holds an advisory lock on its only connection from
-// beginning to end, so that the lock is gone exactly when the server is done
-// with that connection, however the run ended.
+// One run at a time: a run holds an advisory lock on its connection from beginning
+// to end, and on a second one that it takes while there are months to drop, so that the
+// lock is gone exactly when the server is done with both, however the run ended.
 //
 //  1. Runs that were interrupted and whose rules are no longer in force are
 //     sealed as they are, by a receipt that says "interrupted".
@@ -12,11 +12,13 @@
 //     interrupted run of the same rules left behind is taken up ("resumed"). The
 //     cutoffs are fixed by the database's clock and written down. If the rules are
 //     not those in force, nothing is changed.
-//  3. What has expired is counted. Before the first run of changed rules, a dry run,
-//     and a run that the guard stops, the counts are written down as a plan.
-//     Estimates stand for counts that could not stop the run.
+//  3. What has expired is counted, if that could stop the run or is to be told. Before the
+//     first run of changed rules, a dry run, and a run that the guard stops, the counts are
+//     written down as a plan. Estimates stand for counts that could not stop the run.
 //     A dry run and a run that is stopped go on with 6, and delete nothing.
-//  4. Months that are expired as a whole go by DROP, a few in each transaction.
+//  4. Months that are expired as a whole go by DROP, a few in each transaction. While one
+//     connection counts what goes, or waits for the disk, the other does the same for other months,
+//     after it has deleted what is expired of the months that stay.
 //  5. The rest goes in transactions of a bounded number of rows. Objects of files
 //     that went with them are removed from the store after each, and struck off
 //     when it has confirmed that; a store that does not is left to the next run.
@@ -53,7 +55,7 @@ import (
 // Options of a run. The zero value is what production uses.
 type Options struct {
 	Log *slog.Logger // discarded when nil
-	// Batch bounds the rows deleted in one transaction; 5,000.
+	// Batch bounds the rows deleted in one transaction; 10,000.
 	Batch int
 	// LockWait bounds the wait for another run to end; 5 minutes.
 	LockWait time.Duration
@@ -73,7 +75,7 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Batch <= 0 {
-		o.Batch = 5000
+		o.Batch = 10000
 	}
 	if o.LockWait <= 0 {
 		o.LockWait = 5 * time.Minute
@@ -101,7 +103,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 	if err := policy.Validate(); err != nil {
 		return contract.RetentionResult{}, err
 	}
-	r := run{policy: policy, tenant: tenant, Options: options.withDefaults(), loose: true}
+	r := run{pool: pool, policy: policy, tenant: tenant, Options: options.withDefaults(), loose: true}
 	r.files.Class = r.StoreClass
 	conn, err := lock(ctx, pool, r.Options)
 	if err != nil {
@@ -137,13 +139,11 @@ func Run(ctx context.Context, pool *pgxpool.Pool, policy contract.Retention, ten
 // run is one run under way.
 type run struct {
 	Options
+	pool   *pgxpool.Pool // of helpers
 	conn   *pgx.Conn
 	policy contract.Retention
 	tenant string
 	kinds  []string // what to delete, in order
-	done   int      // how many of kinds are: nothing more of them can be deleted by this attempt
-	// blocked: some kind could not be worked on by this attempt, because of others' locks.
-	blocked bool
 	// outcome is decided by the plan; nothing is deleted unless it is OutcomeEnforced.
 	outcome string
 	planned *contract.Plan

@@ -46,7 +46,7 @@ func TestTheRoleReadsNoWordAndDeletesNothingByItself(t *testing.T) {
 		"objects_compare EXECUTE",
 		"receipt SELECT", "receipt_lock EXECUTE",
 		"removals_add EXECUTE", "removals_done EXECUTE", "removals_next EXECUTE", "removals_pending EXECUTE",
-		"retention_batch EXECUTE", "retention_drop EXECUTE", "retention_files EXECUTE", "retention_kept SELECT", "retention_left EXECUTE",
+		"retention_delete EXECUTE", "retention_drop EXECUTE", "retention_files EXECUTE", "retention_kept SELECT", "retention_left EXECUTE",
 		"retention_limit SELECT", "retention_months EXECUTE",
 		"retention_open EXECUTE", "retention_plan SELECT", "retention_planned EXECUTE",
 		"retention_progress SELECT", "retention_run SELECT",
@@ -103,7 +103,7 @@ func TestTheDatabaseRefusesAReceiptThatIsNotTrue(t *testing.T) {
 	fill(t, db, 100, 100)
 	retain := d.Retain(t)
 	execSQL(t, retain, "SELECT sb.retention_open($1, $2)", policy.Policy, policy.Digest)
-	deleted := ask[int64](t, retain, "SELECT sb.retention_batch($1, 'Contacts', 1000)", policy.Policy)
+	deleted := ask[int64](t, retain, "SELECT deleted FROM sb.retention_delete($1, ARRAY['Contacts'], 1000, true, NULL, NULL)", policy.Policy)
 	if deleted < 50 {
 		t.Fatalf("%d contacts deleted", deleted)
 	}

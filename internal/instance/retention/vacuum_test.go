@@ -15,12 +15,8 @@ func TestAutovacuumRemovesWhatARunLeavesDead(t *testing.T) {
 	db := d.Admin(t)
 	// Cutoffs in the middle of months, one row a day: some 15 rows die in each month
 	// of a cutoff and a few guests at the far end, too few for the default threshold of 50.
-	middle := func(months int) int32 {
-		now := time.Now().UTC()
-		return int32(now.Sub(time.Date(now.Year(), now.Month()-time.Month(months), 15, 0, 0, 0, 0, time.UTC)).Hours() / 24)
-	}
 	policy := d.Limits(t, map[string]int32{
-		contract.CategoryMessages: middle(3), contract.CategoryMessageMetadata: middle(5), contract.CategoryAccessLogs: middle(2), contract.CategoryContacts: 380,
+		contract.CategoryMessages: middleOf(3), contract.CategoryMessageMetadata: middleOf(5), contract.CategoryAccessLogs: middleOf(2), contract.CategoryContacts: 380,
 	})
 	fill(t, db, 400, 400)
 	execSQL(t, db, "ALTER SYSTEM SET autovacuum_naptime = '1s'")
@@ -43,4 +39,10 @@ func TestAutovacuumRemovesWhatARunLeavesDead(t *testing.T) {
 			})
 		}
 	}
+}
+
+// middleOf gives the days back to the middle of the month so many months ago.
+func middleOf(months int) int32 {
+	now := time.Now().UTC()
+	return int32(now.Sub(time.Date(now.Year(), now.Month()-time.Month(months), 15, 0, 0, 0, 0, time.UTC)).Hours() / 24)
 }
