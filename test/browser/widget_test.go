@@ -4,6 +4,7 @@ package browser_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -54,13 +55,13 @@ func TestTheWidget(t *testing.T) {
 		t.Fatal(err)
 	}
 	staff := api.New(d.Serve(t), slog.New(slog.DiscardHandler), dir)
-	c := &chats{t: t, database: d, dir: dir, channel: contract.WebChat{
+	wire := newWire(t)
+	c := &chats{t: t, database: d, dir: dir, wire: wire, channel: contract.WebChat{
 		AllowedOrigins: []string{hotel}, Identity: contract.IdentityOptional, WelcomeText: "Welcome to Hotel Berlin.",
 		PrivacyNoticeURL: hotel + "/privacy", SessionHours: 24, MaxMessageLength: 200,
 	}}
 	c.start()
 	t.Cleanup(func() { c.stop() })
-	wire := newWire(t, c.address)
 	site := httptest.NewUnstartedServer(http.HandlerFunc(page))
 	site.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes: the browser does not know the certificate
 	site.StartTLS()
@@ -117,9 +118,8 @@ func TestTheWidget(t *testing.T) {
 	}
 	node := exec.CommandContext(t.Context(), "node", "widget.mjs")
 	node.Env = append(os.Environ(), "SETTINGS="+string(settings))
-	out, err := node.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
+	node.Stdout, node.Stderr = t.Output(), t.Output()
+	if err := node.Run(); err != nil {
 		t.Fatalf("the browser's test failed: %v", err)
 	}
 }
@@ -130,7 +130,7 @@ type chats struct {
 	database *pgtest.Database
 	dir      string
 	channel  contract.WebChat
-	address  func() string
+	wire     *wire
 	stop     func()
 }
 
@@ -151,7 +151,7 @@ func (c *chats) start() {
 	server := httptest.NewUnstartedServer(connector.Handler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // as the site's
 	server.StartTLS()
-	c.address = func() string { return server.Listener.Addr().String() }
+	c.wire.lead(server.Listener.Addr().String())
 	c.stop = func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -210,5 +210,5 @@ func page(w http.ResponseWriter, r *http.Request) {
 	}
 	fmt.Fprintf(w, `<!doctype html><html lang=%q><head><title>Hotel</title>%s<script src=%q%s async></script>%s</head>
 <body><main><h1>Hotel Berlin</h1><p>Rooms with a view.</p><button>Book</button></main></body></html>`,
-		html.EscapeString(q.Get("lang")), own, src, tag.String(), again)
+		html.EscapeString(cmp.Or(q.Get("lang"), "en")), own, src, tag.String(), again)
 }

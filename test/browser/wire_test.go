@@ -13,18 +13,18 @@ import (
 // takes no others; "mute" carries what goes to the server and swallows what comes back, as a network that is about to break.
 type wire struct {
 	listener net.Listener
-	to       func() string
 	mu       sync.Mutex
+	to       string
 	is       string
 	open     map[net.Conn]bool
 }
 
-func newWire(t *testing.T, to func() string) *wire {
+func newWire(t *testing.T) *wire {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{listener: listener, to: to, is: "whole", open: map[net.Conn]bool{}}
+	w := &wire{listener: listener, is: "whole", open: map[net.Conn]bool{}}
 	t.Cleanup(func() {
 		_ = listener.Close()
 		w.set("cut")
@@ -43,6 +43,13 @@ func newWire(t *testing.T, to func() string) *wire {
 
 func (w *wire) address() string { return w.listener.Addr().String() }
 
+// lead has connections from now on end at an address.
+func (w *wire) lead(to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
+}
+
 func (w *wire) set(is string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,25 +63,31 @@ func (w *wire) set(is string) {
 }
 
 func (w *wire) carry(near net.Conn) {
-	defer near.Close()
-	far, err := net.Dial("tcp", w.to())
+	defer w.end(near)
+	w.mu.Lock()
+	to, is := w.to, w.is
+	w.open[near] = true
+	w.mu.Unlock()
+	if is == "cut" {
+		return
+	}
+	far, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}
 	defer far.Close()
-	w.mu.Lock()
-	if w.is == "cut" {
-		w.mu.Unlock()
-		return
-	}
-	w.open[near], w.open[far] = true, true
-	w.mu.Unlock()
 	go func() {
-		defer near.Close()
-		defer far.Close()
 		_, _ = io.Copy(far, near)
+		_ = far.Close() // has the other way end, too
 	}()
 	_, _ = io.Copy(muted{w, near}, far)
+}
+
+func (w *wire) end(near net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.open, near)
+	_ = near.Close()
 }
 
 // muted is the way back.

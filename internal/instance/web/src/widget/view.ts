@@ -13,8 +13,9 @@ const icons = {
 /** show puts a chat's button and dialog into a page, and keeps them as the chat is. */
 export function show(host: HTMLElement, chat: Chat, language: string) {
   const words = wordsOf(language);
-  const time = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
-  const day = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const locale = navigator.languages.find((l) => l.startsWith(language)) ?? language;
+  const time = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+  const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   const narrow = matchMedia("(max-width: 30rem)");
   let asked = false; // what is stored
 
@@ -162,6 +163,6 @@ export function show(host: HTMLElement, chat: Chat, language: string) {
     return h("div", { class: `message ${from}`, "data-key": "key" in m ? m.key : m.id },
       h("span", { class: "hidden" }, `${{ guest: words.you, staff: words.staff, system: words.automatic }[from]}: `),
       h("p", { dir: "auto" }, m.text),
-      h("span", { class: "foot" }, h("time", { datetime: at.toISOString() }, (today ? time : day).format(at)), " ", h("span", { class: "state" })));
+      h("span", { class: "foot" }, h("time", { datetime: at.toISOString() }, (today ? time : day).format(at)), h("span", { class: "state" })));
   }
 }
