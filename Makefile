@@ -112,7 +112,7 @@ fuzz: ## Fuzz the parsers of all that comes from outside, four at a time, each f
 	hack/fuzz.sh
 
 .PHONY: browser
-browser: ## The staff's page in Debian's Chromium, over a real database; screenshots come into test/output/browser.
+browser: ## The staff's page and the guests' chat in Debian's Chromium, over a real database; screenshots come into test/output/browser.
 	@hack/tools.sh browser
 	cd test/browser && npm ci --silent --no-audit --no-fund
 	go test -count=1 -tags browser ./test/browser

@@ -12,7 +12,7 @@ import (
 // InboxPath is where the staff's page is.
 const InboxPath = "/inbox/"
 
-//go:embed dist
+//go:embed dist/inbox
 var dist embed.FS
 
 // policy lets a page load its own files, speak to its own server, and nothing else. Texts can't become markup or script,

@@ -135,12 +135,10 @@ func placeOf(epoch int32, c string) (int64, bool) {
 }
 
 type welcomeFrame struct {
-	Type             string    `json:"type"`
-	Session          uuid.UUID `json:"session"`
-	ExpiresAt        time.Time `json:"expiresAt"`
-	WelcomeText      string    `json:"welcomeText,omitempty"`
-	PrivacyNoticeURL string    `json:"privacyNoticeURL"`
-	MaxMessageLength int32     `json:"maxMessageLength"`
+	Type      string    `json:"type"`
+	Session   uuid.UUID `json:"session"`
+	ExpiresAt time.Time `json:"expiresAt"`
+	settings
 	// Reset: the cursor counts no more; all of the thread follows, in place of what the browser has.
 	Reset bool `json:"reset"`
 }

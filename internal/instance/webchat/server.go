@@ -21,6 +21,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
+	"github.com/switchboard-operator/switchboard/internal/instance/web"
 )
 
 // Limits bound what browsers may ask of one connector. Zero fields mean the numbers beside them.
@@ -181,6 +182,8 @@ func (s *Server) Check(context.Context) error {
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	path := s.site.Prefix + contract.WebhookPath(contract.ChannelTypeWebChat)
+	mux.Handle("GET "+path+"/widget.js", web.Widget())
+	mux.HandleFunc("GET "+path+"/settings", s.settings)
 	mux.HandleFunc("OPTIONS "+path+"/sessions", s.preflight)
 	mux.HandleFunc("POST "+path+"/sessions", s.open)
 	mux.HandleFunc("GET "+path+"/socket", s.accept)

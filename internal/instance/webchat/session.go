@@ -1,6 +1,7 @@
 package webchat
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -39,16 +40,27 @@ type openRequest struct {
 	UserHash string `json:"userHash"`
 }
 
+// settings is what a guest may know before there is a session. Nothing is stored for being asked.
+type settings struct {
+	WelcomeText      string `json:"welcomeText,omitempty"`
+	PrivacyNoticeURL string `json:"privacyNoticeURL"`
+	MaxMessageLength int32  `json:"maxMessageLength"`
+}
+
+// settingsReply is the answer to who asks for them.
+type settingsReply struct {
+	settings
+	Identity string `json:"identity"` // Enforced, Optional or None
+}
+
 // openReply is a session. The token is told this once.
 type openReply struct {
-	Token            string    `json:"token"`
-	Session          uuid.UUID `json:"session"`
-	ExpiresAt        time.Time `json:"expiresAt"`
-	Protocol         string    `json:"protocol"`
-	SocketURL        string    `json:"socketURL"`
-	WelcomeText      string    `json:"welcomeText,omitempty"`
-	PrivacyNoticeURL string    `json:"privacyNoticeURL"`
-	MaxMessageLength int32     `json:"maxMessageLength"`
+	Token     string    `json:"token"`
+	Session   uuid.UUID `json:"session"`
+	ExpiresAt time.Time `json:"expiresAt"`
+	Protocol  string    `json:"protocol"`
+	SocketURL string    `json:"socketURL"`
+	settings
 }
 
 // refusal is why there is no session.
@@ -86,6 +98,20 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
 	w.Header().Set("Access-Control-Max-Age", preflightAge)
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// told is what every guest is.
+func (s *Server) told() settings {
+	return settings{WelcomeText: s.channel.WelcomeText, PrivacyNoticeURL: s.channel.PrivacyNoticeURL, MaxMessageLength: s.channel.MaxMessageLength}
+}
+
+// settings tells a page of an allowed site what to show before the guest writes.
+func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
+	if !s.allowed(w, r) {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(settingsReply{s.told(), cmp.Or(s.channel.Identity, "None")}) // who went away can't be told
 }
 
 // open begins a session for a page of an allowed site.
@@ -139,8 +165,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) (*openReply, erro
 		return nil, err
 	}
 	return &openReply{
-		Token: token, Session: session, ExpiresAt: expires.UTC(), Protocol: Protocol, SocketURL: s.socketURL(),
-		WelcomeText: s.channel.WelcomeText, PrivacyNoticeURL: s.channel.PrivacyNoticeURL, MaxMessageLength: s.channel.MaxMessageLength,
+		Token: token, Session: session, ExpiresAt: expires.UTC(), Protocol: Protocol, SocketURL: s.socketURL(), settings: s.told(),
 	}, nil
 }
 

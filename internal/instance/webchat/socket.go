@@ -199,8 +199,7 @@ func (k *socket) greet() bool {
 	k.written.Store(place)
 	signal(k.look)
 	return k.put(encode(welcomeFrame{
-		Type: typeWelcome, Session: session.ID, ExpiresAt: session.Expires.UTC(), Reset: !known,
-		WelcomeText: k.s.channel.WelcomeText, PrivacyNoticeURL: k.s.channel.PrivacyNoticeURL, MaxMessageLength: k.s.channel.MaxMessageLength,
+		Type: typeWelcome, Session: session.ID, ExpiresAt: session.Expires.UTC(), Reset: !known, settings: k.s.told(),
 	}))
 }
 
