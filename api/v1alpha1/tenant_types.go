@@ -234,6 +234,9 @@ type TenantStatus struct {
 	// export is the file that a tenant which is being erased was taken out as.
 	// +optional
 	Export *Exported `json:"export,omitempty"`
+	// usage is what the tenant is billed by: counts of whole days, which name nobody.
+	// +optional
+	Usage *Usage `json:"usage,omitempty"`
 }
 
 // BackupStatus is what the newest backups told.

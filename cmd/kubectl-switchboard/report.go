@@ -26,7 +26,7 @@ func reportCommand(c *connection) *cobra.Command {
 		Use: "report", Short: "Report on tenants, for the record",
 		Args: noCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(reportTransfersCommand(c))
+	cmd.AddCommand(reportTransfersCommand(c), reportUsageCommand(c))
 	return cmd
 }
 

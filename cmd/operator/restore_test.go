@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +181,26 @@ func putBack(t *testing.T, c testCluster) {
 		if written := c.writes.since(before); len(written) != 0 {
 			t.Errorf("with nothing new it wrote %s", strings.Join(written, ", "))
 		}
+	})
+
+	t.Run("what the tenant is billed by comes into its status", func(t *testing.T) {
+		told.Usage = &contract.Usage{Until: "2026-11-29", Months: []contract.UsageMonth{
+			{Month: "2026-11", StoredBytes: 9, Channels: []contract.UsageChannel{{Channel: "desk", Received: 2, Sent: 1}}},
+		}}
+		serve.holds(told)
+		eventually(t, "the usage in status", func(ctx context.Context) error {
+			o := &v1alpha1.Tenant{}
+			if err := h.Get(ctx, client.ObjectKey{Name: h.name}, o); err != nil {
+				return err
+			}
+			want := v1alpha1.Usage{Until: "2026-11-29", Months: []v1alpha1.UsageMonth{
+				{Month: "2026-11", StoredBytes: 9, Channels: []v1alpha1.UsageChannel{{Channel: "desk", Received: 2, Sent: 1}}},
+			}}
+			if o.Status.Usage == nil || !reflect.DeepEqual(*o.Status.Usage, want) {
+				return fmt.Errorf("it is %+v", o.Status.Usage)
+			}
+			return nil
+		})
 	})
 
 	create(t, c, aGuest("erase-1", h.namespace))

@@ -150,6 +150,9 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 		st.Restored = s.restored
 	}
 	st.Move = s.move
+	if known, ok := r.Journal.Known(s.tenant.UID); ok && known.State.Usage != nil {
+		st.Usage = usage(*known.State.Usage)
+	}
 	if s.facts.Setup.Done {
 		st.SchemaVersion = s.facts.Setup.SchemaVersion
 	}

@@ -61,6 +61,8 @@ type State struct {
 	Consents []Consent `json:"consents,omitempty"`
 	// Webhooks are how the subscriptions fare.
 	Webhooks []WebhookState `json:"webhooks,omitempty"`
+	// Usage is what the tenant is billed by; nil when it could not be counted.
+	Usage *Usage `json:"usage,omitempty"`
 }
 
 // Replay is what `instance replay` carries out again: FileReplay in DirReplay, as JSON

@@ -44,6 +44,11 @@ func State(pool *pgxpool.Pool, log *slog.Logger) http.Handler {
 			http.Error(w, "the database did not answer; see the pod's log", http.StatusServiceUnavailable)
 			return
 		}
+		if !state.Behind {
+			if state.Usage, err = usage(ctx, pool); err != nil {
+				log.Error("telling the operator what the tenant is billed by failed", "error", err.Error()) // the rest is told all the same
+			}
+		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(state) // a client that went away can't be told
 	})
