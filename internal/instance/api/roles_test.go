@@ -84,8 +84,10 @@ func (s *system) bodyOf(o operation) any {
 		"patchContact": map[string]any{"name": markName}, "optOutContact": map[string]any{}, "optInContact": map[string]any{}, "makeUnsubscribeLink": map[string]any{},
 		"optOutAddress": map[string]any{"kind": "phone", "address": "+4930901829"}, "optInAddress": map[string]any{"kind": "phone", "address": "+4930901829"},
 		"createIntegration": map[string]any{"name": "pms", "scopes": []string{"contacts:read"}, "expiresInDays": 1},
-		"patchAccount":      map[string]any{"name": "Renamed"},
-		"postEvent":         map[string]any{"kind": "a", "guest": map[string]any{"kind": "phone", "address": "+4930901829"}, "data": map[string]any{}},
+		"postInvitation":    map[string]any{"email": uuid.NewString() + "@hotel.example", "role": "agent"}, "postAccountInvitation": map[string]any{},
+		"changePassword": map[string]any{"present": pgtest.Password, "next": pgtest.Password},
+		"patchAccount":   map[string]any{"name": "Renamed"},
+		"postEvent":      map[string]any{"kind": "a", "guest": map[string]any{"kind": "phone", "address": "+4930901829"}, "data": map[string]any{}},
 	}
 	return bodies[o.id]
 }

@@ -84,12 +84,14 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/openapi.yaml", open: serveDescription},
 		{pattern: "POST /api/v1/sessions", open: s.signIn},
 		{pattern: "POST /api/v1/browser-sessions", open: s.signInBrowser},
+		{pattern: "POST /api/v1/accepted-invitations", open: s.acceptInvitation},
 		{pattern: "GET /api/v1/archives/{id}", open: s.downloadArchive},
 		{pattern: "GET " + unsubscribe.Path + "{token}", open: s.askUnsubscribe},
 		{pattern: "POST " + unsubscribe.Path + "{token}", open: s.unsubscribe},
 
 		{pattern: "DELETE /api/v1/sessions/current", roles: everyone, handle: signOut},
 		{pattern: "GET /api/v1/me", roles: everyone, handle: me},
+		{pattern: "PUT /api/v1/me/password", roles: everyone, handle: s.changePassword},
 		{pattern: "GET /api/v1/events", roles: everyone, handle: s.getEvents}, // live.Events says who hears what
 		{pattern: "GET /api/v1/counts", roles: overseers, handle: listCounts},
 		{pattern: "GET /api/v1/evidence", roles: overseers, handle: listEvidence},
@@ -116,6 +118,10 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/colleagues", roles: readers, handle: listColleagues},
 		{pattern: "GET /api/v1/staff", roles: supervisors, handle: listAccounts},
 		{pattern: "PATCH /api/v1/staff/{id}", roles: supervisors, handle: patchAccount},
+		{pattern: "POST /api/v1/staff/{id}/invitations", roles: supervisors, handle: s.postAccountInvitation},
+		{pattern: "GET /api/v1/invitations", roles: supervisors, handle: listInvitations},
+		{pattern: "POST /api/v1/invitations", roles: supervisors, handle: s.postInvitation},
+		{pattern: "DELETE /api/v1/invitations/{id}", roles: supervisors, handle: deleteInvitation},
 
 		{pattern: "GET /api/v1/integrations", roles: supervisors, handle: listIntegrations},
 		{pattern: "POST /api/v1/integrations", roles: supervisors, handle: createIntegration},

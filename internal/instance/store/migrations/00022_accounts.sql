@@ -23,6 +23,67 @@ UPDATE sb.staff SET role = 'supervisor' WHERE id = (
     AND s.password_hash NOT LIKE '$argon2id$v=19$m=7168,t=5,p=1$c3dpdGNoYm9hcmQtbm8tMQ$%'
   ORDER BY s.created_at, s.id LIMIT 1);
 
+-- An invitation lets whoever has its token choose the password of an account, once: a new one, or that of staff_id. The database
+-- holds the SHA-256 of the token's secret half. It names a person, and goes when it ends, or as accounts do.
+CREATE TABLE sb.staff_invitation (
+  id         uuid PRIMARY KEY,
+  token_hash bytea NOT NULL CHECK (length(token_hash) = 32),
+  staff_id   uuid REFERENCES sb.staff (id) ON DELETE CASCADE,
+  email      text NOT NULL UNIQUE CHECK (email = lower(email) AND length(email) <= 254),
+  name       text NOT NULL DEFAULT '',
+  role       text NOT NULL CHECK (role IN ('agent', 'supervisor', 'privacyOfficer', 'auditor')),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  created_by uuid NOT NULL,
+  expires_at timestamptz NOT NULL CHECK (expires_at <= created_at + interval '14 days')
+);
+CREATE INDEX staff_invitation_account ON sb.staff_invitation (staff_id);
+ALTER TABLE sb.staff_invitation ENABLE ROW LEVEL SECURITY;
+CREATE POLICY live ON sb.staff_invitation
+  USING (expires_at > now() AND created_at > (SELECT sb.cutoff('StaffAccounts'))) WITH CHECK (true);
+GRANT SELECT, INSERT, DELETE ON sb.staff_invitation TO sb_serve;
+
+-- Those that have ended go with the next one that is made, and with every run of retention.
+-- +goose StatementBegin
+CREATE FUNCTION sb.staff_sweep() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  DELETE FROM sb.staff_invitation WHERE expires_at <= now() OR created_at <= sb.cutoff('StaffAccounts');
+  RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER staff_sweep AFTER INSERT OR UPDATE ON sb.retention_run FOR EACH STATEMENT EXECUTE FUNCTION sb.staff_sweep();
+CREATE TRIGGER staff_sweep BEFORE INSERT ON sb.staff_invitation FOR EACH STATEMENT EXECUTE FUNCTION sb.staff_sweep();
+
+-- staff_accept uses an invitation up, and gives its account: made as p_account, or with another password and without sessions. NULL: it has
+-- ended, or was used.
+-- +goose StatementBegin
+CREATE FUNCTION sb.staff_accept(p_id uuid, p_account uuid, p_name text, p_password_hash text) RETURNS uuid
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_invited sb.staff_invitation;
+BEGIN
+  DELETE FROM sb.staff_invitation WHERE id = p_id AND expires_at > now() AND created_at > sb.cutoff('StaffAccounts') RETURNING * INTO v_invited;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  ELSIF v_invited.staff_id IS NULL THEN
+    INSERT INTO sb.staff (id, email, name, role, password_hash)
+      VALUES (p_account, v_invited.email, CASE p_name WHEN '' THEN v_invited.name ELSE p_name END, v_invited.role, p_password_hash);
+    RETURN p_account;
+  END IF;
+  UPDATE sb.staff SET password_hash = p_password_hash, last_active_at = now(), name = CASE p_name WHEN '' THEN name ELSE p_name END
+    WHERE id = v_invited.staff_id AND disabled_at IS NULL AND last_active_at > sb.cutoff('StaffAccounts');
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  DELETE FROM sb.staff_session WHERE staff_id = v_invited.staff_id;
+  RETURN v_invited.staff_id;
+END
+$$;
+-- +goose StatementEnd
+
 -- staff_change gives an account another name or role, or closes or opens it; NULL leaves what is. Whoever may do something else from now on
 -- signs in again. False: there is no such account. Fails with SB501 when nobody would be left to manage the others: two at
 -- once wait for each other.
@@ -46,6 +107,8 @@ BEGIN
   END IF;
   IF p_role <> v_role OR NOT p_active THEN
     DELETE FROM sb.staff_session WHERE staff_id = p_id;
+    -- Nor does anybody come in by what was opened before.
+    DELETE FROM sb.staff_invitation WHERE staff_id = p_id OR created_by = p_id;
   END IF;
   RETURN true;
 END
@@ -70,9 +133,11 @@ AS $$
 $$;
 -- +goose StatementEnd
 
-REVOKE ALL ON FUNCTION sb.staff_supervisors(), sb.staff_change(uuid, text, text, boolean), sb.counts() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sb.staff_change(uuid, text, text, boolean), sb.counts() TO sb_serve;
+REVOKE ALL ON FUNCTION sb.staff_supervisors(), sb.staff_sweep(), sb.staff_accept(uuid, uuid, text, text), sb.staff_change(uuid, text, text, boolean), sb.counts() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sb.staff_accept(uuid, uuid, text, text), sb.staff_change(uuid, text, text, boolean), sb.counts() TO sb_serve;
 
 -- +goose Down
-DROP FUNCTION sb.counts, sb.staff_change, sb.staff_supervisors;
+DROP TRIGGER staff_sweep ON sb.retention_run;
+DROP TABLE sb.staff_invitation;
+DROP FUNCTION sb.counts, sb.staff_change, sb.staff_accept, sb.staff_sweep, sb.staff_supervisors;
 ALTER TABLE sb.staff DROP role;
