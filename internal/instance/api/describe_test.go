@@ -2,11 +2,15 @@ package api
 
 import (
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pb33f/libopenapi"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/live"
+	"github.com/switchboard-operator/switchboard/internal/instance/staff"
 )
 
 func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
@@ -22,15 +26,29 @@ func TestEveryRouteIsDescribedAndEveryDescriptionIsARoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	events := map[string]staff.Roles{}
 	var described []string
 	for path, item := range model.Model.Paths.PathItems.FromOldest() {
-		for method := range item.GetOperations().FromOldest() {
-			described = append(described, strings.ToUpper(method)+" "+path)
+		for method, operation := range item.GetOperations().FromOldest() {
+			var roles staff.Roles
+			into := map[string]any{"x-roles": &roles, "x-events": &events}
+			for name, node := range operation.Extensions.FromOldest() {
+				if err := node.Decode(into[name]); err != nil {
+					t.Fatalf("%s of %s: %v", name, path, err)
+				}
+			}
+			described = append(described, strings.ToUpper(method)+" "+path+" for "+roles.String())
 		}
 	}
 	var registered []string
 	for _, r := range (&Server{}).routes() {
-		registered = append(registered, r.pattern)
+		if r.open != nil && r.roles != nil {
+			t.Errorf("%s is open, and names roles", r.pattern)
+		}
+		registered = append(registered, r.pattern+" for "+r.roles.String())
+	}
+	if !reflect.DeepEqual(events, live.Events) {
+		t.Errorf("events are described as %v, and told to %v", events, live.Events)
 	}
 	slices.Sort(described)
 	slices.Sort(registered)

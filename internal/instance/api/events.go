@@ -17,7 +17,7 @@ func (s *Server) getEvents(_ context.Context, c *call) (reply, error) {
 	}
 	token, _ := sessionToken(c.http)
 	return reply{status: http.StatusSwitchingProtocols, stream: func(w http.ResponseWriter) error {
-		s.live.Accept(w, c.http, staff.HashToken(token))
+		s.live.Accept(w, c.http, staff.HashToken(token), c.staff.Role)
 		return nil
 	}}, nil
 }

@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -65,43 +66,67 @@ type route struct {
 	open    func(http.ResponseWriter, *http.Request)    // needs no session; or
 	handle  func(context.Context, *call) (reply, error) // needs one
 	form    bool                                        // may be multipart/form-data, which is read before the transaction begins
-	// scope lets another system's token in besides; with systems, nobody else.
-	scope   integration.Scope
-	systems bool
+	roles   staff.Roles                                 // of those whose session lets them in
+	scope   integration.Scope                           // lets another system's token in besides
 }
+
+// Who may do what, by role. openapi.yaml says the same as x-roles; a test holds the two together.
+var (
+	everyone    = staff.All()
+	readers     = staff.Roles{staff.Agent, staff.Supervisor, staff.PrivacyOfficer}
+	answerers   = staff.Roles{staff.Agent, staff.Supervisor}
+	supervisors = staff.Roles{staff.Supervisor}
+	overseers   = staff.Roles{staff.Supervisor, staff.PrivacyOfficer, staff.Auditor}
+)
 
 func (s *Server) routes() []route {
 	return []route{
 		{pattern: "GET /api/v1/openapi.yaml", open: serveDescription},
 		{pattern: "POST /api/v1/sessions", open: s.signIn},
 		{pattern: "POST /api/v1/browser-sessions", open: s.signInBrowser},
+		{pattern: "POST /api/v1/accepted-invitations", open: s.acceptInvitation},
 		{pattern: "GET /api/v1/archives/{id}", open: s.downloadArchive},
-		{pattern: "DELETE /api/v1/sessions/current", handle: signOut},
-		{pattern: "GET /api/v1/me", handle: me},
-		{pattern: "GET /api/v1/events", handle: s.getEvents},
-		{pattern: "GET /api/v1/conversations", handle: listConversations, scope: integration.ReadConversations},
-		{pattern: "GET /api/v1/conversations/{id}", handle: getConversation, scope: integration.ReadConversations},
-		{pattern: "GET /api/v1/conversations/{id}/messages", handle: listMessages, scope: integration.ReadConversations},
-		{pattern: "POST /api/v1/conversations/{id}/messages", handle: s.postMessage, form: true},
-		{pattern: "POST /api/v1/conversations/{id}/typing", handle: postTyping},
-		{pattern: "GET /api/v1/attachments/{id}", handle: s.getAttachment},
-		{pattern: "POST /api/v1/conversations/{id}/messages/{message}/retries", handle: s.retryMessage},
-		{pattern: "GET /api/v1/undelivered-messages", handle: listUndelivered},
-		{pattern: "GET /api/v1/contacts", handle: listContacts, scope: integration.ReadContacts},
-		{pattern: "GET /api/v1/contacts/{id}", handle: getContact, scope: integration.ReadContacts},
-		{pattern: "PATCH /api/v1/contacts/{id}", handle: patchContact},
-		{pattern: "POST /api/v1/contacts/{id}/opt-out", handle: s.optOutContact},
-		{pattern: "POST /api/v1/contacts/{id}/opt-in", handle: s.optInContact},
-		{pattern: "POST /api/v1/contacts/{id}/unsubscribe-links", handle: s.makeUnsubscribeLink},
 		{pattern: "GET " + unsubscribe.Path + "{token}", open: s.askUnsubscribe},
 		{pattern: "POST " + unsubscribe.Path + "{token}", open: s.unsubscribe},
-		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", handle: s.decideOptOutRequest},
-		{pattern: "POST /api/v1/opt-outs", handle: s.optOutAddress, scope: integration.WriteOptOuts},
-		{pattern: "POST /api/v1/opt-ins", handle: s.optInAddress},
-		{pattern: "GET /api/v1/integrations", handle: listIntegrations},
-		{pattern: "POST /api/v1/integrations", handle: createIntegration},
-		{pattern: "DELETE /api/v1/integrations/{id}", handle: revokeIntegration},
-		{pattern: "POST /api/v1/integrations/events", handle: s.postEvent, scope: integration.WriteEvents, systems: true},
+
+		{pattern: "DELETE /api/v1/sessions/current", roles: everyone, handle: signOut},
+		{pattern: "GET /api/v1/me", roles: everyone, handle: me},
+		{pattern: "PUT /api/v1/me/password", roles: everyone, handle: s.changePassword},
+		{pattern: "GET /api/v1/events", roles: everyone, handle: s.getEvents}, // live.Events says who hears what
+		{pattern: "GET /api/v1/counts", roles: overseers, handle: listCounts},
+		{pattern: "GET /api/v1/evidence", roles: overseers, handle: listEvidence},
+
+		{pattern: "GET /api/v1/conversations", roles: readers, handle: listConversations, scope: integration.ReadConversations},
+		{pattern: "GET /api/v1/conversations/{id}", roles: readers, handle: getConversation, scope: integration.ReadConversations},
+		{pattern: "GET /api/v1/conversations/{id}/messages", roles: readers, handle: listMessages, scope: integration.ReadConversations},
+		{pattern: "POST /api/v1/conversations/{id}/messages", roles: answerers, handle: s.postMessage, form: true},
+		{pattern: "POST /api/v1/conversations/{id}/typing", roles: answerers, handle: postTyping},
+		{pattern: "POST /api/v1/conversations/{id}/messages/{message}/retries", roles: answerers, handle: s.retryMessage},
+		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", roles: readers, handle: s.decideOptOutRequest},
+		{pattern: "GET /api/v1/attachments/{id}", roles: readers, handle: s.getAttachment},
+		{pattern: "GET /api/v1/undelivered-messages", roles: readers, handle: listUndelivered},
+
+		{pattern: "GET /api/v1/contacts", roles: readers, handle: listContacts, scope: integration.ReadContacts},
+		{pattern: "GET /api/v1/contacts/{id}", roles: readers, handle: getContact, scope: integration.ReadContacts},
+		{pattern: "PATCH /api/v1/contacts/{id}", roles: readers, handle: patchContact},
+		{pattern: "POST /api/v1/contacts/{id}/opt-out", roles: readers, handle: s.optOutContact},
+		{pattern: "POST /api/v1/contacts/{id}/opt-in", roles: readers, handle: s.optInContact},
+		{pattern: "POST /api/v1/contacts/{id}/unsubscribe-links", roles: readers, handle: s.makeUnsubscribeLink},
+		{pattern: "POST /api/v1/opt-outs", roles: readers, handle: s.optOutAddress, scope: integration.WriteOptOuts},
+		{pattern: "POST /api/v1/opt-ins", roles: readers, handle: s.optInAddress},
+
+		{pattern: "GET /api/v1/colleagues", roles: readers, handle: listColleagues},
+		{pattern: "GET /api/v1/staff", roles: supervisors, handle: listAccounts},
+		{pattern: "PATCH /api/v1/staff/{id}", roles: supervisors, handle: patchAccount},
+		{pattern: "POST /api/v1/staff/{id}/invitations", roles: supervisors, handle: s.postAccountInvitation},
+		{pattern: "GET /api/v1/invitations", roles: supervisors, handle: listInvitations},
+		{pattern: "POST /api/v1/invitations", roles: supervisors, handle: s.postInvitation},
+		{pattern: "DELETE /api/v1/invitations/{id}", roles: supervisors, handle: deleteInvitation},
+
+		{pattern: "GET /api/v1/integrations", roles: supervisors, handle: listIntegrations},
+		{pattern: "POST /api/v1/integrations", roles: supervisors, handle: createIntegration},
+		{pattern: "DELETE /api/v1/integrations/{id}", roles: supervisors, handle: revokeIntegration},
+		{pattern: "POST /api/v1/integrations/events", handle: s.postEvent, scope: integration.WriteEvents}, // of nobody's role
 	}
 }
 
@@ -244,8 +269,11 @@ func (c *call) identify(ctx context.Context, tx pgx.Tx, to route) error {
 			return err
 		}
 		c.staff = member
-		if to.systems {
-			return fail(http.StatusForbidden, typeNotAllowed, "This takes the token of another system, not a session; make one by POST /api/v1/integrations.")
+		switch {
+		case len(to.roles) == 0:
+			return fail(http.StatusForbidden, typeNotAllowed, "This takes the token of another system, not a session; a supervisor makes one by POST /api/v1/integrations.")
+		case !to.roles.Has(member.Role):
+			return fail(http.StatusForbidden, typeNotAllowed, fmt.Sprintf("This is not for your role, %s, but for %s; ask one of them to do it, or a supervisor for another role.", member.Role, to.roles))
 		}
 		return nil
 	}

@@ -41,7 +41,7 @@ var queries = map[string]string{
 	"suppression": "SELECT channel, address_hash, key_version, since, requested FROM sb.suppression",
 	"consent_log": "SELECT id, epoch, xid, at, channel, address_hash, key_version, change, source, reason FROM sb.consent_log",
 	// Passwords stay: docs/design/0007.
-	"staff":   "SELECT id, email, name, mobile, created_at, last_active_at, disabled_at FROM sb.staff",
+	"staff":   "SELECT id, email, name, mobile, role, created_at, last_active_at, disabled_at FROM sb.staff",
 	"receipt": "SELECT sequence, policy, body, previous, digest, recorded_at FROM sb.receipt ORDER BY sequence",
 }
 

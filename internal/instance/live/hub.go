@@ -38,6 +38,19 @@ const (
 	maxFrameRead = 1 << 10
 )
 
+// Events are the types of what a page is told, and who is told of them. openapi.yaml says the same as x-events.
+var Events = map[string]staff.Roles{
+	typeHello:         staff.All(),
+	typeConversations: {staff.Agent, staff.Supervisor, staff.PrivacyOfficer},
+	typeAll:           {staff.Agent, staff.Supervisor, staff.PrivacyOfficer},
+}
+
+const (
+	typeHello         = "hello"
+	typeConversations = "conversations" // something in these
+	typeAll           = "all"           // anything, anywhere
+)
+
 // Hub has a server's sockets.
 type Hub struct {
 	pool *pgxpool.Pool
@@ -198,15 +211,15 @@ func (h *Hub) all() []*socket {
 	return all
 }
 
-// Accept opens a socket for the session of a token, which the caller has looked at. A page of another origin is refused.
-// It returns when the socket is closed.
-func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, token staff.Hash) {
+// Accept opens a socket for the session of a token, which the caller has looked at: it is of somebody of this role, for as long as
+// it lasts. A page of another origin is refused. It returns when the socket is closed.
+func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, token staff.Hash, role staff.Role) {
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{Protocol}, CompressionMode: websocket.CompressionDisabled})
 	if err != nil { // it was answered
 		return
 	}
 	conn.SetReadLimit(maxFrameRead)
-	k := &socket{conn: conn, token: token, changed: make(chan struct{}, 1), pending: map[uuid.UUID]struct{}{}}
+	k := &socket{conn: conn, token: token, role: role, changed: make(chan struct{}, 1), pending: map[uuid.UUID]struct{}{}}
 	if !h.enter(k) {
 		k.finish(websocket.StatusTryAgainLater, "there is no room for another socket; connect again later")
 		return

@@ -21,7 +21,7 @@ const (
 
 // frame is what a page is told.
 type frame struct {
-	Type string      `json:"type"` // hello, conversations or all
+	Type string      `json:"type"` // of Events
 	IDs  []uuid.UUID `json:"ids,omitempty"`
 }
 
@@ -29,6 +29,7 @@ type frame struct {
 type socket struct {
 	conn    *websocket.Conn
 	token   staff.Hash
+	role    staff.Role
 	changed chan struct{}
 	once    sync.Once
 
@@ -54,7 +55,7 @@ func (k *socket) tell(id uuid.UUID) {
 func (k *socket) serve(ctx context.Context) {
 	defer k.conn.CloseNow() //nolint:errcheck // unless it is closed already
 	ctx = k.conn.CloseRead(ctx)
-	if k.write(ctx, frame{Type: "hello"}) != nil {
+	if k.write(ctx, frame{Type: typeHello}) != nil {
 		return
 	}
 	ping := time.NewTicker(pingEvery)
@@ -82,16 +83,20 @@ func (k *socket) next() frame {
 	told := k.pending
 	k.pending = map[uuid.UUID]struct{}{}
 	if _, all := told[uuid.Nil]; all {
-		return frame{Type: "all"}
+		return frame{Type: typeAll}
 	}
-	f := frame{Type: "conversations"}
+	f := frame{Type: typeConversations}
 	for id := range told {
 		f.IDs = append(f.IDs, id)
 	}
 	return f
 }
 
+// write sends a frame to whom it is for, and to others nothing.
 func (k *socket) write(ctx context.Context, f frame) error {
+	if !Events[f.Type].Has(k.role) {
+		return nil
+	}
 	text, err := json.Marshal(f)
 	if err != nil {
 		return err

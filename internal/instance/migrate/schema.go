@@ -93,17 +93,18 @@ func ensurePartitions(ctx context.Context, owner *pgxpool.Pool) error {
 	return nil
 }
 
-// ensureStaff makes the first account when there is none, so that someone can sign in.
+// ensureStaff makes the first account, a supervisor, when there is nobody who can sign in and manage the others. One of the
+// same address that can't is replaced.
 func ensureStaff(ctx context.Context, owner *pgxpool.Pool, first *Staff) error {
 	var exists bool
-	if err := owner.QueryRow(ctx, "SELECT EXISTS (SELECT FROM sb.staff)").Scan(&exists); err != nil {
-		return fmt.Errorf("looking for staff: %w", err)
+	if err := owner.QueryRow(ctx, "SELECT EXISTS (SELECT FROM sb.staff_supervisors())").Scan(&exists); err != nil {
+		return fmt.Errorf("looking for a supervisor: %w", err)
 	}
 	if exists {
 		return nil
 	}
 	if first == nil {
-		return fmt.Errorf("nobody could sign in: mount the Secret staff-bootstrap with %s and %s at %s", contract.FileEmail, contract.FilePassword, contract.DirStaff)
+		return fmt.Errorf("nobody could sign in and manage accounts: mount the Secret staff-bootstrap with %s and %s at %s", contract.FileEmail, contract.FilePassword, contract.DirStaff)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -115,8 +116,13 @@ func ensureStaff(ctx context.Context, owner *pgxpool.Pool, first *Staff) error {
 	if err != nil {
 		return fmt.Errorf("making an id: %w", err)
 	}
-	if _, err := owner.Exec(ctx, "INSERT INTO sb.staff (id, email, password_hash) VALUES ($1, $2, $3)", id, first.Email, hash); err != nil {
-		return fmt.Errorf("storing the account: %w", err)
-	}
-	return nil
+	return pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "DELETE FROM sb.staff WHERE email = $1", first.Email); err != nil {
+			return fmt.Errorf("removing the account of this address that can't: %w", err)
+		}
+		if _, err := tx.Exec(ctx, "INSERT INTO sb.staff (id, email, role, password_hash) VALUES ($1, $2, $3, $4)", id, first.Email, staff.Supervisor, hash); err != nil {
+			return fmt.Errorf("storing the account: %w", err)
+		}
+		return nil
+	})
 }

@@ -41,6 +41,7 @@ type Member struct {
 	ID    uuid.UUID `json:"id"`
 	Email string    `json:"email"`
 	Name  string    `json:"name"`
+	Role  Role      `json:"role"`
 }
 
 // Session is a sign-in. Token is known to its bearer alone: the database holds
@@ -57,8 +58,8 @@ func SignIn(ctx context.Context, db Querier, email, password string) (Session, e
 	var s Session
 	var hash string
 	email = strings.ToLower(strings.TrimSpace(email))
-	err := db.QueryRow(ctx, `SELECT id, email, name, password_hash FROM sb.staff WHERE email = $1 AND disabled_at IS NULL`, email).
-		Scan(&s.Staff.ID, &s.Staff.Email, &s.Staff.Name, &hash)
+	err := db.QueryRow(ctx, `SELECT id, email, name, role, password_hash FROM sb.staff WHERE email = $1 AND disabled_at IS NULL`, email).
+		Scan(&s.Staff.ID, &s.Staff.Email, &s.Staff.Name, &s.Staff.Role, &hash)
 	known := err == nil
 	if errors.Is(err, pgx.ErrNoRows) {
 		hash = unknown
@@ -100,10 +101,10 @@ func OfToken(ctx context.Context, db Querier, token string) (Member, error) {
 	if !strings.HasPrefix(token, tokenPrefix) {
 		return m, ErrNoSession
 	}
-	err := db.QueryRow(ctx, `SELECT s.id, s.email, s.name
+	err := db.QueryRow(ctx, `SELECT s.id, s.email, s.name, s.role
 		FROM sb.staff_session x JOIN sb.staff s ON s.id = x.staff_id
 		WHERE x.token_hash = $1 AND x.expires_at > now() AND x.revoked_at IS NULL AND s.disabled_at IS NULL`,
-		tokenHash(token)).Scan(&m.ID, &m.Email, &m.Name)
+		tokenHash(token)).Scan(&m.ID, &m.Email, &m.Name, &m.Role)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return m, ErrNoSession
 	}

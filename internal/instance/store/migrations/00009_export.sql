@@ -146,9 +146,12 @@ AS $$
     -- As those that came back from the operator: of no transaction of this database.
     ('consent_log', NULL, NULL, ARRAY['id', 'epoch', 'xid', 'at', 'channel', 'address_hash', 'key_version', 'change', 'source', 'reason'],
       '{"epoch": "0", "xid": "''0''::xid8"}', 'true'),
-    -- Nobody signs in by a password of the former place; an account of the same address keeps the one of this place.
-    ('staff', 'StaffAccounts', 'last_active_at', ARRAY['id', 'email', 'name', 'mobile', 'password_hash', 'created_at', 'last_active_at', 'disabled_at'],
-      '{"password_hash": "COALESCE(($2::jsonb ->> r.email), ''$argon2id$v=19$m=7168,t=5,p=1$c3dpdGNoYm9hcmQtbm8tMQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'')"}', 'true'),
+    -- Nobody signs in by a password of the former place; an account of the same address keeps the one of this
+    -- place, and what it may do here: somebody is left who manages the others.
+    ('staff', 'StaffAccounts', 'last_active_at', ARRAY['id', 'email', 'name', 'mobile', 'password_hash', 'role', 'created_at', 'last_active_at', 'disabled_at'],
+      '{"password_hash": "COALESCE($2::jsonb -> r.email ->> ''password_hash'', ''$argon2id$v=19$m=7168,t=5,p=1$c3dpdGNoYm9hcmQtbm8tMQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'')",
+        "role": "COALESCE($2::jsonb -> r.email ->> ''role'', r.role, ''agent'')",
+        "disabled_at": "CASE WHEN $2::jsonb ? r.email THEN ($2::jsonb -> r.email ->> ''disabled_at'')::timestamptz ELSE r.disabled_at END"}', 'true'),
     ('receipt', NULL, NULL, ARRAY['sequence', 'policy', 'body', 'previous', 'digest', 'recorded_at'], '{}', 'true')
 $$;
 -- +goose StatementEnd
@@ -223,7 +226,7 @@ DECLARE
   v_month timestamptz;
   v_late  boolean;
   v_live  text := 'true';
-  v_known jsonb;  -- password hashes of this place, by e-mail address
+  v_known jsonb;  -- accounts of this place, by e-mail address
   v_count bigint;
 BEGIN
   PERFORM sb.adopting();
@@ -246,8 +249,8 @@ BEGIN
     END LOOP;
   ELSIF p_table = 'staff' THEN
     WITH gone AS (DELETE FROM sb.staff s USING unnest(p_rows) l
-      WHERE s.email = l ->> 'email' AND (l ->> 'last_active_at')::timestamptz > sb.cutoff('StaffAccounts') RETURNING s.email, s.password_hash)
-    SELECT jsonb_object_agg(email, password_hash) INTO v_known FROM gone;
+      WHERE s.email = l ->> 'email' AND (l ->> 'last_active_at')::timestamptz > sb.cutoff('StaffAccounts') RETURNING s.*)
+    SELECT jsonb_object_agg(email, to_jsonb(gone)) INTO v_known FROM gone;
   END IF;
   EXECUTE format('INSERT INTO sb.%1$I (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM unnest($1) l, jsonb_populate_record(NULL::sb.%1$I, l) r WHERE %4$s AND %5$s %6$s',
     p_table,
