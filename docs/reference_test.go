@@ -241,7 +241,7 @@ func TestMetricsAreThoseOfTheCode(t *testing.T) {
 			told = append(told, strings.Split(strings.TrimSuffix(r[0], " (operator)"), ", ")...)
 		}
 	}
-	for _, file := range []string{"../internal/instance/connect/metrics.go", "../internal/instance/httpserve/metrics.go", "../internal/instance/webchat/metrics.go", "../controllers/datasubjectrequest/metrics.go", "../controllers/retentionpolicy/metrics.go", "../controllers/tenant/metrics.go"} {
+	for _, file := range []string{"../internal/instance/connect/metrics.go", "../internal/instance/httpserve/metrics.go", "../internal/instance/webchat/metrics.go", "../controllers/channel/metrics.go", "../controllers/datasubjectrequest/metrics.go", "../controllers/retentionpolicy/metrics.go", "../controllers/tenant/metrics.go", "../internal/checks/metrics.go", "../internal/journal/metrics.go"} {
 		for _, m := range regexp.MustCompile(`(?:Name: +|NewDesc\()"(switchboard_\w+)"`).FindAllStringSubmatch(source(t, file), -1) {
 			want = append(want, m[1])
 		}
