@@ -253,6 +253,38 @@ func TestMetricsAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+// Whoever was woken has no time for a command that can't be: conditions, components, fields and files of ours that a runbook names are
+// there, and so are the objects.
+func TestRunbooksNameWhatThereIs(t *testing.T) {
+	conditions, reasons := vocabulary(t)
+	components := source(t, "../internal/plan/isolation.go") + source(t, "../internal/contract/role.go")
+	names := source(t, "../internal/name/name.go") + source(t, "../internal/contract/role.go")
+	fields := pages(t)["api.md"]
+	checked := 0
+	for page, text := range pages(t) {
+		if !strings.HasPrefix(page, "runbooks/") {
+			continue
+		}
+		each := func(pattern string, known func(string) bool) {
+			for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+				checked++
+				if !known(m[1]) {
+					t.Errorf("%s names %s, which is not there", page, m[0])
+				}
+			}
+		}
+		each(`@\.type=="(\w+)"`, func(s string) bool { return conditions[s] != "" })
+		each("(?:reason|reasons) `(\\w+)`", func(s string) bool { return slices.Contains(reasons, s) })
+		each(`app\.kubernetes\.io/component=(\w+)`, func(s string) bool { return strings.Contains(components, `"`+s+`"`) })
+		each(`cronjob/(\w+)[ -]`, func(s string) bool { return strings.Contains(names, `"`+s) })
+		each(`deploy/(\w+)[ -]`, func(s string) bool { return strings.Contains(names, `"`+s) })
+		each(`jsonpath='\{\.(?:spec|status)\.(\w+)`, func(s string) bool { return strings.Contains(fields, "`"+s+"`") })
+	}
+	if checked < 40 {
+		t.Errorf("checked %d names only: the test reads runbooks wrongly", checked)
+	}
+}
+
 // A promise is kept with a test, or not built yet; nothing between.
 func TestEveryPromiseIsTestedOrNotBuiltYet(t *testing.T) {
 	page := pages(t)["promises.md"]
