@@ -48,6 +48,7 @@ test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race de
 	cd hack/localcluster && go test -race ./...
 	cd test/chart && go test -count=1 ./... # the cache knows nothing of files outside of the module
 	cd test/network && go test -count=1 ./...
+	cd test/alerts && go test -count=1 ./...
 	cd hack/release && go test -count=1 ./...
 
 ##@ Cluster
@@ -160,6 +161,7 @@ verify: generate ## Fail when generated files or go.mod are stale.
 	go mod tidy -diff
 	cd hack/localcluster && go mod tidy -diff
 	cd hack/release && go mod tidy -diff
+	cd test/alerts && go mod tidy -diff
 	cd test/chart && go mod tidy -diff
 	cd test/network && go mod tidy -diff
 	cd test/scale/kwok && go mod tidy -diff

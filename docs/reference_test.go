@@ -1,15 +1,19 @@
 package docs
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 // vocabulary reads the conditions, with the kinds that bear each, and the reasons from their source.
@@ -234,6 +238,69 @@ func TestTheProtocolOfWebChatsIsThatOfTheCode(t *testing.T) {
 	}
 }
 
+// sourcesOfMetrics are the files that make them.
+func sourcesOfMetrics(t *testing.T) (files []string) {
+	t.Helper()
+	for _, pattern := range []string{"../controllers/*/metrics.go", "../internal/*/metrics.go", "../internal/instance/*/metrics.go"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) < 2 {
+			t.Fatalf("%s: found %v, %v", pattern, found, err)
+		}
+		files = append(files, found...)
+	}
+	return files
+}
+
+type metric struct{ name, help, kind string }
+
+// metrics reads what the code tells: a vector or gauge by its options, or a description of what a collector tells.
+func metrics(t *testing.T) (found []metric) {
+	t.Helper()
+	options := regexp.MustCompile(`prometheus\.(Counter|Gauge|Histogram)Opts\{\s*Name:\s+("\w+"),\s*Help:\s+("(?:[^"\\]|\\.)*")`)
+	described := regexp.MustCompile(`NewDesc\(("\w+"),\s*("(?:[^"\\]|\\.)*")`)
+	unquoted := func(quoted string) string {
+		text, err := strconv.Unquote(quoted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for _, file := range sourcesOfMetrics(t) {
+		text := source(t, file)
+		for _, m := range options.FindAllStringSubmatch(text, -1) {
+			found = append(found, metric{unquoted(m[2]), unquoted(m[3]), strings.ToLower(m[1])})
+		}
+		for _, m := range described.FindAllStringSubmatch(text, -1) {
+			kind := "gauge"
+			if strings.HasSuffix(m[1], `_total"`) {
+				kind = "counter" // that it is one, the collectors' own tests see
+			}
+			found = append(found, metric{unquoted(m[1]), unquoted(m[2]), kind})
+		}
+	}
+	return found
+}
+
+// Names, units and words are as Prometheus advises, by its own lint.
+func TestMetricsAreAsPrometheusAdvises(t *testing.T) {
+	var text strings.Builder
+	for _, m := range metrics(t) {
+		fmt.Fprintf(&text, "# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n", m.name, m.help, m.kind)
+		if m.kind == "histogram" {
+			fmt.Fprintf(&text, "%[1]s_bucket{le=\"+Inf\"} 0\n%[1]s_sum 0\n%[1]s_count 0\n", m.name)
+		} else {
+			fmt.Fprintf(&text, "%s 0\n", m.name)
+		}
+	}
+	problems, err := promlint.New(strings.NewReader(text.String())).Lint()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text.String())
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
 func TestMetricsAreThoseOfTheCode(t *testing.T) {
 	var told, want []string
 	for _, r := range rows(t, "operations.md", "Metrics and probes") {
@@ -241,15 +308,45 @@ func TestMetricsAreThoseOfTheCode(t *testing.T) {
 			told = append(told, strings.Split(strings.TrimSuffix(r[0], " (operator)"), ", ")...)
 		}
 	}
-	for _, file := range []string{"../internal/instance/connect/metrics.go", "../internal/instance/httpserve/metrics.go", "../internal/instance/webchat/metrics.go", "../controllers/datasubjectrequest/metrics.go", "../controllers/retentionpolicy/metrics.go", "../controllers/tenant/metrics.go"} {
-		for _, m := range regexp.MustCompile(`(?:Name: +|NewDesc\()"(switchboard_\w+)"`).FindAllStringSubmatch(source(t, file), -1) {
-			want = append(want, m[1])
-		}
+	for _, m := range metrics(t) {
+		want = append(want, m.name)
 	}
 	slices.Sort(told)
 	slices.Sort(want)
 	if len(want) == 0 || !slices.Equal(told, want) {
 		t.Errorf("operations.md has the metrics\n%v, the code\n%v", told, want)
+	}
+}
+
+// Whoever was woken has no time for a command that can't be: conditions, components, fields and files of ours that a runbook names are
+// there, and so are the objects.
+func TestRunbooksNameWhatThereIs(t *testing.T) {
+	conditions, reasons := vocabulary(t)
+	components := source(t, "../internal/plan/isolation.go") + source(t, "../internal/contract/role.go")
+	names := source(t, "../internal/name/name.go") + source(t, "../internal/contract/role.go")
+	fields := pages(t)["api.md"]
+	checked := 0
+	for page, text := range pages(t) {
+		if !strings.HasPrefix(page, "runbooks/") {
+			continue
+		}
+		each := func(pattern string, known func(string) bool) {
+			for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+				checked++
+				if !known(m[1]) {
+					t.Errorf("%s names %s, which is not there", page, m[0])
+				}
+			}
+		}
+		each(`@\.type=="(\w+)"`, func(s string) bool { return conditions[s] != "" })
+		each("(?:reason|reasons) `(\\w+)`", func(s string) bool { return slices.Contains(reasons, s) })
+		each(`app\.kubernetes\.io/component=(\w+)`, func(s string) bool { return strings.Contains(components, `"`+s+`"`) })
+		each(`cronjob/(\w+)[ -]`, func(s string) bool { return strings.Contains(names, `"`+s) })
+		each(`deploy/(\w+)[ -]`, func(s string) bool { return strings.Contains(names, `"`+s) })
+		each(`jsonpath='\{\.(?:spec|status)\.(\w+)`, func(s string) bool { return strings.Contains(fields, "`"+s+"`") })
+	}
+	if checked < 40 {
+		t.Errorf("checked %d names only: the test reads runbooks wrongly", checked)
 	}
 }
 

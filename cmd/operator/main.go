@@ -32,6 +32,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/credentials"
 	"github.com/switchboard-operator/switchboard/internal/journal"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
+	"github.com/switchboard-operator/switchboard/internal/metric"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/signing"
@@ -46,7 +47,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "operator: %v\nRun operator --help to see what can be set.\n", err)
 		os.Exit(2)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: o.logLevel}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	err = run(ctx, log, o)
 	stop()
@@ -121,6 +122,12 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 	}
 	if err := mgr.Add(told); err != nil {
 		return fmt.Errorf("adding the checks of credentials: %w", err)
+	}
+	if err := metric.Lead(mgr, "channels", told); err != nil {
+		return err
+	}
+	if err := metric.Lead(mgr, "the journal", asked); err != nil {
+		return err
 	}
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
 		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},

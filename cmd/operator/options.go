@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -23,6 +24,7 @@ type options struct {
 	metricsAddress string
 	probeAddress   string
 	pprofAddress   string
+	logLevel       slog.Level
 	journalEvery   time.Duration
 	apiQPS         float64 // of requests to the API server for each kind of objects, over all controllers
 	apiBurst       int
@@ -77,6 +79,15 @@ func parse(args []string, out io.Writer) (options, error) {
 		"`address` of /healthz and /readyz")
 	flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0",
 		"`address` of Go's profiles over plain HTTP, for who looks for what takes time or memory; 0 turns them off")
+
+	flags.Func("log-level", "`level` of what is logged: error, info, or debug, which tells of every question that a tenant did not answer (default info)", func(level string) error {
+		known, ok := map[string]slog.Level{"error": slog.LevelError, "info": slog.LevelInfo, "debug": slog.LevelDebug}[level]
+		if !ok {
+			return errors.New("it is error, info or debug")
+		}
+		o.logLevel = known
+		return nil
+	})
 
 	flags.DurationVar(&o.journalEvery, "journal-interval", 10*time.Second,
 		"`time` between two questions to each tenant's instance: what its database holds, and which guests' consent has\nchanged; what changed after the last one is lost with the database when that is put back")

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/metric"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -55,7 +56,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("watching Channels: %w", err)
 	}
-	return nil
+	return metric.Lead(mgr, "channels' conditions", &Collector{Reader: mgr.GetClient()})
 }
 
 // egressChanged lets through that something of a tenant left its region, or came back: the tenant's reconciler looks at

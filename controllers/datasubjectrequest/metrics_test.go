@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -58,6 +59,9 @@ func TestRequestsAreCountedByTheirClock(t *testing.T) {
 	families, err := registry.Gather()
 	if err != nil || len(families) != 1 || families[0].GetName() != "switchboard_requests" {
 		t.Fatalf("gathered %v, %v", families, err)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("the metrics are not as Prometheus advises: %v, %v", problems, err)
 	}
 	var got []string
 	for _, m := range families[0].GetMetric() {

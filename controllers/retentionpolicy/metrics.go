@@ -35,11 +35,13 @@ var (
 		"1 while the guard has stopped the newest run.", []string{"tenant", "policy"}, nil)
 	enforcedNow = prometheus.NewDesc("switchboard_retention_enforced",
 		"1 while condition Enforced is True: the newest run left nothing overdue, and none is missing; absent before the first.", []string{"tenant", "policy"}, nil)
+	state = prometheus.NewDesc("switchboard_retention_state",
+		"1 for the reason that condition Enforced has now; one series for a policy.", []string{"tenant", "policy", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{overdueRows, heldRows, oldestRecord, lastSuccess, filesPending, blocked, enforcedNow} {
+	for _, d := range []*prometheus.Desc{overdueRows, heldRows, oldestRecord, lastSuccess, filesPending, blocked, enforcedNow, state} {
 		to <- d
 	}
 }
@@ -64,6 +66,13 @@ func tell(to chan<- prometheus.Metric, tenant string, p *v1alpha1.RetentionPolic
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{tenant, p.Name}, labels...)...)
 	}
+	enforced := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionEnforced)
+	if enforced != nil {
+		gauge(state, 1, enforced.Reason) // a run that failed or is missing may be the first
+		if enforced.Status != metav1.ConditionUnknown {
+			gauge(enforcedNow, one(enforced.Status == metav1.ConditionTrue))
+		}
+	}
 	if len(p.Status.Runs) == 0 {
 		return
 	}
@@ -80,9 +89,6 @@ func tell(to chan<- prometheus.Metric, tenant string, p *v1alpha1.RetentionPolic
 	}
 	gauge(filesPending, float64(pending))
 	gauge(blocked, one(last.Outcome == contract.OutcomeBlocked))
-	if enforced := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionEnforced); enforced != nil && enforced.Status != metav1.ConditionUnknown {
-		gauge(enforcedNow, one(enforced.Status == metav1.ConditionTrue))
-	}
 	for _, category := range last.Categories {
 		gauge(heldRows, float64(category.HeldBack), string(category.Category))
 		if category.Overdue != nil {

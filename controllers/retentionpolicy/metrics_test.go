@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,7 +35,7 @@ func TestMetricsTellWhatStatusShows(t *testing.T) {
 	policy := func(name, namespace string, enforced metav1.ConditionStatus, runs ...v1alpha1.RetentionRun) *v1alpha1.RetentionPolicy {
 		p := &v1alpha1.RetentionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
 		p.Status.Runs = runs
-		p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionEnforced, Status: enforced}}
+		p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionEnforced, Status: enforced, Reason: "Of" + name}}
 		return p
 	}
 	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
@@ -50,6 +51,9 @@ func TestMetricsTellWhatStatusShows(t *testing.T) {
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("the metrics are not as Prometheus advises: %v, %v", problems, err)
 	}
 	var got []string
 	for _, f := range families {
@@ -69,6 +73,7 @@ func TestMetricsTellWhatStatusShows(t *testing.T) {
 		"last_success_timestamp_seconds standard a 1000",
 		"oldest_record_timestamp_seconds Messages standard a 500",
 		"overdue_rows Messages standard a 3",
+		"state new Ofnew a 1", "state planned Ofplanned a 1", "state standard Ofstandard a 1",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -1,5 +1,5 @@
 // Package checks asks every channel's connector, over and over, what its provider said of
-// the channel's credentials. A connector does not talk to the Kubernetes API, and its
+// the channel's credentials, and what it has counted. A connector does not talk to the Kubernetes API, and its
 // readiness is another thing: with a token that was revoked it still takes webhooks.
 package checks
 
@@ -47,7 +47,13 @@ type Checks struct {
 	Changed chan event.GenericEvent
 
 	mu    sync.Mutex
-	known map[types.UID]contract.Check
+	known map[types.UID]answer
+}
+
+// answer is what a connector told last, and when.
+type answer struct {
+	contract.ConnectorState
+	at time.Time // zero when it was asked, and never answered
 }
 
 // NeedLeaderElection is true: the others' reconcilers don't work.
@@ -122,7 +128,7 @@ func (c *Checks) last(channel *v1alpha1.Channel) (contract.Check, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.known[channel.UID]
-	return k, ok
+	return k.Check, ok
 }
 
 // Known gives what the connector of a channel told last. Nobody has to wait for a round
@@ -136,17 +142,20 @@ func (c *Checks) Known(ctx context.Context, channel *v1alpha1.Channel) (contract
 }
 
 // ask asks a connector; news is true when it tells something else than before.
-func (c *Checks) ask(ctx context.Context, channel *v1alpha1.Channel) (told contract.Check, news bool, err error) {
-	told, err = c.question(ctx, channel)
+func (c *Checks) ask(ctx context.Context, channel *v1alpha1.Channel) (_ contract.Check, news bool, err error) {
+	state, err := c.question(ctx, channel)
 	c.mu.Lock()
 	if c.known == nil {
-		c.known = map[types.UID]contract.Check{}
+		c.known = map[types.UID]answer{}
 	}
-	before := c.known[channel.UID]
+	last := c.known[channel.UID]
+	before, told := last.Check, state.Check
 	if err != nil {
-		told = before // asked, and asked again in the next round
+		told = before               // asked, and asked again in the next round
+		c.known[channel.UID] = last // that it was asked is known, too
+	} else {
+		c.known[channel.UID] = answer{state, c.Keeper.Now()}
 	}
-	c.known[channel.UID] = told
 	c.mu.Unlock()
 	news = before.Tried.IsZero() != told.Tried.IsZero() || before.Problem != told.Problem || before.Code != told.Code || Lost(before) != Lost(told)
 	return told, news, err
@@ -158,8 +167,8 @@ const patience = 15 * time.Minute
 // Lost says that the provider never answered, or not for too long.
 func Lost(k contract.Check) bool { return k.Answered.IsZero() || k.Tried.Sub(k.Answered) > patience }
 
-func (c *Checks) question(ctx context.Context, channel *v1alpha1.Channel) (contract.Check, error) {
-	var told contract.Check
+func (c *Checks) question(ctx context.Context, channel *v1alpha1.Channel) (contract.ConnectorState, error) {
+	var told contract.ConnectorState
 	tenant, _, err := observe.TenantOf(ctx, c.Client, channel.Namespace)
 	if err != nil {
 		return told, err
@@ -200,7 +209,7 @@ func (c *Checks) question(ctx context.Context, channel *v1alpha1.Channel) (contr
 		return told, err
 	}
 	if err := json.Unmarshal(body, &told); err != nil {
-		return contract.Check{}, fmt.Errorf("reading its answer: %w", err)
+		return contract.ConnectorState{}, fmt.Errorf("reading its answer: %w", err)
 	}
 	return told, nil
 }

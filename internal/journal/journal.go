@@ -66,6 +66,7 @@ type Journal struct {
 type Known struct {
 	Anchor contract.Anchor // that it was asked by
 	State  contract.State
+	at     time.Time
 }
 
 // asker asks one tenant.
@@ -112,7 +113,7 @@ func (j *Journal) round(ctx context.Context) error {
 	free := make(chan struct{}, atOnce)
 	for i := range tenants.Items {
 		t := &tenants.Items[i]
-		if !j.Regions.Serve(t.Spec.Region) || !t.DeletionTimestamp.IsZero() || t.Spec.Suspended || t.Status.SchemaVersion == 0 {
+		if !j.asks(t) {
 			continue // nobody answers
 		}
 		free <- struct{}{}
@@ -125,6 +126,11 @@ func (j *Journal) round(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+// asks says whether a tenant has an instance that answers.
+func (j *Journal) asks(t *v1alpha1.Tenant) bool {
+	return j.Regions.Serve(t.Spec.Region) && t.DeletionTimestamp.IsZero() && !t.Spec.Suspended && t.Status.SchemaVersion != 0
 }
 
 // forget drops what is known of tenants that are gone.
@@ -162,7 +168,7 @@ func (j *Journal) Ask(ctx context.Context, t *v1alpha1.Tenant) error {
 		if err != nil {
 			return err
 		}
-		j.learn(ctx, t, Known{Anchor: anchor, State: state})
+		j.learn(ctx, t, Known{Anchor: anchor, State: state, at: j.Now()})
 		if len(state.Consents) < contract.MaxConsents {
 			return nil
 		}

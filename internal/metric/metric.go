@@ -4,9 +4,12 @@ package metric
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -46,5 +49,21 @@ func Tenants(ctx context.Context, r client.Reader) func(namespace string) string
 			known[namespace] = tenant
 		}
 		return tenant
+	}
+}
+
+// Conditions tells some conditions of an object: 1 while one is True, 0 while it is False, nothing while it is Unknown. labels
+// come before the condition's type.
+func Conditions(to chan<- prometheus.Metric, d *prometheus.Desc, conditions []metav1.Condition, types []string, labels ...string) {
+	for _, kind := range types {
+		condition := meta.FindStatusCondition(conditions, kind)
+		if condition == nil || condition.Status == metav1.ConditionUnknown {
+			continue
+		}
+		value := 0.0
+		if condition.Status == metav1.ConditionTrue {
+			value = 1
+		}
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append(slices.Clone(labels), kind)...)
 	}
 }

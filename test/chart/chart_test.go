@@ -102,11 +102,16 @@ func TestTheChartInstallsWhatKustomizeDoes(t *testing.T) {
 	// The namespace is Helm's to make.
 	delete(want, "Namespace/switchboard-system")
 	definitions := 0
-	for id, o := range want {
-		if o["kind"] == "CustomResourceDefinition" {
-			definitions++
-			delete(want, id) // Helm takes them from crds/: TestTheChartCarriesTheResources
+	for _, o := range rendered {
+		if o["kind"] != "CustomResourceDefinition" {
+			continue
 		}
+		definitions++
+		annotations := o["metadata"].(object)["annotations"].(object)
+		if annotations["helm.sh/resource-policy"] != "keep" {
+			t.Errorf("uninstalling takes %s away, and all of its kind", o["metadata"].(object)["name"])
+		}
+		delete(annotations, "helm.sh/resource-policy") // the one difference
 	}
 	if bases, err := filepath.Glob("../../config/crd/bases/*.yaml"); err != nil || definitions != len(bases) || definitions < 4 || len(want) < 7 {
 		t.Fatalf("kustomize gives %d definitions and %d other objects: the test looks in the wrong place", definitions, len(want))
@@ -184,7 +189,7 @@ func TestEverythingGoesToTheNamespaceOfTheRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, o := range rendered {
-		if kind := o["kind"].(string); strings.HasPrefix(kind, "Cluster") || strings.HasPrefix(kind, "ValidatingAdmissionPolicy") {
+		if kind := o["kind"].(string); strings.HasPrefix(kind, "Cluster") || strings.HasPrefix(kind, "ValidatingAdmissionPolicy") || kind == "CustomResourceDefinition" {
 			for _, s := range subjects(o) {
 				if s["namespace"] != "elsewhere" {
 					t.Errorf("%s binds a subject of namespace %v", id, s["namespace"])
@@ -210,58 +215,4 @@ func subjects(o object) []object {
 		found = append(found, s.(object))
 	}
 	return found
-}
-
-func TestTheNotesSayTheNextStep(t *testing.T) {
-	c, err := loader.Load(chartFolder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := chartutil.ToRenderValues(c, nil, chartutil.ReleaseOptions{Name: "switchboard", Namespace: "elsewhere"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := engine.Render(c, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	notes := files["switchboard/templates/NOTES.txt"]
-	for _, say := range []string{"runs in namespace elsewhere", "kubectl apply -f REGION.yaml", "kubectl apply -k"} {
-		if !strings.Contains(notes, say) {
-			t.Errorf("the notes don't say %q:\n%s", say, notes)
-		}
-	}
-}
-
-func TestBadValuesAreRefused(t *testing.T) {
-	for name, values := range map[string]map[string]any{
-		"a misspelt key":     {"replica": 2},
-		"one within images":  {"image": map[string]any{"operater": "x"}},
-		"one of resources":   {"resources": map[string]any{"limit": map[string]any{}}},
-		"no replicas":        {"replicas": 0},
-		"a word for a count": {"replicas": "two"},
-		"an empty image":     {"image": map[string]any{"operator": ""}},
-		"an unknown policy":  {"image": map[string]any{"pullPolicy": "Sometimes"}},
-	} {
-		if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), "values don't meet the specifications of the schema") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestTheChartCarriesTheResources(t *testing.T) {
-	files, err := filepath.Glob("../../config/crd/bases/*.yaml")
-	if err != nil || len(files) < 4 {
-		t.Fatalf("found %d resources: %v", len(files), err)
-	}
-	for _, f := range files {
-		want, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(filepath.Join(chartFolder, "crds", filepath.Base(f)))
-		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not in the chart as it is in config: run make generate (%v)", filepath.Base(f), err)
-		}
-	}
 }

@@ -22,6 +22,8 @@ const (
 	lookEvery = 5 * time.Second
 	// checkTimeout bounds one check.
 	checkTimeout = 20 * time.Second
+	// queueTimeout bounds the look at the queue: the operator waits for the answer for 5 seconds.
+	queueTimeout = 2 * time.Second
 )
 
 // check is what is known of the channel's credentials.
@@ -46,8 +48,14 @@ func (c *Connector) CheckHandler() http.Handler {
 			http.NotFound(w, r) // to everyone else there is nothing here
 			return
 		}
+		ctx, cancel := context.WithTimeout(r.Context(), queueTimeout)
+		defer cancel()
+		queue, err := c.database.queue(ctx, c.channel.Name)
+		if err != nil {
+			c.log.Warn("the operator is not told what the queue holds", "error", err.Error()) // but all else
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(c.Check()) // a client that went away can't be told
+		_ = json.NewEncoder(w).Encode(contract.ConnectorState{Check: c.Check(), Traffic: traffic(queue)}) // a client that went away can't be told
 	})
 }
 

@@ -124,27 +124,40 @@ func TestATokenOfMetasIsTriedBeforeItIsNeeded(t *testing.T) {
 	s.problem("", "")
 }
 
+func (s *stage) ask(chains [][]*x509.Certificate) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, contract.PathCheck, nil)
+	r.TLS = &tls.ConnectionState{VerifiedChains: chains}
+	w := httptest.NewRecorder()
+	s.running.CheckHandler().ServeHTTP(w, r)
+	return w
+}
+
+func of(name string) [][]*x509.Certificate {
+	return [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: name}}}}
+}
+
+// told is what the operator is told of the connector's traffic. All connectors of a test binary count together.
+func (s *stage) told() contract.Traffic {
+	s.t.Helper()
+	var state contract.ConnectorState
+	w := s.ask(of(contract.OperatorName))
+	if err := json.Unmarshal(w.Body.Bytes(), &state); err != nil || state.Traffic == nil || state.Traffic.Queue == nil || state.Traffic.Started.IsZero() {
+		s.t.Fatalf("the operator is told %s: %v", w.Body, err)
+	}
+	return *state.Traffic
+}
+
 func TestTheCheckIsTheOperatorsAlone(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, pgtest.New(t))
 	s.problem("", "")
-	ask := func(chains [][]*x509.Certificate) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodGet, contract.PathCheck, nil)
-		r.TLS = &tls.ConnectionState{VerifiedChains: chains}
-		w := httptest.NewRecorder()
-		s.running.CheckHandler().ServeHTTP(w, r)
-		return w
-	}
-	of := func(name string) [][]*x509.Certificate {
-		return [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: name}}}}
-	}
 	for what, chains := range map[string][][]*x509.Certificate{"nobody": nil, "a connector": of("sb_connector_front_desk_v1")} {
-		if w := ask(chains); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "answered") {
+		if w := s.ask(chains); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "answered") {
 			t.Errorf("%s is answered %d: %s", what, w.Code, w.Body)
 		}
 	}
 	var told contract.Check
-	w := ask(of(contract.OperatorName))
+	w := s.ask(of(contract.OperatorName))
 	if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil || told != s.running.Check() {
 		t.Errorf("the operator is told %s: %v", w.Body, err)
 	}

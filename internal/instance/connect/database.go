@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
@@ -103,8 +104,8 @@ func (d database) receive(ctx context.Context, channel string, group []*letter) 
 	if err != nil {
 		return described("storing messages", err)
 	}
-	received.WithLabelValues("stored").Add(float64(stored))
-	received.WithLabelValues("duplicate").Add(float64(len(group) - stored))
+	received.add("stored", stored)
+	received.add("duplicate", len(group)-stored)
 	return nil
 }
 
@@ -159,6 +160,17 @@ func (d database) recordNotSent(ctx context.Context, k messageKey) error {
 func (d database) recordExpired(ctx context.Context, k messageKey) error {
 	_, err := d.pool.Exec(ctx, "SELECT sb.record_expired($1, $2)", k.id, k.at)
 	return described("noting that a message has expired", err)
+}
+
+// queue tells what is still to be sent on a channel. Snoozed and failed attempts wait too.
+func (d database) queue(ctx context.Context, channel string) (*contract.Queue, error) {
+	var q contract.Queue
+	err := d.pool.QueryRow(ctx, "SELECT count(*), min(created_at) FROM "+pgx.Identifier{contract.QueueSchema(channel)}.Sanitize()+".river_job"+
+		" WHERE kind = $1 AND state IN ('available', 'pending', 'retryable', 'running', 'scheduled')", queue.SendArgs{}.Kind()).Scan(&q.Messages, &q.Oldest)
+	if err != nil {
+		return nil, described("counting what the queue holds", err)
+	}
+	return &q, nil
 }
 
 // update is news of an outbound message.

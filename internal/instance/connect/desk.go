@@ -109,7 +109,7 @@ func (d desk) Take(m provider.LineMessage, done func(int64, error)) bool {
 	select {
 	case d.c.receiver.letters <- l:
 	default:
-		received.WithLabelValues("unavailable").Inc()
+		received.add("unavailable", 1)
 		return false
 	}
 	go func() {
@@ -118,18 +118,18 @@ func (d desk) Take(m provider.LineMessage, done func(int64, error)) bool {
 		select {
 		case err := <-l.done:
 			if err != nil {
-				received.WithLabelValues("unavailable").Inc()
+				received.add("unavailable", 1)
 			}
 			done(l.line.unconfirmed, err)
 		case <-timer.C:
-			received.WithLabelValues("unavailable").Inc()
+			received.add("unavailable", 1)
 			done(0, fmt.Errorf("storing a message took longer than %s", takeTimeout))
 		}
 	}()
 	return true
 }
 
-func (d desk) Unreadable() { received.WithLabelValues("unreadable").Inc() }
+func (d desk) Unreadable() { received.add("unreadable", 1) }
 
 func (d desk) Confirm(ctx context.Context, ids []int64) error {
 	_, err := d.c.database.pool.Exec(ctx, "SELECT sb.smpp_confirm($1)", ids)

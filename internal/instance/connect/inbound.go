@@ -24,11 +24,11 @@ const (
 // deliver stores what a webhook brings, and acknowledges it once all of it is durable.
 func (c *Connector) deliver(w http.ResponseWriter, r *http.Request, d provider.Delivery) {
 	if d.Unreadable > 0 {
-		received.WithLabelValues("unreadable").Add(float64(d.Unreadable))
+		received.add("unreadable", d.Unreadable)
 		c.log.Warn("a webhook holds what can't be understood", "items", d.Unreadable)
 	}
 	if err := c.store(r.Context(), d.Messages); err != nil {
-		received.WithLabelValues("unavailable").Inc()
+		received.add("unavailable", 1)
 		c.log.Warn("messages were not stored; the provider is asked to send them again", "messages", len(d.Messages), "error", err.Error())
 		unavailable(w, "the message could not be stored")
 		return

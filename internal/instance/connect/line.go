@@ -62,8 +62,8 @@ func (d database) receiveLines(ctx context.Context, channel string, group []*let
 	if err != nil {
 		return described("storing messages", err)
 	}
-	received.WithLabelValues("stored").Add(float64(stored))
-	received.WithLabelValues("duplicate").Add(float64(len(group) - stored))
+	received.add("stored", stored)
+	received.add("duplicate", len(group)-stored)
 	return nil
 }
 

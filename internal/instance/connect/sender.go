@@ -102,7 +102,7 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 	o, err := s.c.database.outbound(ctx, k)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return s.c.database.recordExpired(ctx, k)
+		return s.expired(ctx, k)
 	case err != nil:
 		return err
 	case o.providerID != nil || o.status != "queued" && o.status != "sending":
@@ -113,7 +113,7 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 	case err != nil:
 		return err
 	case !whole: // its words alone are not what was meant
-		return s.c.database.recordExpired(ctx, k)
+		return s.expired(ctx, k)
 	}
 	last := job.Attempt >= job.MaxAttempts || o.age > maxAge
 	if o.attempted != nil {
@@ -140,6 +140,7 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 	}
 	if verdict != verdictSend {
 		if verdict == verdictSuppressed {
+			failures.add(contract.FailureSuppressed, 1)
 			s.c.log.Info("a message was not sent: its guest has opted out", "message", k.id.String())
 		}
 		return nil
@@ -159,17 +160,24 @@ func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, files []
 	var notSent *provider.NotSentError
 	switch {
 	case err == nil:
-		sends.WithLabelValues("accepted").Inc()
+		sends.add("accepted", 1)
 		return s.bind(ctx, k, m)
 	case errors.As(err, &refused):
-		sends.WithLabelValues("refused").Inc()
+		sends.add("refused", 1)
 		s.c.log.Warn("a message was refused", "message", k.id.String(), "code", refused.Code, "reason", refused.Reason)
 		_, err = s.c.database.recordStatus(ctx, update{
 			message: &k, status: "failed", errorCode: refused.Code, blocked: refused.Blocked,
 		})
+		if err == nil {
+			reason := contract.FailureRefused
+			if refused.Blocked {
+				reason = contract.FailureBlocked
+			}
+			failures.add(reason, 1)
+		}
 		return err
 	case errors.As(err, &notSent):
-		sends.WithLabelValues("not_sent").Inc()
+		sends.add("not_sent", 1)
 		// An earlier attempt may be unknown still; this one is not.
 		if o.attempted == nil {
 			if recording := s.c.database.recordNotSent(ctx, k); recording != nil {
@@ -181,7 +189,7 @@ func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, files []
 		}
 		return s.later(ctx, k, "failed", codeNoProvider, last, err)
 	default:
-		sends.WithLabelValues("unknown").Inc()
+		sends.add("unknown", 1)
 		return s.later(ctx, k, "unknown", codeNoProvider, last, err)
 	}
 }
@@ -206,6 +214,22 @@ func (s *sender) later(ctx context.Context, k messageKey, status, code string, l
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	_, err = s.c.database.recordStatus(ctx, update{message: &k, status: status, errorCode: code})
+	if err == nil {
+		reason := contract.FailureUnavailable
+		if code == codeNoKeys {
+			reason = contract.FailureKeys
+		}
+		failures.add(reason, 1)
+	}
+	return err
+}
+
+// expired ends a message whose content was deleted before it was sent.
+func (s *sender) expired(ctx context.Context, k messageKey) error {
+	err := s.c.database.recordExpired(ctx, k)
+	if err == nil {
+		failures.add(contract.FailureExpired, 1)
+	}
 	return err
 }
 

@@ -144,8 +144,14 @@ func TestWhatTheProviderRefusesHasFailedForGood(t *testing.T) {
 			t.Parallel()
 			s := inHouse(t)
 			s.fault(c.fault)
+			before := s.told()
 			id := s.reply(guest, "Nobody will read this")
 			s.becomes(id, "failed")
+			s.until("the operator is told", func() (bool, string) {
+				now := s.told()
+				return now.Failed[contract.FailureRefused] > before.Failed[contract.FailureRefused] && now.Sends["refused"] > before.Sends["refused"] &&
+					now.Queue.Messages == 0 && now.Queue.Oldest == nil, fmt.Sprint(now)
+			})
 			s.sent(guest, 0)
 			if _, code, _ := s.message(id); code != c.code {
 				t.Errorf("the error code is %q, want %q", code, c.code)
@@ -175,11 +181,19 @@ func TestAProviderThatIsAwayIsGivenUpInTheEnd(t *testing.T) {
 		status, _, _ := s.message(id)
 		return status == "queued" && s.count("SELECT count(*) FROM "+contract.QueueSchema(pgtest.Channel)+".river_job WHERE attempt >= 2") == 1, status
 	})
+	waiting := s.told()
+	if q := waiting.Queue; q.Messages != 1 || q.Oldest == nil || time.Since(*q.Oldest) < 0 || time.Since(*q.Oldest) > time.Hour || waiting.Sends["not_sent"] == 0 {
+		t.Errorf("while it waits the operator is told %+v, %+v", waiting, q)
+	}
 	s.exec("UPDATE " + contract.QueueSchema(pgtest.Channel) + ".river_job SET max_attempts = 3")
 	s.becomes(id, "failed")
 	if _, code, _ := s.message(id); code != "provider-unavailable" {
 		t.Errorf("the error code is %q", code)
 	}
+	s.until("the operator is told", func() (bool, string) {
+		now := s.told()
+		return now.Failed[contract.FailureUnavailable] > waiting.Failed[contract.FailureUnavailable] && now.Queue.Messages == 0, fmt.Sprint(now)
+	})
 }
 
 func TestExpiredMessagesAreNotSent(t *testing.T) {

@@ -83,7 +83,7 @@ func (s chatStore) Receive(ctx context.Context, w webchat.Written) (uuid.UUID, e
 	case errors.As(err, &refusal) && refusal.code == codeEnded:
 		return uuid.UUID{}, webchat.ErrEnded
 	case err != nil:
-		received.WithLabelValues("unavailable").Inc()
+		received.add("unavailable", 1)
 		return uuid.UUID{}, err
 	case l.stored == nil: // stored before, and expired since
 		return uuid.UUID{}, nil

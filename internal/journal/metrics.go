@@ -1,0 +1,29 @@
+package journal
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+)
+
+var answered = prometheus.NewDesc("switchboard_journal_last_answer_timestamp_seconds",
+	"When the tenant's instance last told what its database holds and the operator had kept it; absent before the first time.", []string{"tenant"}, nil)
+
+// Describe implements prometheus.Collector.
+func (j *Journal) Describe(to chan<- *prometheus.Desc) { to <- answered }
+
+// Collect implements prometheus.Collector. It reads from memory: no deadline is needed. A tenant that nobody asks has no series.
+func (j *Journal) Collect(to chan<- prometheus.Metric) {
+	var tenants v1alpha1.TenantList
+	if err := j.Client.List(context.Background(), &tenants); err != nil {
+		return // the cache is not filled yet
+	}
+	for i := range tenants.Items {
+		t := &tenants.Items[i]
+		if known, ok := j.Known(t.UID); ok && j.asks(t) {
+			to <- prometheus.MustNewConstMetric(answered, prometheus.GaugeValue, float64(known.at.Unix()), t.Name)
+		}
+	}
+}
