@@ -70,11 +70,7 @@ func TestTutorialsRun(t *testing.T) {
 	if assets == "" {
 		t.Fatal("this test needs an API server: run `make test`, which builds one and sets KUBEBUILDER_ASSETS")
 	}
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the plugin: %v\n%s", err, out)
-	}
+	bin := built(t)
 	pages, err := filepath.Glob("../../docs/tutorial-*.md")
 	if err != nil || len(pages) != len(prepared) {
 		t.Fatalf("%v: %d tutorials, %d are known here", err, len(pages), len(prepared))
@@ -136,6 +132,17 @@ func TestTutorialsRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// built is a folder with the plugin as people have it in their PATH.
+func built(t *testing.T) string {
+	t.Helper()
+	bin := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the plugin: %v\n%s", err, out)
+	}
+	return bin
 }
 
 // checkout is a folder in which the repository's folders that pages name can be read.
