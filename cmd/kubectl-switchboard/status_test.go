@@ -178,6 +178,19 @@ func TestStatusIsPrinted(t *testing.T) {
 	}
 }
 
+func TestNoTextSteersTheTerminal(t *testing.T) {
+	r := fineTenant()
+	r.Tenant.Spec.DisplayName = "Hotel\x1b[2J \u202enilreB"
+	r.Channels[0].Status.Conditions = conditions("Ready False Failed the provider said:\nno\x07\x9b31m")
+	var out bytes.Buffer
+	if err := printStatus(&out, []overview.Node{overview.Of(r)}, true, "table", screen{now: noon}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\x07\u009b\u202e") || !strings.Contains(out.String(), "the provider said: no") {
+		t.Errorf("%q", out.String())
+	}
+}
+
 func TestStatusInACluster(t *testing.T) {
 	c := startCluster(t)
 	plugin(t, "", "status").says(t, exitWhole, "There are no tenants", "kubectl switchboard onboard")
