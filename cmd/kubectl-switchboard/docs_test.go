@@ -157,6 +157,16 @@ func checkout(t *testing.T) string {
 		if err := os.Symlink(filepath.Join(root, name), filepath.Join(folder, name)); err != nil {
 			t.Fatal(err)
 		}
+		// Looked at here, so that the cache of tests knows of files that kubectl reads.
+		err := filepath.WalkDir(filepath.Join(root, name), func(path string, _ os.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	return folder
 }
