@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -57,4 +58,18 @@ func TestTabInACluster(t *testing.T) {
 		plugin(t, "", append([]string{"__complete"}, args...)...).says(t, exitWhole, "hotel-berlin\n", ":4")
 	}
 	plugin(t, "", "__complete", "onboard", "a", "--region", "").says(t, exitWhole, "eu-central\tEU")
+
+	// As kubectl's own completion asks, by the executable that completion kubectl prints.
+	bin := built(t)
+	if err := os.WriteFile(filepath.Join(bin, "kubectl_complete-switchboard"), []byte(plugin(t, "", "completion", "kubectl").out), 0o755); err != nil { //nolint:gosec // it is executed
+		t.Fatal(err)
+	}
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	t.Setenv("PATH", bin+":"+assets+":"+os.Getenv("PATH"))
+	for _, words := range [][]string{{"status", ""}, {"audit", "verify", "hotel-b"}} {
+		out, err := exec.CommandContext(t.Context(), filepath.Join(assets, "kubectl"), append([]string{"__complete", "switchboard"}, words...)...).Output()
+		if err != nil || !strings.HasPrefix(string(out), "hotel-berlin\n") {
+			t.Errorf("kubectl offers for %q, with %v:\n%s", words, err, out)
+		}
+	}
 }

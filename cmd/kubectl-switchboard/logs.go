@@ -215,7 +215,7 @@ func showLog(ctx context.Context, l logSource, open func(context.Context, logSou
 			return err
 		}
 		mutex.Lock()
-		_, err = fmt.Fprintf(out, "%s/%s | %s\n", l.title, l.pod, line)
+		_, err = fmt.Fprintf(out, "%s/%s | %s\n", l.title, l.pod, printable(string(line)))
 		mutex.Unlock()
 		if err != nil {
 			return err

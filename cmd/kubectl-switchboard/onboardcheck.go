@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,6 +21,9 @@ import (
 // fieldOwner is who a dry run applies as: kubectl apply --server-side by its own name, so that conflicts show as they would.
 const fieldOwner = "kubectl"
 
+// clusterTimeout bounds the first question to a cluster: one that is away must not keep a folder from being written.
+const clusterTimeout = 10 * time.Second
+
 // clusterFor gives the cluster to ask; nil, and why, when none is to be asked or answers.
 func clusterFor(ctx context.Context, c *connection, validate string) (client.Client, error) {
 	if validate == validateNone {
@@ -28,10 +33,12 @@ func clusterFor(ctx context.Context, c *connection, validate string) (client.Cli
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
+	defer cancel()
 	err = reader.List(ctx, &v1alpha1.RegionList{}, client.Limit(1))
 	switch {
 	case meta.IsNoMatchError(err) || apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("it does not know Switchboard's kinds: install the operator first (docs/operations.md)")
+		return nil, errors.New("it does not know Switchboard's kinds: install the operator first (docs/operations.md)")
 	case err != nil && !apierrors.IsForbidden(err):
 		return nil, err
 	}

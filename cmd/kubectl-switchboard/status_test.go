@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"os"
@@ -177,6 +178,19 @@ func TestStatusIsPrinted(t *testing.T) {
 	}
 }
 
+func TestNoTextSteersTheTerminal(t *testing.T) {
+	r := fineTenant()
+	r.Tenant.Spec.DisplayName = "Hotel\x1b[2J \u202enilreB"
+	r.Channels[0].Status.Conditions = conditions("Ready False Failed the provider said:\nno\x07\x9b31m")
+	var out bytes.Buffer
+	if err := printStatus(&out, []overview.Node{overview.Of(r)}, true, "table", screen{now: noon}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\x07\u009b\u202e") || !strings.Contains(out.String(), "the provider said: no") {
+		t.Errorf("%q", out.String())
+	}
+}
+
 func TestStatusInACluster(t *testing.T) {
 	c := startCluster(t)
 	plugin(t, "", "status").says(t, exitWhole, "There are no tenants", "kubectl switchboard onboard")
@@ -240,6 +254,28 @@ func TestStatusInACluster(t *testing.T) {
 			t.Errorf("%s: %v, exit code %d: %s", output, err, o.code, o.out)
 		}
 	}
+	// What is watched is shown again when it has changed, and only then.
+	watched, stop := context.WithCancel(t.Context())
+	nodes, err := statuses(watched, c, []string{"hotel-berlin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy.Status.Conditions = conditions("Ready True Ready m")
+	if err := c.Status().Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	err = watchStatus(watched, c, []string{"hotel-berlin"}, nodes, func(now []overview.Node) error {
+		if shown++; now[0].Mark != overview.OK {
+			t.Errorf("it shows %s", now[0].Mark)
+		}
+		stop()
+		return nil
+	})
+	if err != nil || shown != 1 {
+		t.Errorf("it was shown %d times, and ended by %v", shown, err)
+	}
+
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	plugin(t, "", "status").says(t, exitFailed, "KUBECONFIG")
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -132,7 +133,21 @@ func (s screen) problem(p overview.Problem) string {
 	if p.Since != nil {
 		text += " for " + duration.HumanDuration(s.now.Sub(*p.Since))
 	}
-	return text + ": " + p.Message
+	return printable(text + ": " + p.Message)
+}
+
+// printable takes from a text what would steer a terminal: messages quote others, and names for people are theirs to write.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
+			return unicode.ReplacementChar
+		default:
+			return r
+		}
+	}, text)
 }
 
 // units say what a number of a fact counts, where its name alone would read badly.
@@ -157,7 +172,7 @@ func (s screen) facts(n overview.Node) string {
 			words = append(words, spaced(f.Name)+" "+value)
 		}
 	}
-	return strings.Join(words, ", ")
+	return printable(strings.Join(words, ", "))
 }
 
 // spaced writes lastRun as last run.

@@ -138,6 +138,12 @@ type object struct {
 	conditions []metav1.Condition
 }
 
+// Judge gives the mark of any of our objects by its status. It agrees with Argo CD's health script: OK is Healthy, Broken is
+// Degraded, Waiting is Progressing or Suspended.
+func Judge(meta *metav1.ObjectMeta, observedGeneration int64, conditions []metav1.Condition) Mark {
+	return Node{Problems: object{meta, observedGeneration, conditions}.problems()}.close().Mark
+}
+
 // problems are an object's conditions that are not True, each under its own mark.
 func (o object) problems() []Problem {
 	if len(o.conditions) == 0 {

@@ -22,6 +22,7 @@ import (
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/judge"
 	"github.com/switchboard-operator/switchboard/internal/observe"
+	"github.com/switchboard-operator/switchboard/internal/overview"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
 
@@ -217,6 +218,15 @@ func TestHealth(t *testing.T) {
 			h := run(t, all[test.kind], o)
 			if h.status != test.status || !strings.Contains(h.message, test.message) {
 				t.Errorf("%+v, want %s with %q, of %v", h, test.status, test.message, test.conditions)
+			}
+			// kubectl switchboard status shows the same.
+			marks := map[string]overview.Mark{"Healthy": overview.OK, "Degraded": overview.Broken, "Progressing": overview.Waiting, "Suspended": overview.Waiting}
+			meta := metav1.ObjectMeta{Name: "one", Generation: 2}
+			if test.deleting {
+				meta.DeletionTimestamp = &metav1.Time{Time: time.Unix(1764000000, 0)}
+			}
+			if mark := overview.Judge(&meta, test.observed, test.conditions); mark != marks[h.status] {
+				t.Errorf("the plugin marks it %s, of %v", mark, test.conditions)
 			}
 		})
 	}
