@@ -11,7 +11,7 @@ await mkdir(settings.output, { recursive: true });
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", `--host-resolver-rules=${settings.rules}`],
 });
-const patience = 20_000;
+const patience = 60_000; // milliseconds
 const integrity = "sha384-" + createHash("sha384").update(await readFile("../../internal/instance/web/dist/widget/widget.js")).digest("base64");
 
 async function step(path, query = {}, body) {
@@ -584,6 +584,8 @@ const tests = {
         }
       }
       await page.setViewportSize({ width: 1440, height: 900 });
+      await page.emulateMedia({ colorScheme: "light" });
+      await page.screenshot({ path: `${settings.output}/widget-${lang}.png`, clip: { x: lang === "ar" ? 0 : 1000, y: 220, width: 440, height: 680 } });
       const box = await page.getByRole("dialog").boundingBox();
       assert.equal(box.x < 720, lang === "ar", "the dialog is on the wrong side");
       await page.locator("header button").first().click();
@@ -602,8 +604,8 @@ const tests = {
 
 await desk.signIn();
 let failed = 0;
-const only = process.env.ONLY;
-for (const [name, test] of Object.entries(tests).filter(([name]) => !only || name.includes(only))) {
+const only = new RegExp(process.env.ONLY ?? "");
+for (const [name, test] of Object.entries(tests).filter(([name]) => only.test(name))) {
   try {
     await test();
     console.log(`ok ${name}`);

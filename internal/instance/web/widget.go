@@ -19,20 +19,20 @@ var widget string
 // nothing of a tenant's, so that any site may load it; what it may ask then is decided where it asks.
 func Widget() http.Handler {
 	sum := sha256.Sum256([]byte(widget))
-	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*") // for an integrity attribute
 		h.Set("Cache-Control", "public, max-age=300, stale-while-revalidate=86400")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-		h.Set("ETag", etag)
+		h.Set("ETag", "W/"+tag) // it is the same script, compressed or not
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 		h.Set("Vary", "Accept-Encoding")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		if strings.Contains(r.Header.Get("If-None-Match"), etag) {
+		if strings.Contains(r.Header.Get("If-None-Match"), tag) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
