@@ -42,6 +42,7 @@ const (
 	typeWrongCode       = "urn:switchboard:problem:wrong-code"
 	typeNoFactor        = "urn:switchboard:problem:no-second-factor"
 	typeHasFactor       = "urn:switchboard:problem:second-factor-exists"
+	typeNotAssignable   = "urn:switchboard:problem:not-assignable"
 	typeTaken           = "urn:switchboard:problem:taken"
 	typeClosed          = "urn:switchboard:problem:account-closed"
 	typeWrongPassword   = "urn:switchboard:problem:wrong-password"

@@ -86,6 +86,8 @@ func (s *system) bodyOf(o operation) any {
 		"createIntegration": map[string]any{"name": "pms", "scopes": []string{"contacts:read"}, "expiresInDays": 1},
 		"postInvitation":    map[string]any{"email": uuid.NewString() + "@hotel.example", "role": "agent"}, "postAccountInvitation": map[string]any{},
 		"confirmFactor": map[string]any{"code": "123456"}, "removeFactor": map[string]any{"code": "123456"}, "patchSettings": map[string]any{"requireSecondFactor": false},
+		"putAssignee": map[string]any{"staff": nil}, "postNote": map[string]any{"body": markWords}, "postCannedReply": map[string]any{"title": uuid.NewString(), "body": "Of course"},
+		"putCannedReply": map[string]any{"title": uuid.NewString(), "body": "Of course"},
 		"changePassword": map[string]any{"present": pgtest.Password, "next": pgtest.Password},
 		"patchAccount":   map[string]any{"name": "Renamed"},
 		"postEvent":      map[string]any{"kind": "a", "guest": map[string]any{"kind": "phone", "address": "+4930901829"}, "data": map[string]any{}},

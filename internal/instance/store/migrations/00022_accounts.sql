@@ -131,6 +131,10 @@ BEGIN
     -- Nor does anybody come in by what was opened before.
     DELETE FROM sb.staff_invitation WHERE staff_id = p_id OR created_by = p_id;
   END IF;
+  IF NOT p_active OR p_role NOT IN ('agent', 'supervisor') THEN
+    UPDATE sb.conversation SET assignee = NULL WHERE assignee = p_id;
+    PERFORM pg_notify('sb_staff', 'o'); -- lists may show something else
+  END IF;
   RETURN true;
 END
 $$;
