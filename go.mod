@@ -3,6 +3,7 @@ module github.com/switchboard-operator/switchboard
 go 1.26.0
 
 require (
+	github.com/boombuler/barcode v1.1.0
 	github.com/coder/websocket v1.8.15
 	github.com/go-logr/logr v1.4.4
 	github.com/go-telegram/bot v1.19.0
@@ -17,6 +18,7 @@ require (
 	github.com/onsi/gomega v1.40.0
 	github.com/pb33f/libopenapi v0.41.8
 	github.com/pb33f/libopenapi-validator v0.16.2
+	github.com/pquerna/otp v1.5.0
 	github.com/pressly/goose/v3 v3.29.0
 	github.com/prometheus/client_golang v1.24.0
 	github.com/riverqueue/river v0.51.1

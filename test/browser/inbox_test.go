@@ -24,9 +24,15 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
-// TestTheInbox serves the page over a real database, and has inbox.mjs use it. What happens elsewhere meanwhile, a
+// TestTheInbox has conversations read and answered.
+func TestTheInbox(t *testing.T) { play(t, "inbox.mjs") }
+
+// TestStaffAmongThemselves has accounts managed, second factors used, and conversations handed on.
+func TestStaffAmongThemselves(t *testing.T) { play(t, "staff.mjs") }
+
+// play serves the page over a real database, and has a script use it. What happens elsewhere meanwhile, a
 // guest's message for one, it asks for by posting a step to /step/.
-func TestTheInbox(t *testing.T) {
+func play(t *testing.T, script string) {
 	d := pgtest.New(t)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, contract.FileHashKeyPrefix+"1"), bytes.Repeat([]byte{1}, 32), 0o600); err != nil {
@@ -63,7 +69,7 @@ func TestTheInbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := exec.CommandContext(t.Context(), "node", "inbox.mjs")
+	node := exec.CommandContext(t.Context(), "node", script)
 	node.Env = append(os.Environ(), "SETTINGS="+string(settings))
 	out, err := node.CombinedOutput()
 	t.Logf("%s", out)

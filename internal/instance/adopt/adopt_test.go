@@ -36,6 +36,7 @@ var same = map[string]struct {
 	"suppressions":       {"SELECT * FROM sb.suppression", 4},
 	"consent":            {"SELECT id, at, channel, address_hash, key_version, change, source, reason FROM sb.consent_log", 4},
 	"staff":              {"SELECT id, email, name, mobile, role, created_at, last_active_at, disabled_at FROM sb.staff WHERE email IN ('0@hotel.example', '1@hotel.example')", 2},
+	"canned replies":     {"SELECT * FROM sb.canned_reply", 1},
 	"holds":              {"SELECT * FROM sb.hold WHERE name <> 'ended'", 1},
 	"addresses of holds": {"SELECT * FROM sb.hold_alias", 1},
 	"contacts of holds":  {"SELECT * FROM sb.hold_contact", 1},

@@ -45,7 +45,7 @@ func TestTheRolesMayDoNoMoreThanTheyMust(t *testing.T) {
 			"behind EXECUTE", "cutoff EXECUTE", "version SELECT",
 		},
 		"sb_export": {
-			"access_log SELECT", "attachment SELECT", "behind EXECUTE", "channel SELECT", "consent_log SELECT", "contact SELECT", "contact_address SELECT",
+			"access_log SELECT", "attachment SELECT", "behind EXECUTE", "canned_reply SELECT", "channel SELECT", "consent_log SELECT", "contact SELECT", "contact_address SELECT",
 			"conversation SELECT", "cutoff EXECUTE", "export_begin EXECUTE", "export_file EXECUTE", "export_holds EXECUTE", "export_object EXECUTE", "export_seen EXECUTE", "file SELECT", "hold SELECT",
 			"hold_alias SELECT", "hold_contact SELECT", "integration_data SELECT", "message SELECT", "message_body SELECT", "message_count SELECT",
 			"receipt SELECT", "retention_limit SELECT", "seen SELECT", "staff SELECT", "suppression SELECT", "testimonial SELECT", "version SELECT",

@@ -100,6 +100,7 @@ func fill(t *testing.T, db *pgxpool.Pool) {
 		"INSERT INTO sb.suppression (channel, address_hash, key_version, since, requested) SELECT '*', sha256(i::text::bytea), 2, at, i > 0 FROM " + ages,
 		"INSERT INTO sb.consent_log (at, channel, address_hash, key_version, change, source) SELECT at, 'front-desk', sha256(i::text::bytea), 2, 'stop', 'guest' FROM " + ages,
 		"INSERT INTO sb.staff (id, email, name, password_hash, last_active_at) SELECT md5('s' || i)::uuid, i || '@hotel.example', 'Staff ' || i, '$argon2id$secret', at FROM " + ages,
+		"INSERT INTO sb.canned_reply (id, title, body) VALUES (md5('r')::uuid, 'Late', 'Until noon.')",
 		"INSERT INTO sb.staff_session (token_hash, staff_id, expires_at) SELECT 'token', id, now() + interval '1 day' FROM sb.staff WHERE email = '0@hotel.example'",
 	} {
 		exec(t, db, statement)

@@ -23,6 +23,13 @@ type conversation struct {
 	LastMessage   *lastMessage `json:"lastMessage"`
 	OptOut        string       `json:"optOut"` // an optOut…
 	Reply         allowed      `json:"reply"`
+	Assignee      *assignee    `json:"assignee"` // null: nobody
+}
+
+// assignee is who sees to a conversation.
+type assignee struct {
+	ID   uuid.UUID `json:"id"`
+	Name string    `json:"name"` // the e-mail address where there is none
 }
 
 // Whether a guest may be written to, as sb.opt_out says it.
@@ -51,12 +58,13 @@ type conversationList struct {
 // selectConversation reads conversations of which something is still live. A thread
 // has no limit of its own: it shows while its guest or one of its messages does.
 const selectConversation = `SELECT v.id, v.channel, v.last_message_at, g.id, g.name, m.at, m.direction, m.status,
-		left(b.body, $1), sb.opt_out(v.id)
+		left(b.body, $1), sb.opt_out(v.id), f.id, COALESCE(NULLIF(f.name, ''), f.email)
 	FROM sb.conversation v
 	LEFT JOIN sb.contact g ON g.id = v.contact_id
+	LEFT JOIN sb.staff f ON f.id = v.assignee
 	LEFT JOIN LATERAL (
 		SELECT id, at, direction, status FROM sb.message
-		WHERE conversation_id = v.id ORDER BY at DESC, id DESC LIMIT 1
+		WHERE conversation_id = v.id AND direction <> 'note' ORDER BY at DESC, id DESC LIMIT 1
 	) m ON true
 	LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id
 	WHERE (g.id IS NOT NULL OR m.id IS NOT NULL) `
@@ -65,14 +73,17 @@ const selectConversation = `SELECT v.id, v.channel, v.last_message_at, g.id, g.n
 func scanConversation(row pgx.CollectableRow) (placed[conversation], error) {
 	var v conversation
 	var placedAt time.Time
-	var contactID *uuid.UUID
-	var name, direction, status, preview *string
-	err := row.Scan(&v.ID, &v.Channel, &placedAt, &contactID, &name, &v.LastMessageAt, &direction, &status, &preview, &v.OptOut)
+	var contactID, staffID *uuid.UUID
+	var name, direction, status, preview, colleague *string
+	err := row.Scan(&v.ID, &v.Channel, &placedAt, &contactID, &name, &v.LastMessageAt, &direction, &status, &preview, &v.OptOut, &staffID, &colleague)
 	if err != nil {
 		return placed[conversation]{}, err
 	}
 	if contactID != nil {
 		v.Contact = &contactName{*contactID, *name}
+	}
+	if staffID != nil {
+		v.Assignee = &assignee{*staffID, *colleague}
 	}
 	if v.LastMessageAt != nil {
 		*v.LastMessageAt = v.LastMessageAt.UTC()
@@ -82,7 +93,7 @@ func scanConversation(row pgx.CollectableRow) (placed[conversation], error) {
 }
 
 func listConversations(ctx context.Context, c *call) (reply, error) {
-	p, err := readPage(c.http, "channel", "q")
+	p, err := readPage(c.http, "channel", "q", "assignee")
 	if err != nil {
 		return reply{}, err
 	}
@@ -104,6 +115,16 @@ func listConversations(ctx context.Context, c *call) (reply, error) {
 		narrowed = " AND v.id IN (SELECT id FROM sb.search_conversations($6, $7, $2, $3, $4, $5))"
 		args = append(args, words, digits)
 	}
+	if query.Has("assignee") {
+		if query.Get("assignee") == "none" {
+			narrowed += " AND v.assignee IS NULL"
+		} else if id, err := uuid.Parse(query.Get("assignee")); err == nil && c.system == nil {
+			args = append(args, id)
+			narrowed += fmt.Sprintf(" AND v.assignee = $%d", len(args))
+		} else {
+			return reply{}, badRequest("The parameter assignee must be the id of a colleague, or none.")
+		}
+	}
 	rows, err := c.tx.Query(ctx, selectConversation+`AND ($2::text IS NULL OR v.channel = $2)
 		AND (v.last_message_at, v.id) < ($3, $4)`+narrowed+` ORDER BY v.last_message_at DESC, v.id DESC LIMIT $5`, args...)
 	found, next, err := collect(rows, err, p, scanConversation)
@@ -112,6 +133,9 @@ func listConversations(ctx context.Context, c *call) (reply, error) {
 	}
 	if err := allowedNow(ctx, c.tx, found); err != nil {
 		return reply{}, err
+	}
+	for i := range found {
+		c.outside(&found[i].Assignee)
 	}
 	return reply{status: http.StatusOK, body: conversationList{found, next}}, nil
 }
@@ -123,7 +147,15 @@ func getConversation(ctx context.Context, c *call) (reply, error) {
 	}
 	c.object = &id
 	v, err := findConversation(ctx, c.tx, id)
+	c.outside(&v.Assignee)
 	return reply{status: http.StatusOK, body: v}, err
+}
+
+// outside leaves out who of the staff it is, where another system asks.
+func (c *call) outside(who **assignee) {
+	if c.system != nil {
+		*who = nil
+	}
 }
 
 // findConversation reads one thread, or returns a problem of status 404.

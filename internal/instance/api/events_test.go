@@ -23,7 +23,7 @@ import (
 func startLive(t *testing.T) *system {
 	t.Helper()
 	s := start(t)
-	server := api.New(s.db.Serve(t), slog.New(slog.DiscardHandler), t.TempDir())
+	server := api.New(s.db.Serve(t), slog.New(slog.DiscardHandler), s.dir)
 	ctx, stop := context.WithCancel(context.Background())
 	ran := make(chan struct{})
 	go func() {

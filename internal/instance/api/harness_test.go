@@ -34,6 +34,7 @@ type system struct {
 	judge validator.Validator
 	token string
 	keys  *addresshash.Keys
+	dir   string // of the keys
 }
 
 // start serves the API, with a member of staff signed in.
@@ -50,7 +51,7 @@ func start(t *testing.T) *system {
 	}
 	server := httptest.NewServer(api.New(db.Serve(t), slog.New(slog.DiscardHandler), dir))
 	t.Cleanup(server.Close)
-	s := &system{t: t, url: server.URL, db: db, admin: db.Admin(t), judge: openapi(t), keys: keys}
+	s := &system{t: t, url: server.URL, db: db, admin: db.Admin(t), judge: openapi(t), keys: keys, dir: dir}
 	s.token = s.signIn()
 	return s
 }

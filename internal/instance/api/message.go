@@ -29,6 +29,8 @@ type message struct {
 	Body      *string   `json:"body"` // null once the content has expired
 	// ExpiresAt is when it does by the policies in force; null where nothing bounds it.
 	ExpiresAt *time.Time `json:"expiresAt"`
+	// Author is who of the staff wrote it; null for others, and where another system asks.
+	Author *string `json:"author"`
 	// Attachments are left out of it once they have expired.
 	Attachments []attachment `json:"attachments"`
 }
@@ -49,12 +51,13 @@ type postMessageRequest struct {
 // untilExpiry is how long a row is shown after its time: expiry is computed by sb.cutoff and nowhere else.
 const untilExpiry = `(SELECT now() - NULLIF(sb.cutoff('Messages'), '-infinity'))`
 
-const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + ` + untilExpiry + `
+const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + ` + untilExpiry + `,
+		(SELECT COALESCE(NULLIF(f.name, ''), f.email) FROM sb.staff f WHERE f.id = m.staff_id)
 	FROM sb.message m LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id `
 
 func scanMessage(row pgx.CollectableRow) (placed[message], error) {
 	var m message
-	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt); err != nil {
+	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt, &m.Author); err != nil {
 		return placed[message]{}, err
 	}
 	m.inUTC()
@@ -81,11 +84,17 @@ func listMessages(ctx context.Context, c *call) (reply, error) {
 	if _, err := findConversation(ctx, c.tx, id); err != nil {
 		return reply{}, err
 	}
-	rows, err := c.tx.Query(ctx, selectMessage+`WHERE m.conversation_id = $1 AND (m.at, m.id) < ($2, $3)
-		ORDER BY m.at DESC, m.id DESC LIMIT $4`, id, p.at, p.id, p.limit+1)
+	// Notes are for staff alone.
+	rows, err := c.tx.Query(ctx, selectMessage+`WHERE m.conversation_id = $1 AND (m.at, m.id) < ($2, $3) AND (m.direction <> 'note' OR $5)
+		ORDER BY m.at DESC, m.id DESC LIMIT $4`, id, p.at, p.id, p.limit+1, c.system == nil)
 	found, next, err := collect(rows, err, p, scanMessage)
 	if err != nil {
 		return reply{}, fmt.Errorf("listing messages: %w", err)
+	}
+	for i := range found {
+		if c.system != nil {
+			found[i].Author = nil
+		}
 	}
 	if err := noteSeen(ctx, c.tx, id, found); err != nil {
 		return reply{}, err
@@ -140,7 +149,7 @@ func (s *Server) postMessage(ctx context.Context, c *call) (reply, error) {
 	if err := checkWindow(ctx, c.tx, v, in.Template); err != nil {
 		return reply{}, err
 	}
-	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body, Attachments: []attachment{}}
+	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body, Author: author(c), Attachments: []attachment{}}
 	if err := s.storeReply(ctx, c, v, &m, in.Template, file); err != nil {
 		return reply{}, err
 	}
@@ -197,6 +206,11 @@ func checkReachable(ctx context.Context, tx pgx.Tx, v conversation, despiteReque
 			"The guest has no address any more. Wait until the guest writes again.")
 	}
 	return nil
+}
+
+func author(c *call) *string {
+	name := nameOf(c.staff)
+	return &name
 }
 
 func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *message, by *template, file *upload) error {

@@ -32,7 +32,7 @@ func BenchmarkInbox(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	session, err := staff.SignIn(b.Context(), d.Serve(b), pgtest.StaffEmail, pgtest.Password)
+	session, err := staff.SignIn(b.Context(), d.Serve(b), nil, pgtest.StaffEmail, pgtest.Password, "")
 	if err != nil {
 		b.Fatal(err)
 	}

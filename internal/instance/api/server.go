@@ -67,6 +67,7 @@ type route struct {
 	handle  func(context.Context, *call) (reply, error) // needs one
 	form    bool                                        // may be multipart/form-data, which is read before the transaction begins
 	roles   staff.Roles                                 // of those whose session lets them in
+	first   bool                                        // also while a second factor is to be set up first
 	scope   integration.Scope                           // lets another system's token in besides
 }
 
@@ -89,9 +90,12 @@ func (s *Server) routes() []route {
 		{pattern: "GET " + unsubscribe.Path + "{token}", open: s.askUnsubscribe},
 		{pattern: "POST " + unsubscribe.Path + "{token}", open: s.unsubscribe},
 
-		{pattern: "DELETE /api/v1/sessions/current", roles: everyone, handle: signOut},
-		{pattern: "GET /api/v1/me", roles: everyone, handle: me},
+		{pattern: "DELETE /api/v1/sessions/current", roles: everyone, first: true, handle: signOut},
+		{pattern: "GET /api/v1/me", roles: everyone, first: true, handle: me},
 		{pattern: "PUT /api/v1/me/password", roles: everyone, handle: s.changePassword},
+		{pattern: "POST /api/v1/me/second-factor", roles: everyone, first: true, handle: s.beginFactor},
+		{pattern: "PUT /api/v1/me/second-factor", roles: everyone, first: true, handle: s.confirmFactor},
+		{pattern: "POST /api/v1/me/second-factor/removals", roles: everyone, handle: s.removeFactor},
 		{pattern: "GET /api/v1/events", roles: everyone, handle: s.getEvents}, // live.Events says who hears what
 		{pattern: "GET /api/v1/counts", roles: overseers, handle: listCounts},
 		{pattern: "GET /api/v1/evidence", roles: overseers, handle: listEvidence},
@@ -102,6 +106,12 @@ func (s *Server) routes() []route {
 		{pattern: "POST /api/v1/conversations/{id}/messages", roles: answerers, handle: s.postMessage, form: true},
 		{pattern: "POST /api/v1/conversations/{id}/typing", roles: answerers, handle: postTyping},
 		{pattern: "POST /api/v1/conversations/{id}/messages/{message}/retries", roles: answerers, handle: s.retryMessage},
+		{pattern: "PUT /api/v1/conversations/{id}/assignee", roles: answerers, handle: putAssignee},
+		{pattern: "POST /api/v1/conversations/{id}/notes", roles: readers, handle: postNote},
+		{pattern: "GET /api/v1/canned-replies", roles: answerers, handle: listCannedReplies},
+		{pattern: "POST /api/v1/canned-replies", roles: supervisors, handle: postCannedReply},
+		{pattern: "PUT /api/v1/canned-replies/{id}", roles: supervisors, handle: putCannedReply},
+		{pattern: "DELETE /api/v1/canned-replies/{id}", roles: supervisors, handle: deleteCannedReply},
 		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", roles: readers, handle: s.decideOptOutRequest},
 		{pattern: "GET /api/v1/attachments/{id}", roles: readers, handle: s.getAttachment},
 		{pattern: "GET /api/v1/undelivered-messages", roles: readers, handle: listUndelivered},
@@ -119,6 +129,9 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/staff", roles: supervisors, handle: listAccounts},
 		{pattern: "PATCH /api/v1/staff/{id}", roles: supervisors, handle: patchAccount},
 		{pattern: "POST /api/v1/staff/{id}/invitations", roles: supervisors, handle: s.postAccountInvitation},
+		{pattern: "DELETE /api/v1/staff/{id}/second-factor", roles: supervisors, handle: resetFactor},
+		{pattern: "GET /api/v1/settings", roles: supervisors, handle: getSettings},
+		{pattern: "PATCH /api/v1/settings", roles: supervisors, handle: patchSettings},
 		{pattern: "GET /api/v1/invitations", roles: supervisors, handle: listInvitations},
 		{pattern: "POST /api/v1/invitations", roles: supervisors, handle: s.postInvitation},
 		{pattern: "DELETE /api/v1/invitations/{id}", roles: supervisors, handle: deleteInvitation},
@@ -274,6 +287,8 @@ func (c *call) identify(ctx context.Context, tx pgx.Tx, to route) error {
 			return fail(http.StatusForbidden, typeNotAllowed, "This takes the token of another system, not a session; a supervisor makes one by POST /api/v1/integrations.")
 		case !to.roles.Has(member.Role):
 			return fail(http.StatusForbidden, typeNotAllowed, fmt.Sprintf("This is not for your role, %s, but for %s; ask one of them to do it, or a supervisor for another role.", member.Role, to.roles))
+		case member.SecondFactor == staff.FactorNeeded && !to.first:
+			return fail(http.StatusForbidden, typeNoFactor, "A second factor is required here, and you have none: set it up first, by POST /api/v1/me/second-factor.")
 		}
 		return nil
 	}

@@ -16,7 +16,11 @@ import (
 type signInRequest struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`
+	Code     string `json:"code"` // of the second factor, or a recovery code
 }
+
+// maxCode bounds a code, in characters.
+const maxCode = 32
 
 // signIn makes a session for a program, which keeps its token.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +62,7 @@ func (s *Server) trySignIn(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err := decode(w, r, &in); err != nil {
 		return staff.Session{}, err
 	}
-	if err := errors.Join(checkText("email", in.Email, 3, 254), checkText("password", in.Password, 1, staff.MaxPassword)); err != nil {
+	if err := errors.Join(checkText("email", in.Email, 3, 254), checkText("password", in.Password, 1, staff.MaxPassword), checkText("code", in.Code, 0, maxCode)); err != nil {
 		return staff.Session{}, err
 	}
 	now := time.Now()
@@ -68,9 +72,14 @@ func (s *Server) trySignIn(ctx context.Context, w http.ResponseWriter, r *http.R
 		p.retryAfter = wait
 		return staff.Session{}, p
 	}
-	session, err := staff.SignIn(ctx, s.pool, in.Email, in.Password)
-	if errors.Is(err, staff.ErrWrong) {
+	session, err := staff.SignIn(ctx, s.pool, s.keys, in.Email, in.Password, in.Code)
+	switch {
+	case errors.Is(err, staff.ErrWrong):
 		return session, fail(http.StatusUnauthorized, typeWrongSignIn, "The e-mail address or the password is wrong.")
+	case errors.Is(err, staff.ErrWrongCode):
+		return session, fail(http.StatusUnauthorized, typeWrongCode, "The code is wrong, too old or was used; wait for the next one.")
+	case errors.Is(err, staff.ErrCodeNeeded):
+		err = fail(http.StatusUnauthorized, typeCodeNeeded, "Send a code of your second factor too, or a recovery code, in the field code.")
 	}
 	// Only guesses count: not a good sign-in, and not a failure of ours.
 	s.ips.forgive(address, now)

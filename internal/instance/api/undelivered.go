@@ -39,12 +39,13 @@ func listUndelivered(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	rows, err := c.tx.Query(ctx, `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + `+untilExpiry+`, m.conversation_id, m.channel
+	rows, err := c.tx.Query(ctx, `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + `+untilExpiry+`,
+			(SELECT COALESCE(NULLIF(f.name, ''), f.email) FROM sb.staff f WHERE f.id = m.staff_id), m.conversation_id, m.channel
 		FROM sb.message m LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id
 		WHERE m.direction = 'out' AND m.status IN ('failed', 'unknown') AND (m.at, m.id) < ($1, $2) ORDER BY m.at DESC, m.id DESC LIMIT $3`, p.at, p.id, p.limit+1)
 	found, next, err := collect(rows, err, p, func(row pgx.CollectableRow) (placed[undelivered], error) {
 		var m undelivered
-		err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt, &m.Conversation, &m.Channel)
+		err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt, &m.Author, &m.Conversation, &m.Channel)
 		m.inUTC()
 		return placed[undelivered]{m, m.At, m.ID}, err
 	})
@@ -107,7 +108,7 @@ func (s *Server) retryMessage(ctx context.Context, c *call) (reply, error) {
 	if err := checkWindow(ctx, c.tx, v, nil); err != nil {
 		return reply{}, err
 	}
-	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: old.Body, Attachments: []attachment{}}
+	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: old.Body, Author: author(c), Attachments: []attachment{}}
 	if err := s.storeReply(ctx, c, v, &m, nil, nil); err != nil {
 		return reply{}, err
 	}

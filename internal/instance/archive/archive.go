@@ -26,7 +26,7 @@ func Tables() []string {
 	return []string{
 		"retention_limit", "channel", "hold", "hold_alias", "contact", "contact_address", "hold_contact", "conversation",
 		"message", "message_body", "message_count", TableFile, "attachment", "web_chat_session", "integration_data", "testimonial",
-		"access_log", "seen", "suppression", "consent_log", "staff", TableReceipt,
+		"access_log", "seen", "suppression", "consent_log", "staff", "canned_reply", TableReceipt,
 	}
 }
 

@@ -41,8 +41,9 @@ var queries = map[string]string{
 	"suppression": "SELECT channel, address_hash, key_version, since, requested FROM sb.suppression",
 	"consent_log": "SELECT id, epoch, xid, at, channel, address_hash, key_version, change, source, reason FROM sb.consent_log",
 	// Passwords stay: docs/design/0007.
-	"staff":   "SELECT id, email, name, mobile, role, created_at, last_active_at, disabled_at FROM sb.staff",
-	"receipt": "SELECT sequence, policy, body, previous, digest, recorded_at FROM sb.receipt ORDER BY sequence",
+	"staff":        "SELECT id, email, name, mobile, role, created_at, last_active_at, disabled_at FROM sb.staff",
+	"canned_reply": "SELECT id, title, body, changed_at FROM sb.canned_reply",
+	"receipt":      "SELECT sequence, policy, body, previous, digest, recorded_at FROM sb.receipt ORDER BY sequence",
 }
 
 // queryOf gives the query of a table's rows as JSON.

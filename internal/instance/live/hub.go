@@ -155,6 +155,14 @@ func (h *Hub) watch(ctx context.Context, conn *pgx.Conn, watching bool) (bool, e
 	return watching, nil
 }
 
+// Tell has pages look again at a conversation, once the transaction commits.
+func Tell(ctx context.Context, tx pgx.Tx, conversation uuid.UUID) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", topic, conversation.String()); err != nil {
+		return fmt.Errorf("telling of a conversation: %w", err)
+	}
+	return nil
+}
+
 // hear takes a notification. Anybody with a login of the database can send one: it leads to a look, and to nothing else.
 func (h *Hub) hear(told string) {
 	id := uuid.Nil // anything may have changed

@@ -32,11 +32,11 @@ type Change struct {
 	Active *bool
 }
 
-const accountColumns = "id, email, name, role, created_at, last_active_at, disabled_at"
+const accountColumns = "s.id, s.email, s.name, s.role, " + factorOf + ", s.created_at, s.last_active_at, s.disabled_at"
 
 func scanAccount(row pgx.CollectableRow) (Account, error) {
 	var a Account
-	err := row.Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.CreatedAt, &a.LastActiveAt, &a.DisabledAt)
+	err := row.Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.SecondFactor, &a.CreatedAt, &a.LastActiveAt, &a.DisabledAt)
 	for _, at := range []*time.Time{&a.CreatedAt, &a.LastActiveAt, a.DisabledAt} {
 		if at != nil {
 			*at = at.UTC()
@@ -47,7 +47,7 @@ func scanAccount(row pgx.CollectableRow) (Account, error) {
 
 // Accounts lists all that have not expired, by name.
 func Accounts(ctx context.Context, tx pgx.Tx) ([]Account, error) {
-	rows, _ := tx.Query(ctx, "SELECT "+accountColumns+" FROM sb.staff ORDER BY lower(name), email")
+	rows, _ := tx.Query(ctx, "SELECT "+accountColumns+" FROM sb.staff s ORDER BY lower(s.name), s.email")
 	all, err := pgx.CollectRows(rows, scanAccount)
 	if err != nil {
 		return nil, fmt.Errorf("listing accounts: %w", err)
@@ -70,7 +70,7 @@ func ChangeAccount(ctx context.Context, tx pgx.Tx, id uuid.UUID, c Change) (Acco
 	if !found {
 		return Account{}, pgx.ErrNoRows
 	}
-	rows, _ := tx.Query(ctx, "SELECT "+accountColumns+" FROM sb.staff WHERE id = $1", id)
+	rows, _ := tx.Query(ctx, "SELECT "+accountColumns+" FROM sb.staff s WHERE s.id = $1", id)
 	a, err := pgx.CollectExactlyOneRow(rows, scanAccount)
 	if err != nil {
 		return Account{}, fmt.Errorf("reading an account: %w", err)

@@ -159,7 +159,7 @@ func Accept(ctx context.Context, tx pgx.Tx, token, name, password string) (Membe
 	case account == nil:
 		return m, ErrNoInvitation
 	}
-	err = tx.QueryRow(ctx, "SELECT id, email, name, role FROM sb.staff WHERE id = $1", *account).Scan(&m.ID, &m.Email, &m.Name, &m.Role)
+	err = tx.QueryRow(ctx, "SELECT id, email, name, role, "+factorOf+" FROM sb.staff s WHERE id = $1", *account).Scan(&m.ID, &m.Email, &m.Name, &m.Role, &m.SecondFactor)
 	if err != nil {
 		return m, fmt.Errorf("reading an account: %w", err)
 	}

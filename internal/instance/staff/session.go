@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 )
 
 // SessionLife is how long a session lasts: a working day.
@@ -42,7 +44,20 @@ type Member struct {
 	Email string    `json:"email"`
 	Name  string    `json:"name"`
 	Role  Role      `json:"role"`
+	// SecondFactor is one of Factor….
+	SecondFactor string `json:"secondFactor"`
 }
+
+// How it is with a member's second factor.
+const (
+	FactorNone   = "none"
+	FactorOn     = "on"
+	FactorNeeded = "needed" // it is required, and there is none: nothing else may be done before it is set up
+)
+
+// factorOf is that of an account s.
+const factorOf = `CASE WHEN EXISTS (SELECT FROM sb.staff_factor f WHERE f.staff_id = s.id AND f.confirmed_at IS NOT NULL) THEN 'on'
+	WHEN (SELECT require_factor FROM sb.staff_setting) THEN 'needed' ELSE 'none' END`
 
 // Session is a sign-in. Token is known to its bearer alone: the database holds
 // its SHA-256.
@@ -53,13 +68,14 @@ type Session struct {
 }
 
 // SignIn makes a session for whoever knows the password, else it returns ErrWrong,
-// after the same time whether the account exists or not.
-func SignIn(ctx context.Context, db Querier, email, password string) (Session, error) {
+// after the same time whether the account exists or not. Where there is a second factor, it wants a code of it too, and returns ErrCodeNeeded
+// or ErrWrongCode; keys are asked for then.
+func SignIn(ctx context.Context, db Querier, keys func() (*addresshash.Keys, error), email, password, code string) (Session, error) {
 	var s Session
 	var hash string
 	email = strings.ToLower(strings.TrimSpace(email))
-	err := db.QueryRow(ctx, `SELECT id, email, name, role, password_hash FROM sb.staff WHERE email = $1 AND disabled_at IS NULL`, email).
-		Scan(&s.Staff.ID, &s.Staff.Email, &s.Staff.Name, &s.Staff.Role, &hash)
+	err := db.QueryRow(ctx, `SELECT id, email, name, role, `+factorOf+`, password_hash FROM sb.staff s WHERE email = $1 AND disabled_at IS NULL`, email).
+		Scan(&s.Staff.ID, &s.Staff.Email, &s.Staff.Name, &s.Staff.Role, &s.Staff.SecondFactor, &hash)
 	known := err == nil
 	if errors.Is(err, pgx.ErrNoRows) {
 		hash = unknown
@@ -75,6 +91,18 @@ func SignIn(ctx context.Context, db Querier, email, password string) (Session, e
 	}
 	if !right || !known {
 		return Session{}, ErrWrong
+	}
+	if s.Staff.SecondFactor == FactorOn {
+		if code == "" {
+			return Session{}, ErrCodeNeeded
+		}
+		k, err := keys()
+		if err != nil {
+			return Session{}, err
+		}
+		if err := UseCode(ctx, db, k, s.Staff.ID, code); err != nil {
+			return Session{}, err
+		}
 	}
 	random := make([]byte, 32)
 	rand.Read(random) // never fails: crypto/rand ends the program instead
@@ -101,10 +129,10 @@ func OfToken(ctx context.Context, db Querier, token string) (Member, error) {
 	if !strings.HasPrefix(token, tokenPrefix) {
 		return m, ErrNoSession
 	}
-	err := db.QueryRow(ctx, `SELECT s.id, s.email, s.name, s.role
+	err := db.QueryRow(ctx, `SELECT s.id, s.email, s.name, s.role, `+factorOf+`
 		FROM sb.staff_session x JOIN sb.staff s ON s.id = x.staff_id
 		WHERE x.token_hash = $1 AND x.expires_at > now() AND x.revoked_at IS NULL AND s.disabled_at IS NULL`,
-		tokenHash(token)).Scan(&m.ID, &m.Email, &m.Name, &m.Role)
+		tokenHash(token)).Scan(&m.ID, &m.Email, &m.Name, &m.Role, &m.SecondFactor)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return m, ErrNoSession
 	}
@@ -128,14 +156,15 @@ type Hash [sha256.Size]byte
 // HashToken hashes a token.
 func HashToken(token string) Hash { return sha256.Sum256([]byte(token)) }
 
-// Live tells which of some sessions count still, and until when.
+// Live tells which of some sessions count still, and until when: not those that a second factor is to be set up in first.
 func Live(ctx context.Context, db *pgxpool.Pool, tokens []Hash) (map[Hash]time.Time, error) {
 	hashes := make([][]byte, len(tokens))
 	for i := range tokens {
 		hashes[i] = tokens[i][:]
 	}
 	rows, _ := db.Query(ctx, `SELECT x.token_hash, x.expires_at FROM sb.staff_session x JOIN sb.staff s ON s.id = x.staff_id
-		WHERE x.token_hash = ANY ($1) AND x.expires_at > now() AND x.revoked_at IS NULL AND s.disabled_at IS NULL`, hashes)
+		WHERE x.token_hash = ANY ($1) AND x.expires_at > now() AND x.revoked_at IS NULL AND s.disabled_at IS NULL
+			AND `+factorOf+` <> 'needed'`, hashes)
 	live := map[Hash]time.Time{}
 	var hash []byte
 	var until time.Time

@@ -58,7 +58,7 @@ func TestSigningIn(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			session, err := staff.SignIn(t.Context(), db, test.email, test.password)
+			session, err := staff.SignIn(t.Context(), db, nil, test.email, test.password, "")
 			if !errors.Is(err, test.want) {
 				t.Fatalf("got %v, want %v", err, test.want)
 			}
@@ -84,7 +84,7 @@ func TestAnUnknownAccountTakesAsLong(t *testing.T) {
 		least := time.Hour
 		for range 5 {
 			begin := time.Now()
-			if _, err := staff.SignIn(t.Context(), db, email, "a wrong password"); !errors.Is(err, staff.ErrWrong) {
+			if _, err := staff.SignIn(t.Context(), db, nil, email, "a wrong password", ""); !errors.Is(err, staff.ErrWrong) {
 				t.Fatal(err)
 			}
 			least = min(least, time.Since(begin))
@@ -103,7 +103,7 @@ func TestADamagedHashIsAnErrorAndNotASignIn(t *testing.T) {
 		if _, err := d.Admin(t).Exec(t.Context(), "UPDATE sb.staff SET password_hash = $1", hash); err != nil {
 			t.Fatal(err)
 		}
-		_, err := staff.SignIn(t.Context(), d.Serve(t), pgtest.StaffEmail, pgtest.Password)
+		_, err := staff.SignIn(t.Context(), d.Serve(t), nil, pgtest.StaffEmail, pgtest.Password, "")
 		if err == nil || errors.Is(err, staff.ErrWrong) || !strings.Contains(err.Error(), "set the password again") {
 			t.Errorf("hash %q: %v", hash, err)
 		}
@@ -116,7 +116,7 @@ func TestAnAccountThatExpiredIsNobodys(t *testing.T) {
 	d := pgtest.New(t)
 	d.Limits(t, map[string]int32{contract.CategoryStaffAccounts: 10})
 	serve := d.Serve(t)
-	session, err := staff.SignIn(t.Context(), serve, pgtest.StaffEmail, pgtest.Password)
+	session, err := staff.SignIn(t.Context(), serve, nil, pgtest.StaffEmail, pgtest.Password, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestAnAccountThatExpiredIsNobodys(t *testing.T) {
 	if _, err := staff.OfToken(t.Context(), serve, session.Token); !errors.Is(err, staff.ErrNoSession) {
 		t.Errorf("its session: %v", err)
 	}
-	if _, err := staff.SignIn(t.Context(), serve, pgtest.StaffEmail, pgtest.Password); !errors.Is(err, staff.ErrWrong) {
+	if _, err := staff.SignIn(t.Context(), serve, nil, pgtest.StaffEmail, pgtest.Password, ""); !errors.Is(err, staff.ErrWrong) {
 		t.Errorf("its password: %v", err)
 	}
 }

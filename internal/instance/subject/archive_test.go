@@ -145,6 +145,9 @@ func TestAnArchiveIsForThePersonOnceAndThenGone(t *testing.T) {
 			}
 		}
 	}
+	if !bytes.Contains(content["messages.json"], []byte(`"note"`)) {
+		t.Error("what staff noted of the person is not there")
+	}
 	if !bytes.Contains(content["contents.json"], []byte("words of anna")) || bytes.Contains(all, []byte("words of ben")) || bytes.Contains(content["contents.json"], []byte("ben")) {
 		t.Error("the archive has not the person's words, or another's")
 	}

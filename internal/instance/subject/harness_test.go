@@ -64,6 +64,8 @@ func (s *stage) guest(name, phone string, n int) {
 	s.exec(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
 		SELECT md5($1 || i)::uuid, now() - make_interval(hours => i), md5('v' || $1)::uuid, $2, 'in', 'guest', 'received' FROM generate_series(1, $3) i`, name, pgtest.Channel, n)
 	s.exec("INSERT INTO sb.message_body (id, at, conversation_id, channel, body) SELECT id, at, conversation_id, channel, 'words of ' || $1 FROM sb.message WHERE conversation_id = md5('v' || $1)::uuid", name)
+	// The last is what staff noted of the guest.
+	s.exec("UPDATE sb.message SET direction = 'note', origin = 'staff', status = 'noted' WHERE id = md5($1 || 1)::uuid", name)
 	s.exec(`INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, name, file_id)
 		SELECT md5('a' || $1 || n)::uuid, now(), md5($1 || 1)::uuid, md5('v' || $1)::uuid, $2, n, sb.add_file('image/png', convert_to(n, 'UTF8'))
 		FROM unnest(ARRAY['room of ' || $1, 'shared map']) n`, name, pgtest.Channel)

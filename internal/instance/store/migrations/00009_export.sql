@@ -152,6 +152,7 @@ AS $$
       '{"password_hash": "COALESCE($2::jsonb -> r.email ->> ''password_hash'', ''$argon2id$v=19$m=7168,t=5,p=1$c3dpdGNoYm9hcmQtbm8tMQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'')",
         "role": "COALESCE($2::jsonb -> r.email ->> ''role'', r.role, ''agent'')",
         "disabled_at": "CASE WHEN $2::jsonb ? r.email THEN ($2::jsonb -> r.email ->> ''disabled_at'')::timestamptz ELSE r.disabled_at END"}', 'true'),
+    ('canned_reply', NULL, NULL, ARRAY['id', 'title', 'body', 'changed_at'], '{}', 'true'),
     ('receipt', NULL, NULL, ARRAY['sequence', 'policy', 'body', 'previous', 'digest', 'recorded_at'], '{}', 'true')
 $$;
 -- +goose StatementEnd
@@ -170,7 +171,7 @@ BEGIN
   LOCK TABLE sb.contact, sb.contact_address, sb.conversation, sb.message, sb.message_body, sb.file, sb.attachment, sb.web_chat_session,
     sb.integration_data, sb.testimonial, sb.seen, sb.suppression, sb.consent_log, sb.staff, sb.receipt, sb.adoption IN SHARE ROW EXCLUSIVE MODE;
   FOREACH v_table IN ARRAY ARRAY['adoption', 'receipt', 'contact', 'conversation', 'message', 'message_body', 'message_count', 'file', 'attachment',
-    'web_chat_session', 'integration_data', 'testimonial', 'seen', 'suppression', 'consent_log', 'restore'] LOOP
+    'web_chat_session', 'integration_data', 'testimonial', 'seen', 'suppression', 'consent_log', 'canned_reply', 'restore'] LOOP
     EXECUTE format('SELECT EXISTS (SELECT FROM sb.%I)', v_table) INTO v_found;
     IF v_found THEN
       RAISE EXCEPTION '%', v_table USING ERRCODE = 'SB301';

@@ -84,6 +84,27 @@ END
 $$;
 -- +goose StatementEnd
 
+-- A second factor: the secret of RFC 6238, sealed by a key that is not in the database; the last step whose code was used; SHA-256 of the recovery
+-- codes that are left. It counts once it is confirmed, and goes with its account.
+CREATE TABLE sb.staff_factor (
+  staff_id     uuid PRIMARY KEY REFERENCES sb.staff (id) ON DELETE CASCADE,
+  secret       bytea   NOT NULL,
+  key_version  integer NOT NULL,
+  last_step    bigint  NOT NULL DEFAULT 0,
+  recovery     bytea[] NOT NULL DEFAULT '{}',
+  confirmed_at timestamptz
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON sb.staff_factor TO sb_serve;
+
+-- What the supervisors have settled for all.
+CREATE TABLE sb.staff_setting (
+  singleton      boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  require_factor boolean NOT NULL DEFAULT false
+);
+INSERT INTO sb.staff_setting DEFAULT VALUES;
+GRANT SELECT, UPDATE (require_factor) ON sb.staff_setting TO sb_serve;
+CREATE TRIGGER staff_tell AFTER UPDATE ON sb.staff_setting FOR EACH STATEMENT EXECUTE FUNCTION sb.staff_tell('s');
+
 -- staff_change gives an account another name or role, or closes or opens it; NULL leaves what is. Whoever may do something else from now on
 -- signs in again. False: there is no such account. Fails with SB501 when nobody would be left to manage the others: two at
 -- once wait for each other.
@@ -109,6 +130,10 @@ BEGIN
     DELETE FROM sb.staff_session WHERE staff_id = p_id;
     -- Nor does anybody come in by what was opened before.
     DELETE FROM sb.staff_invitation WHERE staff_id = p_id OR created_by = p_id;
+  END IF;
+  IF NOT p_active OR p_role NOT IN ('agent', 'supervisor') THEN
+    UPDATE sb.conversation SET assignee = NULL WHERE assignee = p_id;
+    PERFORM pg_notify('sb_staff', 'o'); -- lists may show something else
   END IF;
   RETURN true;
 END
@@ -138,6 +163,6 @@ GRANT EXECUTE ON FUNCTION sb.staff_accept(uuid, uuid, text, text), sb.staff_chan
 
 -- +goose Down
 DROP TRIGGER staff_sweep ON sb.retention_run;
-DROP TABLE sb.staff_invitation;
+DROP TABLE sb.staff_setting, sb.staff_factor, sb.staff_invitation;
 DROP FUNCTION sb.counts, sb.staff_change, sb.staff_accept, sb.staff_sweep, sb.staff_supervisors;
 ALTER TABLE sb.staff DROP role;

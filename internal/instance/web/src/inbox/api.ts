@@ -1,6 +1,13 @@
 // The staff API, as openapi.yaml describes it. The session is a cookie that no script reads.
 
-export interface Staff { id: string; email: string; name: string }
+export type Role = "agent" | "supervisor" | "privacyOfficer" | "auditor";
+
+export const roles: Role[] = ["agent", "supervisor", "privacyOfficer", "auditor"];
+
+export interface Staff { id: string; email: string; name: string; role: Role; secondFactor: "none" | "on" | "needed" }
+
+/** Whose role lets them answer guests. */
+export const answers = (staff: Staff) => staff.role === "agent" || staff.role === "supervisor";
 
 export interface Conversation {
   id: string;
@@ -10,6 +17,7 @@ export interface Conversation {
   lastMessage: { direction: "in" | "out"; status: string; preview: string | null } | null;
   optOut: "none" | "requested" | "optedOut";
   reply: { freeText: boolean; freeTextUntil: string | null; templates: boolean };
+  assignee: { id: string; name: string } | null;
 }
 
 export interface Attachment { id: string; name: string; state: "stored" | "pending" | "refused"; mediaType: string | null; size: number | null }
@@ -17,12 +25,13 @@ export interface Attachment { id: string; name: string; state: "stored" | "pendi
 export interface Message {
   id: string;
   at: string;
-  direction: "in" | "out";
+  direction: "in" | "out" | "note";
   origin: "guest" | "staff" | "confirmation" | "import";
   status: string;
   errorCode: string | null;
   body: string | null;
   expiresAt: string | null;
+  author: string | null;
   attachments: Attachment[];
 }
 
@@ -64,14 +73,17 @@ async function ask(method: string, path: string, body?: unknown, headers: Record
 
 export const me = () => ask("GET", "/me") as Promise<Staff>;
 
-export const signIn = async (email: string, password: string) =>
-  ((await ask("POST", "/browser-sessions", { email, password })) as { staff: Staff }).staff;
+/** code is of the second factor; empty for none. */
+export const signIn = async (email: string, password: string, code: string) =>
+  ((await ask("POST", "/browser-sessions", code ? { email, password, code } : { email, password })) as { staff: Staff }).staff;
 
 export const signOut = () => ask("DELETE", "/sessions/current");
 
-export async function conversations(q: string, cursor: string | null, signal?: AbortSignal): Promise<Page<Conversation>> {
+/** mine, when it is not empty, narrows to those of whom it is, or of nobody. */
+export async function conversations(q: string, mine: string, cursor: string | null, signal?: AbortSignal): Promise<Page<Conversation>> {
   const query = new URLSearchParams({ limit: "50" });
   if (q) query.set("q", q);
+  if (mine) query.set("assignee", mine);
   if (cursor) query.set("cursor", cursor);
   const list = (await ask("GET", `/conversations?${query}`, undefined, {}, signal)) as { conversations: Conversation[]; nextCursor: string | null };
   return { rows: list.conversations, next: list.nextCursor };
@@ -98,3 +110,63 @@ export const decide = (id: string, decision: { decision: "confirm" } | { decisio
 
 /** Where a file is to be saved from: it is never shown in the page. */
 export const attachmentURL = (id: string) => `/api/v1/attachments/${encodeURIComponent(id)}`;
+
+export const assign = (id: string, staff: string | null) => ask("PUT", `/conversations/${id}/assignee`, { staff }) as Promise<Conversation>;
+
+export const note = (id: string, body: string) => ask("POST", `/conversations/${id}/notes`, { body }) as Promise<Message>;
+
+export interface Colleague { id: string; name: string; role: Role }
+
+export const colleagues = async () => ((await ask("GET", "/colleagues")) as { colleagues: Colleague[] }).colleagues;
+
+export interface CannedReply { id: string; title: string; body: string }
+
+export const cannedReplies = async () => ((await ask("GET", "/canned-replies")) as { cannedReplies: CannedReply[] }).cannedReplies;
+
+export const storeCannedReply = (id: string | null, reply: { title: string; body: string }) =>
+  id ? ask("PUT", `/canned-replies/${id}`, reply) : ask("POST", "/canned-replies", reply);
+
+export const removeCannedReply = (id: string) => ask("DELETE", `/canned-replies/${id}`);
+
+export interface Account extends Staff { lastActiveAt: string; disabledAt: string | null }
+
+export const accounts = async () => ((await ask("GET", "/staff")) as { accounts: Account[] }).accounts;
+
+export const changeAccount = (id: string, change: { role?: Role; active?: boolean }) => ask("PATCH", `/staff/${id}`, change) as Promise<Account>;
+
+export interface Invitation { id: string; account: string | null; email: string; role: Role; expiresAt: string }
+
+export const invitations = async () => ((await ask("GET", "/invitations")) as { invitations: Invitation[] }).invitations;
+
+export const invite = (invited: { email: string; name: string; role: Role }) => ask("POST", "/invitations", invited) as Promise<{ link: string }>;
+
+export const inviteAgain = (id: string) => ask("POST", `/staff/${id}/invitations`, {}) as Promise<{ link: string }>;
+
+export const withdraw = (id: string) => ask("DELETE", `/invitations/${id}`);
+
+export const accept = (token: string, name: string, password: string) => ask("POST", "/accepted-invitations", { token, name, password }) as Promise<Staff>;
+
+export const changePassword = (present: string, next: string) => ask("PUT", "/me/password", { present, next });
+
+export interface Factor { secret: string; url: string; qr: { size: number; path: string } }
+
+export const beginFactor = () => ask("POST", "/me/second-factor") as Promise<Factor>;
+
+export const confirmFactor = async (code: string) => ((await ask("PUT", "/me/second-factor", { code })) as { recoveryCodes: string[] }).recoveryCodes;
+
+export const removeFactor = (code: string) => ask("POST", "/me/second-factor/removals", { code });
+
+export const resetFactor = (id: string) => ask("DELETE", `/staff/${id}/second-factor`);
+
+export const settings = () => ask("GET", "/settings") as Promise<{ requireSecondFactor: boolean }>;
+
+export const changeSettings = (change: { requireSecondFactor: boolean }) => ask("PATCH", "/settings", change) as Promise<{ requireSecondFactor: boolean }>;
+
+export const counts = async () => ((await ask("GET", "/counts")) as { counts: { kind: string; rows: number }[] }).counts;
+
+export interface Receipt { sequence: number; policy: string; digest: string; recordedAt: string }
+
+export async function evidence(before: string | null): Promise<Page<Receipt>> {
+  const list = (await ask("GET", `/evidence?limit=50${before ? `&before=${before}` : ""}`)) as { receipts: Receipt[]; before: number | null };
+  return { rows: list.receipts, next: list.before === null ? null : String(list.before) };
+}

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import * as api from "./api";
 import { at, fill, words } from "./words";
 
@@ -66,6 +66,7 @@ function FreeText({ requested, busy, send }: Sending & { requested: boolean }) {
   };
   return (
     <form onSubmit={(event) => void submit(event)}>
+      <Canned chosen={(text) => setBody(body ? `${body}\n${text}` : text)} />
       <textarea aria-label={words.reply} required maxLength={1600} rows={3} dir="auto" value={body} onInput={(event) => setBody(event.currentTarget.value)} />
       {requested && (
         <label class="check">
@@ -93,5 +94,24 @@ function ByTemplate({ busy, send }: Sending) {
       <label>{words.parameters}<textarea name="parameters" rows={2} /></label>
       <button disabled={busy}>{busy ? words.sending : words.send}</button>
     </form>
+  );
+}
+
+/** Canned puts what staff often write into the field, where it can be changed. */
+function Canned({ chosen }: { chosen(text: string): void }) {
+  const [all, setAll] = useState<api.CannedReply[]>([]);
+  useEffect(() => {
+    api.cannedReplies().then(setAll, () => setAll([])); // what can't be read is not needed
+  }, []);
+  if (all.length === 0) return null;
+  return (
+    <select aria-label={words.insertCanned} value="" onChange={(event) => {
+      const reply = all.find((r) => r.id === event.currentTarget.value);
+      event.currentTarget.value = "";
+      if (reply) chosen(reply.body);
+    }}>
+      <option value="">{words.insertCanned}</option>
+      {all.map((r) => <option key={r.id} value={r.id}>{r.title}</option>)}
+    </select>
   );
 }

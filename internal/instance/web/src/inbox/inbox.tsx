@@ -1,14 +1,27 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Account } from "./account";
 import * as api from "./api";
 import { List } from "./list";
 import { listen } from "./live";
+import { Evidence } from "./oversight";
+import { People } from "./people";
+import { Replies } from "./replies";
 import { Thread } from "./thread";
 import { words } from "./words";
 
 /** News is what has changed since; each is another object. ids null: anything may have. */
 export interface News { ids: Set<string> | null }
 
-export function Inbox({ staff, ended, signOut }: { staff: api.Staff; ended(): void; signOut(): void }) {
+type Panel = "people" | "replies" | "evidence" | "account";
+
+const panels: Record<api.Role, Panel[]> = {
+  agent: ["account"], supervisor: ["people", "replies", "evidence", "account"], privacyOfficer: ["evidence", "account"], auditor: [],
+};
+
+interface Props { staff: api.Staff; changed(staff: api.Staff): void; ended(): void; signOut(): void }
+
+export function Inbox({ staff, changed, ended, signOut }: Props) {
+  const [panel, setPanel] = useState<Panel | null>(null);
   const [news, setNews] = useState<News>({ ids: null });
   const [connected, setConnected] = useState(true);
   const [chosen, setChosen] = useState<string | null>(null);
@@ -25,16 +38,21 @@ export function Inbox({ staff, ended, signOut }: { staff: api.Staff; ended(): vo
     if (error instanceof api.Problem && error.status === 401) leave.current();
   };
   return (
-    <div class={chosen ? "inbox reading" : "inbox"}>
+    <div class={chosen || panel ? "inbox reading" : "inbox"}>
       <header>
         <h1>{words.title}</h1>
         <span>{staff.name || staff.email}</span>
+        {panels[staff.role].map((p) => <button key={p} aria-pressed={panel === p} onClick={() => setPanel(panel === p ? null : p)}>{words.panels[p]}</button>)}
         <button onClick={signOut}>{words.signOut}</button>
       </header>
       <p class="offline" role="status">{connected ? "" : words.offline}</p>
-      <List news={news} chosen={chosen} choose={setChosen} refused={refused} />
+      <List me={staff} news={news} chosen={chosen} choose={(id) => { setPanel(null); setChosen(id); }} refused={refused} />
       <main>
-        {chosen ? <Thread key={chosen} id={chosen} news={news} refused={refused} expired={() => setNews({ ids: null })} back={() => setChosen(null)} /> : <p class="none">{words.choose}</p>}
+        {panel === "people" && <People refused={refused} />}
+        {panel === "replies" && <Replies refused={refused} />}
+        {panel === "evidence" && <Evidence refused={refused} />}
+        {panel === "account" && <Account staff={staff} changed={changed} refused={refused} />}
+        {panel ? null : chosen ? <Thread key={chosen} id={chosen} me={staff} news={news} refused={refused} expired={() => setNews({ ids: null })} back={() => setChosen(null)} /> : <p class="none">{words.choose}</p>}
       </main>
     </div>
   );

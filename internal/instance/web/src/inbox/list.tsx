@@ -8,8 +8,9 @@ const nameOf = (v: api.Conversation) => (v.contact ? v.contact.name || words.unk
 export { nameOf };
 
 /** List shows conversations, the newest first, or those that a search finds. */
-export function List({ news, chosen, choose, refused }: { news: News; chosen: string | null; choose(id: string): void; refused(error: unknown): void }) {
+export function List({ me, news, chosen, choose, refused }: { me: api.Staff; news: News; chosen: string | null; choose(id: string): void; refused(error: unknown): void }) {
   const [typed, setTyped] = useState("");
+  const [whose, setWhose] = useState(""); // an id, "none", or everybody's
   const [page, setPage] = useState<api.Page<api.Conversation> | null>(null);
   const [failed, setFailed] = useState(false);
   const asked = useRef<AbortController | null>(null);
@@ -19,10 +20,10 @@ export function List({ news, chosen, choose, refused }: { news: News; chosen: st
     const asking = new AbortController();
     asked.current = asking;
     try {
-      const list = (from: string | null) => api.conversations(typed.trim(), from, asking.signal);
+      const list = (from: string | null) => api.conversations(typed.trim(), whose, from, asking.signal);
       const searches = /[\p{L}\p{N}]/u.test(typed) || typed === "";
-      const found = !searches ? { rows: [], next: null } : cursor ? await list(cursor) : await api.anew(list, searched.current === typed ? page?.rows.length ?? 0 : 0);
-      searched.current = typed;
+      const found = !searches ? { rows: [], next: null } : cursor ? await list(cursor) : await api.anew(list, searched.current === whose + typed ? page?.rows.length ?? 0 : 0);
+      searched.current = whose + typed;
       setPage((before) => (cursor && before ? { rows: [...before.rows, ...found.rows], next: found.next } : found));
       setFailed(false);
     } catch (error) {
@@ -31,10 +32,17 @@ export function List({ news, chosen, choose, refused }: { news: News; chosen: st
       refused(error);
     }
   };
-  useEffect(() => void read(null), [typed, news]);
+  useEffect(() => void read(null), [typed, whose, news]);
   return (
     <nav aria-label={words.conversations}>
       <input type="search" aria-label={words.search} placeholder={words.search} maxLength={100} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
+      {api.answers(me) && (
+        <select aria-label={words.whose} value={whose} onChange={(event) => setWhose(event.currentTarget.value)}>
+          <option value="">{words.everybodys}</option>
+          <option value={me.id}>{words.mine}</option>
+          <option value="none">{words.nobodys}</option>
+        </select>
+      )}
       <p role="status">{failed ? words.failed : page?.rows.length === 0 ? words.nothingFound : ""}</p>
       <ul aria-busy={page === null}>
         {page?.rows.map((v) => (
@@ -44,6 +52,7 @@ export function List({ news, chosen, choose, refused }: { news: News; chosen: st
               {v.lastMessageAt && <time dateTime={v.lastMessageAt}>{briefly(v.lastMessageAt)}</time>}
               <span class="preview">{v.lastMessage ? v.lastMessage.preview ?? words.expiredWords : ""}</span>
               <small>{v.channel}</small>
+              {v.assignee && <small class="assignee">{v.assignee.name}</small>}
               {v.optOut !== "none" && <small class="optout">{v.optOut === "optedOut" ? words.status.suppressed : "STOP?"}</small>}
             </button>
           </li>

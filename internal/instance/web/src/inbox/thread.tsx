@@ -1,8 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "./api";
+import { Assignee } from "./assignee";
 import { Composer } from "./composer";
 import type { News } from "./inbox";
 import { nameOf } from "./list";
+import { Note } from "./note";
 import { at, fill, words } from "./words";
 
 // When a thread is read again because something in it expires, in milliseconds from now.
@@ -10,7 +12,7 @@ const soonest = 2000;
 const latest = 24 * 3600 * 1000;
 
 /** Thread shows a conversation's messages, and takes replies. */
-export function Thread({ id, news, refused, expired, back }: { id: string; news: News; refused(error: unknown): void; expired(): void; back(): void }) {
+export function Thread({ id, me, news, refused, expired, back }: { id: string; me: api.Staff; news: News; refused(error: unknown): void; expired(): void; back(): void }) {
   const [conversation, setConversation] = useState<api.Conversation | null>(null);
   const [page, setPage] = useState<api.Page<api.Message>>({ rows: [], next: null });
   const [failed, setFailed] = useState(false);
@@ -50,6 +52,7 @@ export function Thread({ id, news, refused, expired, back }: { id: string; news:
         <button class="back" onClick={back}>{words.back}</button>
         <h2>{nameOf(conversation)}</h2>
         <small>{conversation.channel}</small>
+        {api.answers(me) && <Assignee conversation={conversation} me={me} changed={setConversation} refused={refused} />}
       </header>
       <div class="messages" role="log" tabIndex={0} aria-label={nameOf(conversation)}>
         {failed && <p class="none" role="status">{words.failed}</p>}
@@ -57,7 +60,10 @@ export function Thread({ id, news, refused, expired, back }: { id: string; news:
         {[...page.rows].reverse().map((m) => <Line key={m.id} message={m} />)}
         <div ref={end} />
       </div>
-      <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />
+      <div class="below">
+        {api.answers(me) && <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />}
+        <Note id={id} changed={() => void read(null)} refused={refused} />
+      </div>
     </article>
   );
 }
@@ -67,7 +73,7 @@ const authors = { guest: words.guest, staff: words.staff, confirmation: words.au
 function Line({ message: m }: { message: api.Message }) {
   return (
     <section class={`message ${m.direction}`}>
-      <h3>{m.direction === "out" && m.origin === "import" ? words.staff : authors[m.origin]}</h3>
+      <h3>{m.direction === "note" ? fill(words.noteOf, { name: m.author ?? words.staff }) : m.author ?? (m.direction === "out" && m.origin === "import" ? words.staff : authors[m.origin])}</h3>
       <p class="words" dir="auto">{m.body ?? <em>{words.expiredWords}</em>}</p>
       {m.attachments.map((a) => <File key={a.id} attachment={a} />)}
       <footer>

@@ -1,0 +1,299 @@
+// Manages accounts, uses second factors and hands conversations on, in two browsers, and as those would who mean harm.
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const settings = JSON.parse(process.env.SETTINGS);
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+await mkdir(settings.output, { recursive: true });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const chosen = "a sentence of her own";
+const evil = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`;
+
+async function step(query) {
+  const response = await fetch(`${settings.steps}/?${new URLSearchParams(query)}`, { method: "POST" });
+  assert.ok(response.ok, await response.text());
+}
+
+async function open(url = `${settings.origin}/inbox/`, options = {}) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  const wrong = [];
+  page.on("request", (request) => { if (new URL(request.url()).host !== new URL(settings.origin).host) wrong.push(request.url()); });
+  page.on("console", (message) => { if (message.type() === "error" && !/401|403|404|409|422/.test(message.text())) wrong.push(message.text()); });
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  await page.goto(url);
+  return { context, page, wrong };
+}
+
+async function signIn(page, email = settings.email, password = settings.password) {
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+const signedIn = (page) => page.getByRole("button", { name: "Sign out" }).waitFor();
+
+async function accessible(page, what) {
+  const session = await page.context().newCDPSession(page);
+  const { frameTree } = await session.send("Page.getFrameTree");
+  const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
+  const expression = `${axe}; axe.run(document).then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + ": " + v.nodes.map((n) => n.html).join(" ")))`;
+  const { result, exceptionDetails } = await session.send("Runtime.evaluate", { expression, contextId, awaitPromise: true, returnByValue: true });
+  assert.equal(exceptionDetails, undefined);
+  assert.deepEqual(result.value, [], `axe on ${what}`);
+}
+
+/** member invites somebody from a supervisor's page, who accepts and signs in, in a browser of their own. */
+async function member(supervisor, email, role, name = "") {
+  await supervisor.getByRole("button", { name: "People", exact: true }).click();
+  await supervisor.getByLabel("E-mail").fill(email);
+  if (name) await supervisor.getByLabel("Name", { exact: true }).fill(name);
+  await supervisor.getByLabel("Role", { exact: true }).selectOption(role);
+  await supervisor.getByRole("button", { name: "Make a link" }).click();
+  const link = await supervisor.locator(".link code").innerText();
+  await supervisor.getByRole("button", { name: "People", exact: true }).click();
+  const other = await open(new URL(link, settings.origin).href);
+  assert.ok(!other.page.url().includes("sbv_"), "the token stays in the address");
+  await other.page.getByLabel("New password").fill(chosen);
+  await accessible(other.page, "an invitation");
+  await other.page.getByRole("button", { name: "Choose this password" }).click();
+  await other.page.getByText(`Sign in as ${email}.`).waitFor();
+  await signIn(other.page, email, chosen);
+  await signedIn(other.page);
+  return { ...other, link };
+}
+
+function totp(secret, step) {
+  let bits = "";
+  for (const c of secret) bits += "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0");
+  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(step));
+  const mac = createHmac("sha1", key).update(counter).digest();
+  const at = mac[19] & 15;
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1e6).padStart(6, "0");
+}
+
+let used = 0;
+/** code gives one that was not used, ahead of time by a step at most. */
+async function code(secret) {
+  const now = () => Math.floor(Date.now() / 30_000);
+  used = Math.max(now(), used + 1);
+  while (now() < used - 1) await new Promise((later) => setTimeout(later, 500));
+  return totp(secret, used);
+}
+
+async function setUp(page) {
+  await page.getByRole("button", { name: "Set up" }).click();
+  const secret = await page.locator("code.secret").innerText();
+  await page.getByRole("img", { name: /QR code/ }).waitFor();
+  await accessible(page, "setting a second factor up");
+  await page.getByLabel("Code", { exact: true }).fill("000000");
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await page.getByRole("alert").getByText("wait for the next one").waitFor();
+  await page.getByLabel("Code", { exact: true }).fill(await code(secret));
+  await page.getByRole("button", { name: "Confirm" }).click();
+  const codes = await page.locator(".codes code").allInnerTexts();
+  assert.equal(codes.length, 10);
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  return { secret, codes };
+}
+
+const tests = {
+  async "a supervisor invites, gives roles, and closes an account under use"() {
+    const a = await open();
+    await signIn(a.page);
+    const b = await member(a.page, "night@hotel.example", "agent", evil);
+    assert.deepEqual(await b.page.getByRole("button", { name: "People", exact: true }).count(), 0, "an agent manages people");
+    const again = await open(new URL(b.link, settings.origin).href);
+    await again.page.getByLabel("New password").fill(chosen);
+    await again.page.getByRole("button", { name: "Choose this password" }).click();
+    await again.page.getByRole("alert").getByText("ask a supervisor for another").waitFor();
+    await a.page.getByRole("button", { name: "People", exact: true }).click();
+    await a.page.getByText(evil).first().waitFor();
+    await accessible(a.page, "people");
+    await a.page.screenshot({ path: `${settings.output}/people.png` });
+    const mine = a.page.getByLabel(/^Role: reception/);
+    await mine.selectOption("agent");
+    await a.page.getByRole("alert").getByText("last supervisor").waitFor();
+    assert.equal(await mine.inputValue(), "supervisor");
+    await a.page.getByRole("button", { name: /^Close: <img/ }).click();
+    await b.page.getByText("Your session has ended.").waitFor();
+    await signIn(b.page, "night@hotel.example", chosen);
+    await b.page.getByRole("alert").getByText("wrong").waitFor();
+    await a.page.getByRole("button", { name: /^Open: <img/ }).click();
+    await a.page.getByRole("button", { name: /^Close: <img/ }).waitFor();
+    await signIn(b.page, "night@hotel.example", chosen);
+    await signedIn(b.page);
+    for (const { page, wrong } of [a, b]) {
+      assert.equal(await page.evaluate(() => window.pwned), undefined);
+      assert.deepEqual(wrong, []);
+    }
+    for (const { context } of [a, b, again]) await context.close();
+  },
+
+  async "conversations are handed on and noted, and others see it at once"() {
+    const a = await open();
+    await signIn(a.page);
+    const b = await open();
+    await signIn(b.page, "night@hotel.example", chosen);
+    for (const { page } of [a, b]) await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await b.page.getByLabel("Assigned to").selectOption({ label: "Me" });
+    await a.page.locator(".assign select").getByText(evil).waitFor({ state: "attached" });
+    await a.page.waitForFunction(() => document.querySelector(".assign select").selectedOptions[0].text.includes("onerror"));
+    await a.page.locator("nav .assignee").getByText(evil).waitFor();
+    await b.page.getByLabel("Whose conversations").selectOption({ label: "Mine" });
+    await b.page.getByRole("button", { name: /Grace Hopper/ }).waitFor({ state: "detached" });
+    await b.page.getByText("Write a note for colleagues").click();
+    await b.page.getByLabel(/It is not sent/).fill(evil + " is cross");
+    await b.page.getByRole("button", { name: "Keep the note" }).click();
+    for (const { page } of [a, b]) await page.locator(".message.note").getByText(evil + " is cross").waitFor();
+    await accessible(a.page, "a note");
+    await a.page.screenshot({ path: `${settings.output}/note.png` });
+    await a.page.getByLabel("Assigned to").selectOption("");
+    await b.page.getByRole("button", { name: /Ada Lovelace/ }).waitFor({ state: "detached" });
+    for (const { page, wrong, context } of [a, b]) {
+      assert.equal(await page.evaluate(() => window.pwned), undefined);
+      assert.deepEqual(wrong, []);
+      await context.close();
+    }
+  },
+
+  async "a canned reply is put into the field, and can be changed there"() {
+    const a = await open();
+    await signIn(a.page);
+    await a.page.getByRole("button", { name: "Canned replies" }).click();
+    await a.page.getByLabel("Title").fill("Late <b>check-out</b>");
+    await a.page.getByLabel("Reply").fill("Until noon." + evil);
+    await a.page.getByRole("button", { name: "Add a canned reply" }).click();
+    await a.page.getByText("Until noon." + evil).waitFor();
+    await accessible(a.page, "canned replies");
+    await a.page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await a.page.getByLabel("Insert a canned reply").selectOption({ label: "Late <b>check-out</b>" });
+    const field = a.page.getByLabel("Reply", { exact: true });
+    assert.equal(await field.inputValue(), "Until noon." + evil);
+    await field.fill("Until one.");
+    await a.page.getByRole("button", { name: "Send" }).click();
+    await a.page.getByRole("log").getByText("Until one.").waitFor();
+    assert.equal(await a.page.evaluate(() => window.pwned), undefined);
+    assert.deepEqual(a.wrong, []);
+    await a.context.close();
+  },
+
+  async "a second factor is set up, wanted, and required of all"() {
+    const a = await open();
+    await signIn(a.page);
+    await a.page.getByRole("button", { name: "Account", exact: true }).click();
+    const { secret, codes } = await setUp(a.page);
+    await accessible(a.page, "the account");
+    await a.page.getByRole("button", { name: "Sign out" }).click();
+    await signIn(a.page);
+    await a.page.getByLabel("Code", { exact: true }).fill("12345x");
+    await a.page.getByRole("button", { name: "Sign in" }).click();
+    await a.page.getByRole("alert").getByText("wait for the next one").waitFor();
+    await accessible(a.page, "a code");
+    await a.page.getByLabel("Code", { exact: true }).fill(await code(secret));
+    await a.page.getByRole("button", { name: "Sign in" }).click();
+    await signedIn(a.page);
+    const b = await open();
+    await signIn(b.page, "night@hotel.example", chosen);
+    await signedIn(b.page);
+    await a.page.getByRole("button", { name: "People", exact: true }).click();
+    await a.page.getByLabel("Everybody needs a second factor").check();
+    await b.page.getByText("Your session has ended.").waitFor();
+    await signIn(b.page, "night@hotel.example", chosen);
+    await b.page.getByText("A second factor is required here.").waitFor();
+    assert.equal(await b.page.getByRole("button", { name: /Ada Lovelace/ }).count(), 0);
+    await setUp(b.page);
+    await b.page.getByRole("button", { name: /Ada Lovelace/ }).waitFor();
+    await a.page.getByRole("button", { name: "People", exact: true }).click();
+    await a.page.getByRole("button", { name: "People", exact: true }).click();
+    await a.page.getByLabel("Everybody needs a second factor").uncheck();
+    await a.page.getByRole("button", { name: /^Reset second factor: <img/ }).click();
+    await a.page.getByRole("button", { name: "Account", exact: true }).click();
+    await a.page.getByLabel("Code", { exact: true }).fill(codes[0]);
+    await a.page.getByRole("button", { name: "Take the second factor away" }).click();
+    await a.page.getByRole("button", { name: "Set up" }).waitFor();
+    for (const { wrong, context } of [a, b]) {
+      assert.deepEqual(wrong, []);
+      await context.close();
+    }
+  },
+
+  async "an auditor sees counts and evidence, and of guests nothing"() {
+    const a = await open();
+    await signIn(a.page);
+    const b = await member(a.page, "auditor@hotel.example", "auditor");
+    const bodies = [];
+    b.page.on("response", async (response) => bodies.push(await response.text().catch(() => "")));
+    await b.page.reload();
+    await b.page.getByText("Contacts").waitFor();
+    await accessible(b.page, "oversight");
+    await b.page.screenshot({ path: `${settings.output}/oversight.png` });
+    const asked = await b.page.evaluate(async () => {
+      const all = [];
+      for (const path of ["/conversations", "/conversations?q=ada", "/contacts", "/colleagues", "/staff", "/undelivered-messages", "/canned-replies"]) all.push((await fetch("/api/v1" + path)).status);
+      return all;
+    });
+    assert.deepEqual(asked, asked.map(() => 403));
+    await step({ guest: 1, body: "A secret of Ada's" });
+    await b.page.getByRole("button", { name: "Account", exact: true }).click();
+    for (const text of [await b.page.content(), ...bodies.filter((body) => !body.includes("openapi"))]) assert.ok(!/Lovelace|Grace Hopper|secret of Ada|\+49309/.test(text), "the auditor is shown a guest");
+    await a.page.getByRole("button", { name: "People", exact: true }).click();
+    await a.page.getByRole("button", { name: "Close: auditor@hotel.example" }).click();
+    await b.page.getByText("Your session has ended.").waitFor();
+    await a.context.close();
+    await b.context.close();
+  },
+
+  async "another site's page changes no account, password or factor"() {
+    const { page, context } = await open();
+    await signIn(page);
+    await signedIn(page);
+    const site = createServer((_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<p>Hello</p>"));
+    await new Promise((listening) => site.listen(0, "127.0.0.1", listening));
+    const other = await context.newPage();
+    await other.goto(`http://localhost:${site.address().port}/`);
+    await other.evaluate(async (origin) => {
+      for (const [method, path] of [["POST", "/invitations"], ["POST", "/me/second-factor"], ["PUT", "/me/password"], ["PATCH", "/settings"], ["POST", "/canned-replies"]]) {
+        for (const mode of ["cors", "no-cors"]) await fetch(`${origin}/api/v1${path}`, { method, mode, credentials: "include", body: "{}" }).catch(() => {});
+      }
+    }, settings.origin);
+    const left = await page.evaluate(async () => (await (await fetch("/api/v1/invitations")).json()).invitations.length);
+    assert.equal(left, 0);
+    site.close();
+    await context.close();
+  },
+
+  async "it speaks German and Spanish"() {
+    for (const [locale, signInWord, people] of [["de-DE", "Anmelden", "Personen"], ["es-ES", "Iniciar sesión", "Personas"]]) {
+      const { page, context } = await open(undefined, { locale });
+      await page.locator("[name=email]").fill(settings.email);
+      await page.locator("[name=password]").fill(settings.password);
+      await page.getByRole("button", { name: signInWord }).click();
+      await page.getByRole("button", { name: people, exact: true }).click();
+      await page.getByRole("heading", { name: people }).waitFor();
+      await accessible(page, locale);
+      await context.close();
+    }
+  },
+};
+
+await step({ step: "guests" });
+let failed = 0;
+for (const [name, test] of Object.entries(tests)) {
+  try {
+    await test();
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAILED ${name}\n${error.stack}`);
+  }
+}
+await browser.close();
+process.exit(failed);
