@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -83,13 +84,18 @@ func newStage(t *testing.T) *stage {
 
 func (s *stage) receive(guest, command string) {
 	s.t.Helper()
+	s.receiveIn(s.now.Connector(s.t, pgtest.Channel), guest, command)
+}
+
+func (s *stage) receiveIn(db execer, guest, command string) {
+	s.t.Helper()
 	hashes, version := s.keys.Hashes(contract.KindPhone, guest)
 	ids := make([]any, 4)
 	for i := range ids {
 		ids[i] = uuid.New()
 	}
 	id := []byte(uuid.NewString())
-	exec(s.t, s.now.Connector(s.t, pgtest.Channel), `SELECT sb.receive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+	exec(s.t, db, `SELECT sb.receive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		append([]any{string(id), [][]byte{id}, []string{contract.KindPhone}, []string{guest}, hashes, version, "Hello", command, "Done."}, ids...)...)
 }
 
@@ -292,6 +298,41 @@ func TestAnOptOutAndAStartTakeTheirTurns(t *testing.T) {
 	}
 }
 
+// TestChangesOfConsentAreRepeatedInTheirOrder, which is not that of their times: a message that was long on its way can change
+// what one has that came after it, and was stored before.
+func TestChangesOfConsentAreRepeatedInTheirOrder(t *testing.T) {
+	s := newStage(t)
+	const dora = "+4915100000021"
+	s.receive(dora, "stop")
+	slow, err := s.now.Connector(t, pgtest.Channel).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = slow.Rollback(context.Background()) }()
+	exec(t, slow, "SELECT now()") // the time of all that it does
+	s.receive(dora, "start")
+	s.receiveIn(slow, dora, "stop")
+	if err := slow.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.input.Consents = s.consents(5 + 3)
+	last := s.input.Consents[5:]
+	if last[1].Change != "start" || last[2].Change != "stop" || !last[2].At.Before(last[1].At) {
+		t.Fatalf("the changes are %+v: this test tells nothing", last)
+	}
+	s.anchor.Consent = last[2].Position
+	s.input.Anchor = s.anchor
+	if _, err := replay.Run(t.Context(), s.old.Replay(t), tenant, s.input); err != nil {
+		t.Fatal(err)
+	}
+	hash, _ := s.keys.Hash(contract.KindPhone, dora)
+	for name, d := range map[string]*pgtest.Database{"before": s.now, "after": s.old} {
+		if n := count(t, d.Admin(t), "SELECT count(*) FROM sb.suppression WHERE channel = '*' AND address_hash = $1", hash); n != 1 {
+			t.Errorf("%s the replay Dora's number is suppressed %d times, want 1", name, n)
+		}
+	}
+}
+
 // TestAStartAfterARotationLiftsWhatAnOlderKeySuppressed: the backup, or the ledger, knows the opt-out by
 // a hash under the key of before, and START came under the new one.
 func TestAStartAfterARotationLiftsWhatAnOlderKeySuppressed(t *testing.T) {
@@ -426,7 +467,12 @@ func (s *stage) verify(d *pgtest.Database) {
 	}
 }
 
-func exec(t *testing.T, db *pgxpool.Pool, statement string, args ...any) {
+// execer is a pool or a transaction.
+type execer interface {
+	Exec(context.Context, string, ...any) (pgconn.CommandTag, error)
+}
+
+func exec(t *testing.T, db execer, statement string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(context.Background(), statement, args...); err != nil {
 		t.Fatalf("%s: %v", statement, err)
