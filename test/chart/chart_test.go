@@ -108,10 +108,12 @@ func TestTheChartInstallsWhatKustomizeDoes(t *testing.T) {
 		}
 		definitions++
 		annotations := o["metadata"].(object)["annotations"].(object)
-		if annotations["helm.sh/resource-policy"] != "keep" {
-			t.Errorf("uninstalling takes %s away, and all of its kind", o["metadata"].(object)["name"])
+		for annotation, keep := range map[string]string{"helm.sh/resource-policy": "keep", "argocd.argoproj.io/sync-options": "Prune=false,Delete=false"} {
+			if annotations[annotation] != keep {
+				t.Errorf("without %s: %s, uninstalling takes %s away, and all of its kind", annotation, keep, o["metadata"].(object)["name"])
+			}
+			delete(annotations, annotation) // the one difference
 		}
-		delete(annotations, "helm.sh/resource-policy") // the one difference
 	}
 	if bases, err := filepath.Glob("../../config/crd/bases/*.yaml"); err != nil || definitions != len(bases) || definitions < 4 || len(want) < 7 {
 		t.Fatalf("kustomize gives %d definitions and %d other objects: the test looks in the wrong place", definitions, len(want))
