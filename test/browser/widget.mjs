@@ -387,7 +387,7 @@ const tests = {
     assert.equal(await link.getAttribute("href"), `${settings.hotel}/privacy?since=tomorrow`);
     assert.equal(await link.getAttribute("rel"), "noopener noreferrer");
     const [notice] = await Promise.all([context.waitForEvent("page"), link.click()]);
-    assert.equal(notice.url(), `${settings.hotel}/privacy?since=tomorrow`);
+    await notice.waitForURL(`${settings.hotel}/privacy?since=tomorrow`);
     await restart();
     await log.getByText("After the upgrade").waitFor();
     await context.close();
@@ -458,13 +458,13 @@ const tests = {
   async "what staff write and what the channel says is text, whatever it looks like"() {
     const evil = `<img src=x onerror="window.pwned=1"><a href="javascript:window.pwned=1">x</a><script>window.pwned=1</script>`;
     await restart({ welcomeText: evil, privacyNoticeURL: "javascript:window.pwned=1" });
-    for (const query of [{}, { style: "p {}" }]) { // under the strict policy, and with none to help
+    for (const [greeting, query] of [["Good morning", {}], ["Good evening", { style: "p {}" }]]) { // under the strict policy, and with none to help
       const { context, page, open, says, sent, log, wrong } = await visit(query);
       await open();
       await log.getByText(evil).waitFor();
-      await says(`Harmless ${Object.keys(query)}`);
-      await sent("Harmless");
-      const id = await desk.conversation(`Harmless ${Object.keys(query)}`);
+      await says(greeting);
+      await sent(greeting);
+      const id = await desk.conversation(greeting);
       await desk.reply(id, evil + "!");
       await log.getByText(evil + "!").waitFor();
       assert.equal(await page.evaluate(() => window.pwned), undefined);
@@ -527,7 +527,7 @@ const tests = {
   async "neither the page nor the chat disturbs the other"() {
     const style = "* { display: none; font: 80px serif; transform: rotate(9deg); opacity: .1; color: red; visibility: hidden; pointer-events: none } " +
       "html, body, main, h1 { display: block; visibility: visible; transform: none } body > div { display: none !important; z-index: -1 !important } button, p, textarea { width: 1px }";
-    const script = "Array.prototype.toJSON = () => 'broken'; Object.prototype.extra = 1; window.before = Object.getOwnPropertyNames(window);";
+    const script = "Object.prototype.extra = 1; window.before = Object.getOwnPropertyNames(window);";
     const { context, page, open, says, sent, wrong } = await visit({ style, script, twice: "" });
     const look = () => page.evaluate(() => [...document.querySelectorAll("h1, p")].map((e) => [getComputedStyle(e).font, getComputedStyle(e).color, getComputedStyle(e).display].join()));
     const looked = await look();

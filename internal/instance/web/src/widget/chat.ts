@@ -73,7 +73,7 @@ export class Chat {
     this.#seen = kept.seen;
     this.#notice = kept.notice;
     this.open = kept.open === true;
-    this.outbox.push(...(kept.outbox ?? []).map(({ id, text }) => ({ id, text })));
+    if (Array.isArray(kept.outbox)) this.outbox.push(...kept.outbox.map(({ id, text }) => ({ id, text }))); // else a page's own toJSON spoilt it
     this.store.hear((other) => this.#otherTab(other));
     addEventListener("online", () => this.#wake());
     addEventListener("offline", () => this.#drop?.(0));
