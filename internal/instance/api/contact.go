@@ -18,7 +18,9 @@ type contact struct {
 	Name       string    `json:"name"`
 	CreatedAt  time.Time `json:"createdAt"`
 	LastSeenAt time.Time `json:"lastSeenAt"`
-	Addresses  []address `json:"addresses"`
+	// TimeZone is what staff noted; null while nothing is.
+	TimeZone  *string   `json:"timeZone"`
+	Addresses []address `json:"addresses"`
 }
 
 type address struct {
@@ -33,16 +35,18 @@ type contactList struct {
 
 type patchContactRequest struct {
 	Name *string `json:"name"`
+	// TimeZone is an IANA name, "" to note none any more.
+	TimeZone *string `json:"timeZone"`
 }
 
-const selectContact = `SELECT g.id, g.name, g.created_at, g.last_seen_at,
+const selectContact = `SELECT g.id, g.name, g.created_at, g.last_seen_at, g.time_zone,
 		COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address) ORDER BY a.kind, a.address)
 			FROM sb.contact_address a WHERE a.contact_id = g.id), '[]')
 	FROM sb.contact g `
 
 func scanContact(row pgx.CollectableRow) (placed[contact], error) {
 	var g contact
-	if err := row.Scan(&g.ID, &g.Name, &g.CreatedAt, &g.LastSeenAt, &g.Addresses); err != nil {
+	if err := row.Scan(&g.ID, &g.Name, &g.CreatedAt, &g.LastSeenAt, &g.TimeZone, &g.Addresses); err != nil {
 		return placed[contact]{}, err
 	}
 	g.CreatedAt, g.LastSeenAt = g.CreatedAt.UTC(), g.LastSeenAt.UTC()
@@ -99,15 +103,39 @@ func patchContact(ctx context.Context, c *call) (reply, error) {
 	if err := decode(c.w, c.http, &in); err != nil {
 		return reply{}, err
 	}
-	if in.Name == nil {
-		return reply{}, badRequest("Nothing to change: send the field name.")
+	if in.Name == nil && in.TimeZone == nil {
+		return reply{}, badRequest("Nothing to change: send the field name or timeZone.")
 	}
-	if err := checkText("name", *in.Name, 0, maxName); err != nil {
+	if in.Name != nil {
+		if err := checkText("name", *in.Name, 0, maxName); err != nil {
+			return reply{}, err
+		}
+	}
+	if err := checkZone(ctx, c.tx, in.TimeZone); err != nil {
 		return reply{}, err
 	}
-	if _, err := c.tx.Exec(ctx, "UPDATE sb.contact SET name = $2 WHERE id = $1", id, *in.Name); err != nil {
-		return reply{}, fmt.Errorf("renaming a contact: %w", err)
+	if _, err := c.tx.Exec(ctx, `UPDATE sb.contact SET name = COALESCE($2, name), time_zone = CASE WHEN $3::text IS NULL THEN time_zone ELSE NULLIF($3, '') END
+		WHERE id = $1`, id, in.Name, in.TimeZone); err != nil {
+		return reply{}, fmt.Errorf("changing a contact: %w", err)
 	}
 	g, err := findContact(ctx, c.tx, id)
 	return reply{status: http.StatusOK, body: g}, err
+}
+
+// checkZone refuses what is no time zone; nil and "" are none.
+func checkZone(ctx context.Context, tx pgx.Tx, zone *string) error {
+	if zone == nil || *zone == "" {
+		return nil
+	}
+	if err := checkText("timeZone", *zone, 1, 64); err != nil {
+		return err
+	}
+	var known bool
+	if err := tx.QueryRow(ctx, "SELECT sb.known_zone($1) IS NOT NULL", *zone).Scan(&known); err != nil {
+		return fmt.Errorf("looking for a time zone: %w", err)
+	}
+	if !known {
+		return badRequest("The field timeZone is no time zone; use an IANA name such as Europe/Berlin.")
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 )
@@ -27,10 +28,19 @@ type message struct {
 	Status    string    `json:"status"`
 	ErrorCode *string   `json:"errorCode"`
 	Body      *string   `json:"body"` // null once the content has expired
+	// Waits says what an automated message waits for; null for what waits for nothing.
+	Waits *waits `json:"waits"`
 	// ExpiresAt is when it does by the policies in force; null where nothing bounds it.
 	ExpiresAt *time.Time `json:"expiresAt"`
 	// Attachments are left out of it once they have expired.
 	Attachments []attachment `json:"attachments"`
+}
+
+// waits is the guest's night.
+type waits struct {
+	Until     *time.Time `json:"until"`     // null while nothing automated is sent at all
+	TimeZone  string     `json:"timeZone"`  // the guest's, by its IANA name
+	LocalTime *string    `json:"localTime"` // HH:MM there
 }
 
 type messageList struct {
@@ -49,12 +59,15 @@ type postMessageRequest struct {
 // untilExpiry is how long a row is shown after its time: expiry is computed by sb.cutoff and nowhere else.
 const untilExpiry = `(SELECT now() - NULLIF(sb.cutoff('Messages'), '-infinity'))`
 
-const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + ` + untilExpiry + `
+// whatWaits tells of a message m what it waits for.
+const whatWaits = `CASE WHEN m.status = 'queued' AND m.not_before > now() THEN sb.waits(m.conversation_id, m.time_zone, m.not_before) END`
+
+const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + ` + untilExpiry + `, ` + whatWaits + `
 	FROM sb.message m LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id `
 
 func scanMessage(row pgx.CollectableRow) (placed[message], error) {
 	var m message
-	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt); err != nil {
+	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt, &m.Waits); err != nil {
 		return placed[message]{}, err
 	}
 	m.inUTC()
@@ -141,10 +154,19 @@ func (s *Server) postMessage(ctx context.Context, c *call) (reply, error) {
 		return reply{}, err
 	}
 	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body, Attachments: []attachment{}}
-	if err := s.storeReply(ctx, c, v, &m, in.Template, file); err != nil {
+	if err := s.storeReply(ctx, c, v, &m, outgoing{template: in.Template, file: file}); err != nil {
 		return reply{}, err
 	}
 	return reply{status: http.StatusAccepted, body: m}, nil
+}
+
+// outgoing is what goes with a message's words.
+type outgoing struct {
+	template *template
+	file     *upload
+	// Of an automated one: when it may go, and the zone that its guest's number tells.
+	notBefore *pgtype.Timestamptz
+	timeZone  *string
 }
 
 // check says what is wrong with a reply, and makes the words of one by a template.
@@ -199,11 +221,11 @@ func checkReachable(ctx context.Context, tx pgx.Tx, v conversation, despiteReque
 	return nil
 }
 
-func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *message, by *template, file *upload) error {
+func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *message, with outgoing) error {
 	batch := &pgx.Batch{}
-	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.staff.ID, m.Status)
-	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body, template) VALUES ($1, $2, $3, $4, $5, $6)", m.ID, m.At, v.ID, v.Channel, *m.Body, by)
+	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at, not_before, time_zone)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2, $9, $10)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.who(), m.Status, with.notBefore, with.timeZone)
+	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body, template) VALUES ($1, $2, $3, $4, $5, $6)", m.ID, m.At, v.ID, v.Channel, *m.Body, with.template)
 	batch.Queue("SELECT $1::timestamptz + "+untilExpiry, m.At).QueryRow(func(row pgx.Row) error { return row.Scan(&m.ExpiresAt) })
 	// An erasure that was faster has taken the thread: nothing may be stored in it any more.
 	gone := false
@@ -220,8 +242,8 @@ func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *mes
 		return notFound("conversation")
 	}
 	args := queue.SendArgs{MessageID: m.ID, At: m.At}
-	if file != nil {
-		if err := s.keepFile(ctx, c.tx, m, file); err != nil {
+	if with.file != nil {
+		if err := s.keepFile(ctx, c.tx, m, with.file); err != nil {
 			return err
 		}
 		args.Files = 1

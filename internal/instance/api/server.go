@@ -102,6 +102,7 @@ func (s *Server) routes() []route {
 		{pattern: "POST /api/v1/integrations", handle: createIntegration},
 		{pattern: "DELETE /api/v1/integrations/{id}", handle: revokeIntegration},
 		{pattern: "POST /api/v1/integrations/events", handle: s.postEvent, scope: integration.WriteEvents, systems: true},
+		{pattern: "POST /api/v1/integrations/messages", handle: s.postAutomated, scope: integration.WriteMessages, systems: true},
 	}
 }
 

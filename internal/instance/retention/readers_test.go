@@ -75,6 +75,7 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"suppressible":       "gives hashes, to find what is to be removed or written",
 		"link_consent":       "gives hashes, to find what is to be written",
 		"begin_attempt":      "tells the state of a message that is on its way",
+		"outbound_wait":      "tells how long a message waits that is on its way",
 		"record_expired":     "writes",
 		"record_not_sent":    "writes",
 		"record_status":      "writes",
