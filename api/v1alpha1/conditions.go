@@ -39,6 +39,9 @@ const (
 	// ConditionWebhooksDelivered (Tenant): other systems take what they are told. It is there only where spec.webhooks names some, and
 	// is not part of Ready.
 	ConditionWebhooksDelivered = "WebhooksDelivered"
+	// ConditionSendWindowInForce (Tenant): automated messages wait for the window that spec.sendWindow names. It is there only where that
+	// is set, and is not part of Ready.
+	ConditionSendWindowInForce = "SendWindowInForce"
 	// ConditionMoved (Tenant): the tenant is in the Region that spec.move names, and nothing of it is left in the one before. It is there
 	// while a move is asked for or under way, and is part of Ready only while the database is handed over.
 	ConditionMoved = "Moved"

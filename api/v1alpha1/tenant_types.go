@@ -119,6 +119,11 @@ type TenantSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	Webhooks []Webhook `json:"webhooks,omitempty"`
 
+	// sendWindow is when automated messages, which other systems of the client's send, go to guests, in the guest's time zone. What
+	// staff write goes at once, and so do answers to STOP, START and HELP. Default: always.
+	// +optional
+	SendWindow *SendWindow `json:"sendWindow,omitempty"`
+
 	// suspended stops the staff API, the connectors and webhooks. Deletion of expired data goes on. Default: false.
 	// +optional
 	Suspended bool `json:"suspended,omitempty"`

@@ -100,6 +100,14 @@ func byWhatsApp(change func(*v1alpha1.ChannelSpec)) *v1alpha1.Channel {
 	})
 }
 
+// withSendWindow is a tenant that lets other systems send by day.
+func withSendWindow(change func(*v1alpha1.SendWindow)) *v1alpha1.Tenant {
+	return aTenant(func(o *v1alpha1.Tenant) {
+		o.Spec.SendWindow = &v1alpha1.SendWindow{Start: "08:00", End: "20:00", Days: []v1alpha1.Weekday{"Monday", "Sunday"}, TimeZone: "Europe/Berlin"}
+		change(o.Spec.SendWindow)
+	})
+}
+
 // aRegionWith a database of an engine.
 func aRegionWith(engine v1alpha1.DatabaseEngine, change func(*v1alpha1.RegionDatabase)) *v1alpha1.Region {
 	r := &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: "asked"}, Spec: v1alpha1.RegionSpec{
@@ -146,23 +154,33 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"messages kept as long as their data":  {withMetadata(90), ""},
 		"messages kept longer than their data": {withMetadata(89), "Messages"},
 
-		"a webhook":                        {withWebhook(func(*v1alpha1.Webhook) {}), ""},
-		"a webhook without TLS":            {withWebhook(func(w *v1alpha1.Webhook) { w.URL = "http://pms.example/" }), "use an address by https"},
-		"a webhook with a password":        {withWebhook(func(w *v1alpha1.Webhook) { w.URL = "https://a:b@pms.example/" }), "without user and fragment"},
-		"a webhook without events":         {withWebhook(func(w *v1alpha1.Webhook) { w.Events = nil }), "events"},
-		"a webhook of an event of none":    {withWebhook(func(w *v1alpha1.Webhook) { w.Events = []v1alpha1.WebhookEvent{"GuestSneezed"} }), "MessageReceived"},
-		"a webhook that nobody signs":      {withWebhook(func(w *v1alpha1.Webhook) { w.SecretRefs = nil }), "secretRefs"},
-		"a webhook's name with a slash":    {withWebhook(func(w *v1alpha1.Webhook) { w.Name = "p/ms" }), "as in property-management"},
-		"a webhook of nobody's":            {withWebhook(func(w *v1alpha1.Webhook) { w.SubProcessor = "" }), "subProcessor"},
-		"a tenant":                         {aTenant(func(*v1alpha1.Tenant) {}), ""},
-		"a tenant's name of 40 characters": {aTenant(func(o *v1alpha1.Tenant) { o.Name = long }), ""},
-		"a tenant's name of 41 characters": {aTenant(func(o *v1alpha1.Tenant) { o.Name = long + "a" }), names},
-		"a tenant's name with a dot":       {aTenant(func(o *v1alpha1.Tenant) { o.Name = "hotel.berlin" }), names},
-		"a hostname without a dot":         {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Hostname = "messages" }), "at least one dot"},
-		"a hostname that is a URL":         {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Hostname = "https://a.example" }), "use a DNS name"},
-		"a tenant in kube-system":          {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Namespace = "kube-system" }), "leave the field out"},
-		"a tenant in default":              {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Namespace = "default" }), "leave the field out"},
-		"a policy of deletion unheard of":  {aTenant(func(o *v1alpha1.Tenant) { o.Spec.DeletionPolicy = "Forget" }), `"Retain", "Erase"`},
+		"a send window":                     {withSendWindow(func(*v1alpha1.SendWindow) {}), ""},
+		"a send window over midnight":       {withSendWindow(func(w *v1alpha1.SendWindow) { w.Start, w.End = "18:00", "02:00" }), ""},
+		"a send window to midnight":         {withSendWindow(func(w *v1alpha1.SendWindow) { w.End = "24:00" }), ""},
+		"a send window of no time":          {withSendWindow(func(w *v1alpha1.SendWindow) { w.End = w.Start }), "leave sendWindow out"},
+		"a send window at eight":            {withSendWindow(func(w *v1alpha1.SendWindow) { w.Start = "8:00 " }), "as HH:MM, from 00:00 to 23:59"},
+		"a send window from midnight's end": {withSendWindow(func(w *v1alpha1.SendWindow) { w.Start = "24:00" }), "as HH:MM, from 00:00 to 23:59"},
+		"a send window of 61 minutes":       {withSendWindow(func(w *v1alpha1.SendWindow) { w.End = "20:61" }), "as HH:MM, from 00:00 to 24:00"},
+		"a send window of a day of none":    {withSendWindow(func(w *v1alpha1.SendWindow) { w.Days = []v1alpha1.Weekday{"Caturday"} }), "Monday"},
+		"a send window of an offset":        {withSendWindow(func(w *v1alpha1.SendWindow) { w.TimeZone = "+01:00" }), "IANA time zone"},
+		"a send window of the node's zone":  {withSendWindow(func(w *v1alpha1.SendWindow) { w.TimeZone = "Local" }), "IANA time zone"},
+		"a webhook":                         {withWebhook(func(*v1alpha1.Webhook) {}), ""},
+		"a webhook without TLS":             {withWebhook(func(w *v1alpha1.Webhook) { w.URL = "http://pms.example/" }), "use an address by https"},
+		"a webhook with a password":         {withWebhook(func(w *v1alpha1.Webhook) { w.URL = "https://a:b@pms.example/" }), "without user and fragment"},
+		"a webhook without events":          {withWebhook(func(w *v1alpha1.Webhook) { w.Events = nil }), "events"},
+		"a webhook of an event of none":     {withWebhook(func(w *v1alpha1.Webhook) { w.Events = []v1alpha1.WebhookEvent{"GuestSneezed"} }), "MessageReceived"},
+		"a webhook that nobody signs":       {withWebhook(func(w *v1alpha1.Webhook) { w.SecretRefs = nil }), "secretRefs"},
+		"a webhook's name with a slash":     {withWebhook(func(w *v1alpha1.Webhook) { w.Name = "p/ms" }), "as in property-management"},
+		"a webhook of nobody's":             {withWebhook(func(w *v1alpha1.Webhook) { w.SubProcessor = "" }), "subProcessor"},
+		"a tenant":                          {aTenant(func(*v1alpha1.Tenant) {}), ""},
+		"a tenant's name of 40 characters":  {aTenant(func(o *v1alpha1.Tenant) { o.Name = long }), ""},
+		"a tenant's name of 41 characters":  {aTenant(func(o *v1alpha1.Tenant) { o.Name = long + "a" }), names},
+		"a tenant's name with a dot":        {aTenant(func(o *v1alpha1.Tenant) { o.Name = "hotel.berlin" }), names},
+		"a hostname without a dot":          {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Hostname = "messages" }), "at least one dot"},
+		"a hostname that is a URL":          {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Hostname = "https://a.example" }), "use a DNS name"},
+		"a tenant in kube-system":           {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Namespace = "kube-system" }), "leave the field out"},
+		"a tenant in default":               {aTenant(func(o *v1alpha1.Tenant) { o.Spec.Namespace = "default" }), "leave the field out"},
+		"a policy of deletion unheard of":   {aTenant(func(o *v1alpha1.Tenant) { o.Spec.DeletionPolicy = "Forget" }), `"Retain", "Erase"`},
 
 		"a provider's database":                  {aRegionWith(v1alpha1.EngineExternal, func(*v1alpha1.RegionDatabase) {}), ""},
 		"a provider's database of nobody":        {aRegionWith(v1alpha1.EngineExternal, func(d *v1alpha1.RegionDatabase) { d.External = nil }), "engine External goes with external"},

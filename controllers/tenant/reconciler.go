@@ -170,6 +170,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	namespace, f := s.in.Namespace(), &s.facts
 	f.Suspended, f.Region = s.tenant.Spec.Suspended, s.tenant.Spec.Region
+	f.SendWindow = s.tenant.Spec.SendWindow
 	f.Move.Status = s.move
 	if asked := s.tenant.Spec.Move; asked != nil {
 		f.Move.Wanted = asked.To

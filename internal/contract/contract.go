@@ -149,6 +149,17 @@ type Setup struct {
 	Holds []Hold `json:"holds,omitempty"`
 	// Webhooks that other systems are told by, sorted by name. Others go, with what they have not told yet.
 	Webhooks []SetupWebhook `json:"webhooks,omitempty"`
+	// SendWindow is when automated messages go; nil for always.
+	SendWindow *SendWindow `json:"sendWindow,omitempty"`
+}
+
+// SendWindow is a window of the recipient's day.
+type SendWindow struct {
+	Opens  string `json:"opens"`  // HH:MM
+	Closes string `json:"closes"` // HH:MM, also 24:00; before Opens: on the day after
+	// Days of ISO 8601, 1 being Monday, on which it opens. None: never, and nothing automated is sent.
+	Days     []int  `json:"days"`
+	TimeZone string `json:"timeZone"` // where the recipient's is not known, by its IANA name
 }
 
 // Hold keeps rows from deletion. All of its members that are set must agree with a

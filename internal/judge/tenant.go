@@ -36,6 +36,8 @@ type TenantFacts struct {
 	Network  Network
 	Move     Move
 	Webhooks Webhooks
+	// SendWindow is the tenant's, nil for none.
+	SendWindow *v1alpha1.SendWindow
 	// The tenant names an object store; it may be used.
 	StoreWanted, StoreReady bool
 }
@@ -73,6 +75,7 @@ func Tenant(f TenantFacts) []metav1.Condition {
 	}
 	all := append(summarise(conditions, outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup), networkIsolated(f.Network))
 	all = append(all, webhooks(f)...)
+	all = append(all, window(f)...)
 	return append(all, move...)
 }
 

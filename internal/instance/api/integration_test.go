@@ -42,6 +42,9 @@ func TestATokenMayWhatItsScopesSay(t *testing.T) {
 		"optouts:write": func(s *system) answer {
 			return s.do("POST", "/api/v1/opt-outs", map[string]any{"kind": "phone", "address": "+4930901821"})
 		},
+		"messages:write": func(s *system) answer {
+			return s.do("POST", automated, reminder("+4930901820"), "Idempotency-Key", uuid.NewString())
+		},
 		"contacts:read":      func(s *system) answer { return s.do("GET", "/api/v1/contacts/"+v.guest.String(), nil) },
 		"conversations:read": func(s *system) answer { return s.do("GET", v.path()+"/messages", nil) },
 	}

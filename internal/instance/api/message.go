@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 )
@@ -27,12 +28,21 @@ type message struct {
 	Status    string    `json:"status"`
 	ErrorCode *string   `json:"errorCode"`
 	Body      *string   `json:"body"` // null once the content has expired
+	// Waits says what an automated message waits for; null for what waits for nothing.
+	Waits *waits `json:"waits"`
 	// ExpiresAt is when it does by the policies in force; null where nothing bounds it.
 	ExpiresAt *time.Time `json:"expiresAt"`
 	// Author is who of the staff wrote it; null for others, and where another system asks.
 	Author *string `json:"author"`
 	// Attachments are left out of it once they have expired.
 	Attachments []attachment `json:"attachments"`
+}
+
+// waits is the guest's night.
+type waits struct {
+	Until     *time.Time `json:"until"`     // null while nothing automated is sent at all
+	TimeZone  string     `json:"timeZone"`  // the guest's, by its IANA name
+	LocalTime *string    `json:"localTime"` // HH:MM there
 }
 
 type messageList struct {
@@ -51,13 +61,16 @@ type postMessageRequest struct {
 // untilExpiry is how long a row is shown after its time: expiry is computed by sb.cutoff and nowhere else.
 const untilExpiry = `(SELECT now() - NULLIF(sb.cutoff('Messages'), '-infinity'))`
 
-const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + ` + untilExpiry + `,
+// whatWaits tells of a message m what it waits for.
+const whatWaits = `CASE WHEN m.status = 'queued' AND m.not_before > now() THEN sb.waits(m.conversation_id, m.time_zone, m.not_before) END`
+
+const selectMessage = `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + ` + untilExpiry + `, ` + whatWaits + `,
 		(SELECT COALESCE(NULLIF(f.name, ''), f.email) FROM sb.staff f WHERE f.id = m.staff_id)
 	FROM sb.message m LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id `
 
 func scanMessage(row pgx.CollectableRow) (placed[message], error) {
 	var m message
-	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt, &m.Author); err != nil {
+	if err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt, &m.Waits, &m.Author); err != nil {
 		return placed[message]{}, err
 	}
 	m.inUTC()
@@ -150,10 +163,19 @@ func (s *Server) postMessage(ctx context.Context, c *call) (reply, error) {
 		return reply{}, err
 	}
 	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: &in.Body, Author: author(c), Attachments: []attachment{}}
-	if err := s.storeReply(ctx, c, v, &m, in.Template, file); err != nil {
+	if err := s.storeReply(ctx, c, v, &m, outgoing{template: in.Template, file: file}); err != nil {
 		return reply{}, err
 	}
 	return reply{status: http.StatusAccepted, body: m}, nil
+}
+
+// outgoing is what goes with a message's words.
+type outgoing struct {
+	template *template
+	file     *upload
+	// Of an automated one: when it may go, and the zone that its guest's number tells.
+	notBefore *pgtype.Timestamptz
+	timeZone  *string
 }
 
 // check says what is wrong with a reply, and makes the words of one by a template.
@@ -194,7 +216,7 @@ func checkReachable(ctx context.Context, tx pgx.Tx, v conversation, despiteReque
 	}
 	var channel, address bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sb.channel WHERE name = $1),
-		EXISTS (SELECT FROM sb.contact_address WHERE contact_id = $2 AND kind = sb.address_kind($1))`, v.Channel, v.Contact.ID).Scan(&channel, &address)
+		EXISTS (SELECT FROM sb.contact_address a JOIN sb.conversation t USING (contact_id) WHERE t.id = $2 AND a.kind = sb.address_kind($1))`, v.Channel, v.ID).Scan(&channel, &address)
 	switch {
 	case err != nil:
 		return fmt.Errorf("looking for the guest's address: %w", err)
@@ -213,11 +235,11 @@ func author(c *call) *string {
 	return &name
 }
 
-func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *message, by *template, file *upload) error {
+func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *message, with outgoing) error {
 	batch := &pgx.Batch{}
-	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.staff.ID, m.Status)
-	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body, template) VALUES ($1, $2, $3, $4, $5, $6)", m.ID, m.At, v.ID, v.Channel, *m.Body, by)
+	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at, not_before, time_zone)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2, $9, $10)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.who(), m.Status, with.notBefore, with.timeZone)
+	batch.Queue("INSERT INTO sb.message_body (id, at, conversation_id, channel, body, template) VALUES ($1, $2, $3, $4, $5, $6)", m.ID, m.At, v.ID, v.Channel, *m.Body, with.template)
 	batch.Queue("SELECT $1::timestamptz + "+untilExpiry, m.At).QueryRow(func(row pgx.Row) error { return row.Scan(&m.ExpiresAt) })
 	// An erasure that was faster has taken the thread: nothing may be stored in it any more.
 	gone := false
@@ -234,8 +256,8 @@ func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *mes
 		return notFound("conversation")
 	}
 	args := queue.SendArgs{MessageID: m.ID, At: m.At}
-	if file != nil {
-		if err := s.keepFile(ctx, c.tx, m, file); err != nil {
+	if with.file != nil {
+		if err := s.keepFile(ctx, c.tx, m, with.file); err != nil {
 			return err
 		}
 		args.Files = 1

@@ -121,6 +121,8 @@ func (s *Server) routes() []route {
 		{pattern: "PATCH /api/v1/contacts/{id}", roles: readers, handle: patchContact},
 		{pattern: "POST /api/v1/contacts/{id}/opt-out", roles: readers, handle: s.optOutContact},
 		{pattern: "POST /api/v1/contacts/{id}/opt-in", roles: readers, handle: s.optInContact},
+		{pattern: "POST /api/v1/contacts/{id}/merges", roles: readers, handle: mergeContact},
+		{pattern: "POST /api/v1/contacts/{id}/splits", roles: readers, handle: splitContact},
 		{pattern: "POST /api/v1/contacts/{id}/unsubscribe-links", roles: readers, handle: s.makeUnsubscribeLink},
 		{pattern: "POST /api/v1/opt-outs", roles: readers, handle: s.optOutAddress, scope: integration.WriteOptOuts},
 		{pattern: "POST /api/v1/opt-ins", roles: readers, handle: s.optInAddress},
@@ -140,6 +142,7 @@ func (s *Server) routes() []route {
 		{pattern: "POST /api/v1/integrations", roles: supervisors, handle: createIntegration},
 		{pattern: "DELETE /api/v1/integrations/{id}", roles: supervisors, handle: revokeIntegration},
 		{pattern: "POST /api/v1/integrations/events", handle: s.postEvent, scope: integration.WriteEvents}, // of nobody's role
+		{pattern: "POST /api/v1/integrations/messages", handle: s.postAutomated, scope: integration.WriteMessages},
 	}
 }
 

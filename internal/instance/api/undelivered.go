@@ -39,13 +39,13 @@ func listUndelivered(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	rows, err := c.tx.Query(ctx, `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + `+untilExpiry+`,
+	rows, err := c.tx.Query(ctx, `SELECT m.id, m.at, m.direction, m.origin, m.status, m.error_code, b.body, b.at + `+untilExpiry+`, `+whatWaits+`,
 			(SELECT COALESCE(NULLIF(f.name, ''), f.email) FROM sb.staff f WHERE f.id = m.staff_id), m.conversation_id, m.channel
 		FROM sb.message m LEFT JOIN sb.message_body b ON b.at = m.at AND b.id = m.id
 		WHERE m.direction = 'out' AND m.status IN ('failed', 'unknown') AND (m.at, m.id) < ($1, $2) ORDER BY m.at DESC, m.id DESC LIMIT $3`, p.at, p.id, p.limit+1)
 	found, next, err := collect(rows, err, p, func(row pgx.CollectableRow) (placed[undelivered], error) {
 		var m undelivered
-		err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt, &m.Author, &m.Conversation, &m.Channel)
+		err := row.Scan(&m.ID, &m.At, &m.Direction, &m.Origin, &m.Status, &m.ErrorCode, &m.Body, &m.ExpiresAt, &m.Waits, &m.Author, &m.Conversation, &m.Channel)
 		m.inUTC()
 		return placed[undelivered]{m, m.At, m.ID}, err
 	})
@@ -109,7 +109,7 @@ func (s *Server) retryMessage(ctx context.Context, c *call) (reply, error) {
 		return reply{}, err
 	}
 	m := message{ID: messageID, At: now.UTC(), Direction: "out", Origin: "staff", Status: "queued", Body: old.Body, Author: author(c), Attachments: []attachment{}}
-	if err := s.storeReply(ctx, c, v, &m, nil, nil); err != nil {
+	if err := s.storeReply(ctx, c, v, &m, outgoing{}); err != nil {
 		return reply{}, err
 	}
 	return reply{status: http.StatusAccepted, body: m}, nil
@@ -136,8 +136,8 @@ func findFailed(ctx context.Context, tx pgx.Tx, conversation, id uuid.UUID, twic
 		return m, fmt.Errorf("looking for what went with a message: %w", err)
 	}
 	switch {
-	case m.Direction != "out" || m.Origin != "staff" || m.Status != "failed" && m.Status != "unknown":
-		return m, fail(http.StatusConflict, typeNotFailed, "Only a reply of staff that has failed can be sent once more; read its status.")
+	case m.Direction != "out" || m.Origin != "staff" && m.Origin != originAutomated || m.Status != "failed" && m.Status != "unknown":
+		return m, fail(http.StatusConflict, typeNotFailed, "Only a reply of staff, or an automated message, that has failed can be sent once more; read its status.")
 	case m.Status == "unknown" && !twice:
 		return m, fail(http.StatusConflict, typeNotFailed, "Nobody knows whether this one arrived. Send it once more with mayArriveTwice set to true, or ask the guest.")
 	case more || m.ErrorCode != nil && *m.ErrorCode == codeExpired:

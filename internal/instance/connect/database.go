@@ -145,11 +145,18 @@ func (d database) outbound(ctx context.Context, k messageKey) (outbound, error) 
 const (
 	verdictSend       = "send"
 	verdictSuppressed = "suppressed"
+	verdictWait       = "wait"
 )
 
 func (d database) beginAttempt(ctx context.Context, k messageKey, hashes [][]byte) (verdict string, err error) {
 	err = d.pool.QueryRow(ctx, "SELECT sb.begin_attempt($1, $2, $3)", k.id, k.at, hashes).Scan(&verdict)
 	return verdict, described("noting an attempt", err)
+}
+
+// outboundWait tells how long a message waits still that was to wait.
+func (d database) outboundWait(ctx context.Context, k messageKey) (wait time.Duration, err error) {
+	err = d.pool.QueryRow(ctx, "SELECT sb.outbound_wait($1, $2)", k.id, k.at).Scan(&wait)
+	return wait, described("reading how long a message waits", err)
 }
 
 func (d database) recordNotSent(ctx context.Context, k messageKey) error {

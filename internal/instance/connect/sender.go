@@ -24,8 +24,10 @@ const (
 	sendTimeout = 40 * time.Second
 	// stopTimeout is what sends under way have to end when the connector stops.
 	stopTimeout = 15 * time.Second
-	// maxAge is when the sending of a message that the provider puts off is given up.
+	// maxAge is when the sending of a message that the provider puts off is given up, counted from when it could go first.
 	maxAge = 6 * time.Hour
+	// maxWait is how long a message waits for its window without asking again: window and zone may be changed meanwhile.
+	maxWait = time.Hour
 	// firstDelay is the wait before a message is tried a second time; it doubles up to maxDelay.
 	firstDelay = time.Second
 	maxDelay   = time.Minute
@@ -95,6 +97,7 @@ func (s *sender) NextRetry(job *river.Job[queue.SendArgs]) time.Time {
 //	                                   → it can't be asked now: later, never by guess
 //	                                   → it can never be asked: staff see that it is unknown
 //	attempt → noted in the database → POST → accepted, refused for good, not sent, or unknown
+//	        → an automated message, and its guest's night: when the window opens
 //
 // Its errors are kept in the queue and logged: they name no address and no text.
 func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error {
@@ -138,14 +141,20 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 	if err != nil {
 		return err
 	}
-	if verdict != verdictSend {
-		if verdict == verdictSuppressed {
-			failures.add(contract.FailureSuppressed, 1)
-			s.c.log.Info("a message was not sent: its guest has opted out", "message", k.id.String())
+	switch verdict {
+	case verdictSend:
+		return s.attempt(ctx, k, o, files, last)
+	case verdictWait:
+		wait, err := s.c.database.outboundWait(ctx, k)
+		if err != nil {
+			return err
 		}
-		return nil
+		return river.JobSnooze(min(max(wait, 0), maxWait))
+	case verdictSuppressed:
+		failures.add(contract.FailureSuppressed, 1)
+		s.c.log.Info("a message was not sent: its guest has opted out", "message", k.id.String())
 	}
-	return s.attempt(ctx, k, o, files, last)
+	return nil
 }
 
 // attempt posts the message and records what is then known.

@@ -12,7 +12,7 @@ var queries = map[string]string{
 		WHERE expires_at IS NULL OR expires_at > now()`,
 	"hold_alias": `SELECT x.hold, x.kind, x.address_hash FROM sb.hold_alias x JOIN sb.hold h ON h.name = x.hold
 		WHERE h.expires_at IS NULL OR h.expires_at > now()`,
-	"contact":         "SELECT t.id, t.name, t.created_at, t.last_seen_at, HOLDS('Contacts', t.id, NULL, NULL) AS held FROM sb.contact t",
+	"contact":         "SELECT t.id, t.name, t.created_at, t.last_seen_at, t.time_zone, t.person, t.merged_into, t.merged_at, t.merged_by, HOLDS('Contacts', t.id, NULL, NULL) AS held FROM sb.contact t",
 	"contact_address": "SELECT kind, address_hash, key_version, address, contact_id FROM sb.contact_address",
 	"hold_contact": `SELECT b.hold, b.contact_id FROM sb.hold_contact b JOIN sb.contact c ON c.id = b.contact_id JOIN sb.hold h ON h.name = b.hold
 		WHERE h.expires_at IS NULL OR h.expires_at > now()`,
@@ -22,7 +22,7 @@ var queries = map[string]string{
 		WHERE c.id IS NOT NULL OR EXISTS (SELECT FROM sb.message m WHERE m.conversation_id = t.id)
 			OR EXISTS (SELECT FROM sb.attachment a WHERE a.conversation_id = t.id)`,
 	"message": `SELECT t.id, t.at, t.conversation_id, t.channel, t.direction, t.origin, t.staff_id, t.status, t.status_at, t.attempted_at,
-			t.provider_id, t.error_code, t.thread_seq, HOLDS('MessageMetadata', t.conversation_id, t.channel, t.at) AS held FROM sb.message t`,
+			t.provider_id, t.error_code, t.thread_seq, t.not_before, t.time_zone, HOLDS('MessageMetadata', t.conversation_id, t.channel, t.at) AS held FROM sb.message t`,
 	"message_body": `SELECT t.id, t.at, t.conversation_id, t.channel, t.body, t.template,
 			HOLDS('Messages', t.conversation_id, t.channel, t.at) AS held FROM sb.message_body t`,
 	"message_count": "SELECT day, channel, direction, messages FROM sb.message_count",

@@ -28,10 +28,13 @@ const (
 	WriteOptOuts      Scope = "optouts:write"
 	ReadContacts      Scope = "contacts:read"
 	ReadConversations Scope = "conversations:read"
+	WriteMessages     Scope = "messages:write"
 )
 
 // Scopes are all there are.
-func Scopes() []Scope { return []Scope{WriteEvents, WriteOptOuts, ReadContacts, ReadConversations} }
+func Scopes() []Scope {
+	return []Scope{WriteEvents, WriteOptOuts, ReadContacts, ReadConversations, WriteMessages}
+}
 
 // MaxLife bounds a token's life, in days of 24 hours.
 const MaxLife = 366

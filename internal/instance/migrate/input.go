@@ -170,6 +170,9 @@ func (in Input) validate() error {
 	if err := in.validateWebhooks(); err != nil {
 		return err
 	}
+	if err := in.validateSendWindow(); err != nil {
+		return err
+	}
 	return in.validateHolds()
 }
 

@@ -36,6 +36,19 @@ type Address struct {
 	Value string
 }
 
+// TimeZone gives the IANA name of the time zone that a number's prefix tells, and "" when it tells none or several, and of
+// other kinds of addresses.
+func (a Address) TimeZone() string {
+	if a.Kind != contract.KindPhone && a.Kind != contract.KindWhatsApp {
+		return ""
+	}
+	zones, err := phonenumbers.GetTimezonesForPrefix(a.Value)
+	if err != nil || len(zones) != 1 || zones[0] == phonenumbers.UNKNOWN_TIMEZONE {
+		return ""
+	}
+	return zones[0]
+}
+
 // ErrNone says that a directory holds no address.
 var ErrNone = errors.New("there is no address; give one of the keys phone, whatsapp, messenger, telegram, webchat and email")
 

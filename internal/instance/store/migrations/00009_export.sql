@@ -115,7 +115,7 @@ AS $$
   VALUES
     ('hold_alias', NULL::text, NULL::text, ARRAY['hold', 'kind', 'address_hash'], '{}'::jsonb,
       'EXISTS (SELECT FROM sb.hold h WHERE h.name = r.hold)'),
-    ('contact', 'Contacts', 'last_seen_at', ARRAY['id', 'name', 'created_at', 'last_seen_at'], '{}', 'true'),
+    ('contact', 'Contacts', 'last_seen_at', ARRAY['id', 'name', 'created_at', 'last_seen_at', 'time_zone', 'person', 'merged_into', 'merged_at', 'merged_by'], '{}', 'true'),
     ('contact_address', NULL, NULL, ARRAY['kind', 'address_hash', 'key_version', 'address', 'contact_id'], '{}',
       'EXISTS (SELECT FROM sb.contact c WHERE c.id = r.contact_id)'),
     ('hold_contact', NULL, NULL, ARRAY['hold', 'contact_id'], '{}',
@@ -124,7 +124,7 @@ AS $$
       '{"contact_id": "(SELECT c.id FROM sb.contact c WHERE c.id = r.contact_id)"}', 'true'),
     -- What was on its way out may have been sent since: staff see it as unknown, and decide.
     ('message', 'MessageMetadata', 'at', ARRAY['id', 'at', 'conversation_id', 'channel', 'direction', 'origin', 'staff_id', 'status', 'status_at',
-        'attempted_at', 'provider_id', 'error_code', 'thread_seq'],
+        'attempted_at', 'provider_id', 'error_code', 'thread_seq', 'not_before', 'time_zone'],
       '{"status": "CASE WHEN r.direction = ''out'' AND r.status IN (''queued'', ''sending'') THEN ''unknown'' ELSE r.status END",
         "error_code": "CASE WHEN r.direction = ''out'' AND r.status IN (''queued'', ''sending'') THEN ''adopted'' ELSE r.error_code END"}', 'true'),
     ('message_body', 'Messages', 'at', ARRAY['id', 'at', 'conversation_id', 'channel', 'body', 'template'], '{}', 'true'),

@@ -59,7 +59,7 @@ BEGIN
     SELECT (m.at AT TIME ZONE 'UTC')::date, m.channel, m.direction, count(*)
     FROM sb.message m
     WHERE m.at >= GREATEST(v_until - 3, v_since)::timestamp AT TIME ZONE 'UTC' AND m.at < v_today::timestamp AT TIME ZONE 'UTC'
-      AND m.origin <> 'import' AND (m.direction = 'in' OR m.status IN ('accepted', 'sent', 'delivered', 'read'))
+      AND m.origin <> 'import' AND (m.direction = 'in' OR m.direction = 'out' AND m.status IN ('accepted', 'sent', 'delivered', 'read'))
     GROUP BY 1, 2, 3
     ON CONFLICT (day, channel, direction) DO UPDATE SET messages = GREATEST(d.messages, excluded.messages);
   WITH ended AS (
