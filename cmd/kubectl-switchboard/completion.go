@@ -180,7 +180,7 @@ func categories(_ *cobra.Command, _ []string, word string) ([]string, cobra.Shel
 	before := word[:strings.LastIndex(word, ",")+1]
 	var offered []string
 	for _, category := range contract.Categories() {
-		offered = append(offered, before+string(category)+"=")
+		offered = append(offered, before+category+"=")
 	}
 	return offered, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

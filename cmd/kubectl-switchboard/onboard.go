@@ -109,7 +109,7 @@ func runOnboard(cmd *cobra.Command, c *connection, client string, o onboardOptio
 	if o.validate == validateServer && noCluster != nil {
 		return fmt.Errorf("asking the cluster: %w; --validate=none goes without", noCluster)
 	}
-	if in, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+	if in, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) { //nolint:gosec // a small number
 		if err := o.ask(ctx, bufio.NewReader(in), errs, reader, client); err != nil {
 			return err
 		}

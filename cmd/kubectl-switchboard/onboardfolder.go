@@ -299,7 +299,7 @@ func parseRules(texts []string) ([]v1alpha1.RetentionRule, error) {
 		wanted, days, _ := strings.Cut(text, "=")
 		rule := v1alpha1.RetentionRule{}
 		for _, c := range contract.Categories() {
-			if strings.EqualFold(string(c), wanted) {
+			if strings.EqualFold(c, wanted) {
 				rule.Category = v1alpha1.Category(c)
 			}
 		}

@@ -31,10 +31,14 @@ type screen struct {
 func screenOf(out io.Writer) screen {
 	s := screen{now: time.Now()}
 	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if !ok {
 		return s
 	}
-	if width, _, err := term.GetSize(int(file.Fd())); err == nil {
+	descriptor := int(file.Fd()) //nolint:gosec // a small number
+	if !term.IsTerminal(descriptor) {
+		return s
+	}
+	if width, _, err := term.GetSize(descriptor); err == nil {
 		s.width = width
 	}
 	s.color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
