@@ -19,12 +19,18 @@ import (
 	"github.com/switchboard-operator/switchboard/test/fixture"
 )
 
-// The history that is shrunk: messages of 24 months, of which 3 stay.
+// The history that is shrunk: messages of 24 months.
 const (
 	historyMessages = 1_000_000
 	historyDays     = 730
-	keptDays        = 90
 )
+
+// keptDays are those of the 3 months that stay, back to the middle of one: how many rows are left to batches would else depend on
+// the day on which this runs.
+func keptDays() int {
+	now := time.Now().UTC()
+	return int(now.Sub(time.Date(now.Year(), now.Month()-3, 15, 0, 0, 0, 0, time.UTC)).Hours() / 24)
+}
 
 var (
 	//go:embed retention.day.sql
@@ -121,6 +127,7 @@ func (t *subject) measureDaily(ctx context.Context, round int, result *retention
 }
 
 func (t *subject) measureShrink(ctx context.Context, round int, result *retention) (err error) {
+	days := keptDays()
 	if err := t.sql(ctx, copyScript, historyDays); err != nil {
 		return err
 	}
@@ -129,7 +136,7 @@ func (t *subject) measureShrink(ctx context.Context, round int, result *retentio
 		err = errors.Join(err, sizeErr)
 		return n
 	}
-	if err := t.keep(ctx, keptDays); err != nil {
+	if err := t.keep(ctx, days); err != nil {
 		return err
 	}
 	before := size()
@@ -143,7 +150,7 @@ func (t *subject) measureShrink(ctx context.Context, round int, result *retentio
 	}
 	result.Freed += before * run.deleted / historyMessages
 	result.GivenBack += before - after
-	if err := t.beside(ctx, run, keptDays, run.deleted, &result.Shrink, result); err != nil {
+	if err := t.beside(ctx, run, days, run.deleted, &result.Shrink, result); err != nil {
 		return err
 	}
 	return t.keep(ctx, historyDays)
@@ -154,7 +161,7 @@ func (t *subject) measureDelay(ctx context.Context, result *retention) error {
 	if err := t.sql(ctx, "VACUUM ANALYZE; CHECKPOINT", 0); err != nil {
 		return err
 	}
-	if err := t.keep(ctx, keptDays); err != nil {
+	if err := t.keep(ctx, keptDays()); err != nil {
 		return err
 	}
 	watch, err := t.watchInbound(ctx)

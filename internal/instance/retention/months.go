@@ -15,11 +15,9 @@ import (
 // month; and after each, every session plans its statements anew, and the disk is waited for.
 const monthsAtOnce = 4
 
-// helpers is how many more connections a run of several months takes: while one waits for the disk to give up files, another counts.
-const helpers = 1
-
 // dropMonths drops what is expired as a whole of some months, a few of them in each
-// transaction. What others keep locked is left to deleteRows.
+// transaction, and where there are several of these on two connections: while one waits for the disk to take
+// files back, the other counts. What others keep locked is left to deleteRows.
 func (r *run) dropMonths(ctx context.Context) error {
 	if r.outcome != contract.OutcomeEnforced {
 		return nil
@@ -40,37 +38,30 @@ func (r *run) dropMonths(ctx context.Context) error {
 	if err := r.shareLock(ctx); err != nil {
 		return err
 	}
-	ctx, fail := context.WithCancelCause(ctx) // the first of them that fails ends the others
+	ctx, fail := context.WithCancelCause(ctx) // the first of the two that fails ends the other
 	defer fail(nil)
-	var workers sync.WaitGroup
-	for i := range helpers {
-		workers.Go(func() {
-			if err := r.help(ctx, i == 0, queue); err != nil {
-				fail(err)
-			}
-		})
-	}
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		if err := r.help(ctx, queue); err != nil {
+			fail(err)
+		}
+	})
 	if err := r.dropQueued(ctx, r.conn, queue); err != nil {
 		fail(err)
 	}
-	workers.Wait()
+	beside.Wait()
 	return context.Cause(ctx)
 }
 
-// help works beside the run, on a connection of its own. The first one also deletes the expired rows of the months that stay.
-func (r *run) help(ctx context.Context, first bool, queue <-chan []time.Time) error {
+// help works beside the run on a connection of its own: on the months that stay, then on those to drop.
+func (r *run) help(ctx context.Context, queue <-chan []time.Time) error {
 	conn, err := r.helper(ctx)
-	if err != nil {
+	if err != nil || conn == nil {
 		return err
 	}
-	if conn == nil {
-		return nil
-	}
 	defer unlock(ctx, conn)
-	if first {
-		if err := r.deleteBeside(ctx, conn); err != nil {
-			return err
-		}
+	if err := r.deleteBeside(ctx, conn); err != nil {
+		return err
 	}
 	return r.dropQueued(ctx, conn, queue)
 }
