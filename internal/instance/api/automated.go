@@ -127,8 +127,8 @@ func (s *Server) whenOpen(ctx context.Context, tx pgx.Tx, v conversation, by *te
 		return err
 	}
 	var of person.Address
-	if err := tx.QueryRow(ctx, "SELECT kind, address FROM sb.contact_address WHERE contact_id = $1 AND kind = sb.address_kind($2) ORDER BY address_hash LIMIT 1",
-		v.Contact.ID, v.Channel).Scan(&of.Kind, &of.Value); err != nil {
+	if err := tx.QueryRow(ctx, "SELECT a.kind, a.address FROM sb.contact_address a JOIN sb.conversation t USING (contact_id) WHERE t.id = $1 AND a.kind = sb.address_kind($2) ORDER BY a.address_hash LIMIT 1",
+		v.ID, v.Channel).Scan(&of.Kind, &of.Value); err != nil {
 		return fmt.Errorf("reading the guest's address: %w", err)
 	}
 	var opens pgtype.Timestamptz

@@ -104,7 +104,8 @@ func (s *Server) hashesOf(ctx context.Context, tx pgx.Tx, contact uuid.UUID) ([]
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, "SELECT kind, address FROM sb.contact_address WHERE contact_id = $1", contact)
+	rows, err := tx.Query(ctx, `SELECT kind, address FROM sb.contact_address
+		WHERE contact_id = $1 OR contact_id IN (SELECT o.id FROM sb.contact c JOIN sb.contact o ON o.person = c.person WHERE c.id = $1)`, contact)
 	if err != nil {
 		return nil, fmt.Errorf("reading a guest's addresses: %w", err)
 	}

@@ -19,13 +19,19 @@ type contact struct {
 	CreatedAt  time.Time `json:"createdAt"`
 	LastSeenAt time.Time `json:"lastSeenAt"`
 	// TimeZone is what staff noted; null while nothing is.
-	TimeZone  *string   `json:"timeZone"`
+	TimeZone *string `json:"timeZone"`
+	// Addresses are those of all contacts that are the same person.
 	Addresses []address `json:"addresses"`
+	// MergedInto is whom staff see instead of this one; null for who was merged into none.
+	MergedInto *uuid.UUID `json:"mergedInto"`
+	// Merged are the others that are the same person.
+	Merged []merged `json:"merged"`
 }
 
 type address struct {
-	Kind    string `json:"kind"`
-	Address string `json:"address"`
+	Kind    string    `json:"kind"`
+	Address string    `json:"address"`
+	Contact uuid.UUID `json:"contact"` // who bears it of those that are the same person
 }
 
 type contactList struct {
@@ -39,17 +45,27 @@ type patchContactRequest struct {
 	TimeZone *string `json:"timeZone"`
 }
 
+// selectContact shows a person as one of their contacts, with what the others add. Row security leaves out those that have expired.
 const selectContact = `SELECT g.id, g.name, g.created_at, g.last_seen_at, g.time_zone,
-		COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address) ORDER BY a.kind, a.address)
-			FROM sb.contact_address a WHERE a.contact_id = g.id), '[]')
+		COALESCE((SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address, 'contact', a.contact_id) ORDER BY a.kind, a.address)
+			FROM sb.contact_address a WHERE a.contact_id = g.id OR a.contact_id IN (SELECT o.id FROM sb.contact o WHERE o.person = g.person)), '[]'),
+		NULLIF(g.person, g.id),
+		COALESCE((SELECT jsonb_agg(jsonb_build_object('id', o.id, 'name', o.name, 'into', o.merged_into, 'mergedAt', o.merged_at, 'mergedBy', o.merged_by) ORDER BY o.merged_at, o.id)
+			FROM sb.contact o WHERE o.person = g.person AND o.merged_into IS NOT NULL), '[]')
 	FROM sb.contact g `
+
+// seenAsOne leaves those out of a list whom staff see as another who is there.
+const seenAsOne = "(g.merged_into IS NULL OR NOT EXISTS (SELECT FROM sb.contact h WHERE h.id = g.person))"
 
 func scanContact(row pgx.CollectableRow) (placed[contact], error) {
 	var g contact
-	if err := row.Scan(&g.ID, &g.Name, &g.CreatedAt, &g.LastSeenAt, &g.TimeZone, &g.Addresses); err != nil {
+	if err := row.Scan(&g.ID, &g.Name, &g.CreatedAt, &g.LastSeenAt, &g.TimeZone, &g.Addresses, &g.MergedInto, &g.Merged); err != nil {
 		return placed[contact]{}, err
 	}
 	g.CreatedAt, g.LastSeenAt = g.CreatedAt.UTC(), g.LastSeenAt.UTC()
+	for i := range g.Merged {
+		g.Merged[i].MergedAt = g.Merged[i].MergedAt.UTC()
+	}
 	return placed[contact]{g, g.LastSeenAt, g.ID}, nil
 }
 
@@ -58,7 +74,7 @@ func listContacts(ctx context.Context, c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	rows, err := c.tx.Query(ctx, selectContact+`WHERE (g.last_seen_at, g.id) < ($1, $2)
+	rows, err := c.tx.Query(ctx, selectContact+`WHERE (g.last_seen_at, g.id) < ($1, $2) AND `+seenAsOne+`
 		ORDER BY g.last_seen_at DESC, g.id DESC LIMIT $3`, p.at, p.id, p.limit+1)
 	found, next, err := collect(rows, err, p, scanContact)
 	if err != nil {

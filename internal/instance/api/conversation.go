@@ -50,10 +50,11 @@ type conversationList struct {
 
 // selectConversation reads conversations of which something is still live. A thread
 // has no limit of its own: it shows while its guest or one of its messages does.
-const selectConversation = `SELECT v.id, v.channel, v.last_message_at, g.id, g.name, m.at, m.direction, m.status,
+const selectConversation = `SELECT v.id, v.channel, v.last_message_at, COALESCE(h.id, g.id), COALESCE(h.name, g.name), m.at, m.direction, m.status,
 		left(b.body, $1), sb.opt_out(v.id)
 	FROM sb.conversation v
 	LEFT JOIN sb.contact g ON g.id = v.contact_id
+	LEFT JOIN sb.contact h ON h.id = g.person -- whom staff see
 	LEFT JOIN LATERAL (
 		SELECT id, at, direction, status FROM sb.message
 		WHERE conversation_id = v.id ORDER BY at DESC, id DESC LIMIT 1

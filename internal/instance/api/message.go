@@ -207,7 +207,7 @@ func checkReachable(ctx context.Context, tx pgx.Tx, v conversation, despiteReque
 	}
 	var channel, address bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sb.channel WHERE name = $1),
-		EXISTS (SELECT FROM sb.contact_address WHERE contact_id = $2 AND kind = sb.address_kind($1))`, v.Channel, v.Contact.ID).Scan(&channel, &address)
+		EXISTS (SELECT FROM sb.contact_address a JOIN sb.conversation t USING (contact_id) WHERE t.id = $2 AND a.kind = sb.address_kind($1))`, v.Channel, v.ID).Scan(&channel, &address)
 	switch {
 	case err != nil:
 		return fmt.Errorf("looking for the guest's address: %w", err)

@@ -37,6 +37,7 @@ const (
 	typeFileRefused     = "urn:switchboard:problem:file-refused"
 	typeExpired         = "urn:switchboard:problem:expired"
 	typeNotFailed       = "urn:switchboard:problem:not-failed"
+	typeNotMerged       = "urn:switchboard:problem:not-merged"
 	typeNotAllowed      = "urn:switchboard:problem:not-allowed"
 	typeKeyReused       = "urn:switchboard:problem:idempotency-key-reused"
 	typeWrongSignIn     = "urn:switchboard:problem:wrong-sign-in"

@@ -92,6 +92,8 @@ func (s *Server) routes() []route {
 		{pattern: "PATCH /api/v1/contacts/{id}", handle: patchContact},
 		{pattern: "POST /api/v1/contacts/{id}/opt-out", handle: s.optOutContact},
 		{pattern: "POST /api/v1/contacts/{id}/opt-in", handle: s.optInContact},
+		{pattern: "POST /api/v1/contacts/{id}/merges", handle: mergeContact},
+		{pattern: "POST /api/v1/contacts/{id}/splits", handle: splitContact},
 		{pattern: "POST /api/v1/contacts/{id}/unsubscribe-links", handle: s.makeUnsubscribeLink},
 		{pattern: "GET " + unsubscribe.Path + "{token}", open: s.askUnsubscribe},
 		{pattern: "POST " + unsubscribe.Path + "{token}", open: s.unsubscribe},

@@ -63,7 +63,7 @@ func (s *Server) makeUnsubscribeLink(ctx context.Context, c *call) (reply, error
 
 // linkHashes gives the hashes, under the current key, by which a guest is opted out.
 func linkHashes(ctx context.Context, tx pgx.Tx, keys *addresshash.Keys, contact uuid.UUID) (hashes [][]byte, version int, err error) {
-	rows, err := tx.Query(ctx, `SELECT a.kind, a.address FROM sb.contact c LEFT JOIN sb.contact_address a ON a.contact_id = c.id
+	rows, err := tx.Query(ctx, `SELECT a.kind, a.address FROM sb.contact c LEFT JOIN sb.contact o ON o.id = c.id OR o.person = c.person LEFT JOIN sb.contact_address a ON a.contact_id = o.id
 		WHERE c.id = $1 ORDER BY a.kind, a.address_hash`, contact)
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading a guest's addresses: %w", err)
@@ -79,6 +79,9 @@ func linkHashes(ctx context.Context, tx pgx.Tx, keys *addresshash.Keys, contact 
 	}
 	var addresses []person.Address
 	for _, f := range found {
+		if f.Kind == nil { // another contact of the same person, without any
+			continue
+		}
 		// A number and the WhatsApp id that it stands for are one.
 		if a := (person.Address{Kind: *f.Kind, Value: *f.Address}).Aliases()[0]; !slices.Contains(addresses, a) {
 			addresses = append(addresses, a)

@@ -9,17 +9,20 @@ CREATE FUNCTION sb.current_channel() RETURNS text
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   RETURN replace(substring(session_user::text FROM '^sb_connector_([a-z0-9_]+)_v[1-9][0-9]*$'), '_', '-');
 
--- opt_out says whether the guest of a conversation may be written to, on its channel or tenant-wide: none; requested, when
+-- opt_out says whether the guest of a conversation, by whatever address they are known, may be written to, on its channel or tenant-wide: none; requested, when
 -- somebody asked for it in words of their own and staff have not decided; or optedOut.
 -- +goose StatementBegin
 CREATE FUNCTION sb.opt_out(p_conversation uuid) RETURNS text
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT CASE bool_and(s.requested) WHEN true THEN 'requested' WHEN false THEN 'optedOut' ELSE 'none' END
-  FROM sb.conversation v
-  JOIN sb.contact_address a USING (contact_id)
-  JOIN sb.suppression s ON s.address_hash = a.address_hash AND s.channel IN ('*', v.channel)
-  WHERE v.id = p_conversation
+BEGIN
+  RETURN (
+    SELECT CASE bool_and(s.requested) WHEN true THEN 'requested' WHEN false THEN 'optedOut' ELSE 'none' END
+    FROM sb.conversation v
+    CROSS JOIN sb.thread_hashes(v.id) h
+    JOIN sb.suppression s ON s.address_hash = h AND s.channel IN ('*', v.channel)
+    WHERE v.id = p_conversation);
+END
 $$;
 -- +goose StatementEnd
 

@@ -23,13 +23,21 @@ CREATE TABLE sb.archive (
   expires_at timestamptz NOT NULL DEFAULT now() + interval '7 days'
 );
 
--- subject_contacts gives the contacts who bear one of the addresses, p_kinds[i] with p_hashes[i]; expired ones too.
+-- subject_bearers gives the contacts who bear one of the addresses, p_kinds[i] with p_hashes[i]; expired ones too.
+-- subject_contacts gives those that are the same person besides.
 -- +goose StatementBegin
-CREATE FUNCTION sb.subject_contacts(p_kinds text[], p_hashes bytea[]) RETURNS uuid[]
+CREATE FUNCTION sb.subject_bearers(p_kinds text[], p_hashes bytea[]) RETURNS uuid[]
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT COALESCE(array_agg(DISTINCT a.contact_id), '{}')
   FROM unnest(p_kinds, p_hashes) AS n (kind, hash) JOIN sb.contact_address a ON a.kind = n.kind AND a.address_hash = n.hash
+$$;
+CREATE FUNCTION sb.subject_contacts(p_kinds text[], p_hashes bytea[]) RETURNS uuid[]
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN sb.same_person(sb.subject_bearers(p_kinds, p_hashes));
+END
 $$;
 -- +goose StatementEnd
 
@@ -59,11 +67,16 @@ AS $$
 DECLARE
   v_category text;
   v_count    bigint;
+  v_locked   uuid[];
 BEGIN
   DELETE FROM sb.request_count WHERE request = p_request;
   PERFORM FROM sb.rules FOR SHARE; -- holds stay as they are until this ends
-  PERFORM FROM sb.contact c WHERE c.id = ANY (sb.subject_contacts(p_kinds, p_hashes)) ORDER BY c.id FOR UPDATE;
-  contacts := sb.subject_contacts(p_kinds, p_hashes);
+  LOOP -- a merge may have ended while this waited
+    v_locked := sb.subject_contacts(p_kinds, p_hashes);
+    PERFORM FROM sb.contact c WHERE c.id = ANY (v_locked) ORDER BY c.id FOR UPDATE;
+    contacts := sb.subject_contacts(p_kinds, p_hashes);
+    EXIT WHEN contacts <@ v_locked;
+  END LOOP;
   PERFORM FROM sb.conversation v WHERE v.contact_id = ANY (contacts) ORDER BY v.id FOR UPDATE;
   SELECT COALESCE(array_agg(v.id), '{}') INTO threads FROM sb.conversation v WHERE v.contact_id = ANY (contacts);
   FOREACH v_category IN ARRAY sb.subject_categories() LOOP
@@ -136,22 +149,30 @@ END
 $$;
 -- +goose StatementEnd
 
--- subject_suppress sees to it that an address of the person is not written to on any channel. p_hashes are under every
--- version of the key, the current one first: who is still known by an older one is brought to that.
+-- subject_suppress sees to it that an address of the person is not written to on any channel, and neither are the others that staff
+-- know the person by. p_hashes are under every version of the key, the current one first: who is still known by an older one is
+-- brought to that.
 -- +goose StatementBegin
 CREATE FUNCTION sb.subject_suppress(p_request text, p_kind text, p_hashes bytea[], p_key_version integer) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_count bigint := 0;
+  v_address record;
+  v_count   bigint := 0;
 BEGIN
   IF cardinality(p_hashes) > 1 THEN
     PERFORM sb.rehash(p_kind, p_hashes, p_key_version);
   END IF;
-  IF sb.suppress('*', p_hashes[1], p_key_version) THEN
-    INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source) VALUES ('*', p_hashes[1], p_key_version, 'stop', 'request');
-    v_count := 1;
-  END IF;
+  FOR v_address IN
+    SELECT p_hashes[1] AS hash, p_key_version AS version
+    UNION SELECT s.address_hash, s.key_version FROM sb.contact_address a JOIN sb.contact c ON c.id = a.contact_id, sb.suppressible(c.id) s
+      WHERE a.kind = p_kind AND a.address_hash = p_hashes[1] AND c.person IS NOT NULL
+  LOOP
+    IF sb.suppress('*', v_address.hash, v_address.version) THEN
+      INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source) VALUES ('*', v_address.hash, v_address.version, 'stop', 'request');
+      v_count := v_count + 1;
+    END IF;
+  END LOOP;
   PERFORM sb.subject_note(p_request, 'done', 'Suppressions', v_count);
 END
 $$;
@@ -165,18 +186,20 @@ CREATE FUNCTION sb.subject_rectify(p_request text, p_kinds text[], p_hashes byte
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  v_found record;
-  v_count bigint := 0;
+  v_found   record;
+  v_bearers uuid[];
+  v_count   bigint := 0;
 BEGIN
   SELECT * INTO v_found FROM sb.subject_find(p_request, p_kinds, p_hashes);
-  IF p_phone IS NOT NULL AND cardinality(v_found.contacts) > 0 THEN
-    PERFORM FROM sb.contact_address WHERE kind = 'phone' AND address_hash = ANY (p_all) AND contact_id <> ALL (v_found.contacts);
+  v_bearers := sb.subject_bearers(p_kinds, p_hashes); -- the same person's other numbers are not what was wrong
+  IF p_phone IS NOT NULL AND cardinality(v_bearers) > 0 THEN
+    PERFORM FROM sb.contact_address WHERE kind = 'phone' AND address_hash = ANY (p_all) AND contact_id <> ALL (v_bearers);
     IF FOUND THEN
       RAISE EXCEPTION 'the new number belongs to another guest' USING ERRCODE = 'SB201';
     END IF;
-    DELETE FROM sb.contact_address WHERE kind = 'phone' AND contact_id = ANY (v_found.contacts);
-    INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id) VALUES ('phone', p_hash, p_key_version, p_phone, v_found.contacts[1]);
-    v_count := cardinality(v_found.contacts);
+    DELETE FROM sb.contact_address WHERE kind = 'phone' AND contact_id = ANY (v_bearers);
+    INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id) VALUES ('phone', p_hash, p_key_version, p_phone, v_bearers[1]);
+    v_count := cardinality(v_bearers);
   END IF;
   IF p_name IS NOT NULL THEN
     UPDATE sb.contact SET name = p_name WHERE id = ANY (v_found.contacts);
@@ -187,7 +210,8 @@ END
 $$;
 -- +goose StatementEnd
 
--- subject_export gives the rows of one category that have not expired as JSON, oldest first; of Suppressions and ConsentLog, by the hashes alone.
+-- subject_export gives the rows of one category that have not expired as JSON, oldest first; of Suppressions and ConsentLog, by the hashes
+-- and those of the person's other addresses alone.
 -- +goose StatementBegin
 CREATE FUNCTION sb.subject_export(p_kinds text[], p_hashes bytea[], p_category text) RETURNS SETOF jsonb
   LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -195,14 +219,15 @@ AS $$
 DECLARE
   v_contacts uuid[] := sb.subject_contacts(p_kinds, p_hashes);
   v_threads  uuid[] := ARRAY(SELECT id FROM sb.conversation WHERE contact_id = ANY (v_contacts));
+  v_hashes   bytea[] := p_hashes || ARRAY(SELECT a.address_hash FROM sb.contact_address a WHERE a.contact_id = ANY (v_contacts));
   v_table    record;
 BEGIN
   CASE p_category
   WHEN 'Suppressions' THEN
-    RETURN QUERY SELECT jsonb_build_object('channel', s.channel, 'since', s.since, 'requested', s.requested) FROM sb.suppression s WHERE s.address_hash = ANY (p_hashes) ORDER BY s.since;
+    RETURN QUERY SELECT jsonb_build_object('channel', s.channel, 'since', s.since, 'requested', s.requested) FROM sb.suppression s WHERE s.address_hash = ANY (v_hashes) ORDER BY s.since;
   WHEN 'ConsentLog' THEN
     RETURN QUERY SELECT jsonb_build_object('at', l.at, 'channel', l.channel, 'change', l.change, 'source', l.source, 'reason', l.reason)
-      FROM sb.consent_log l WHERE l.address_hash = ANY (p_hashes) ORDER BY l.at;
+      FROM sb.consent_log l WHERE l.address_hash = ANY (v_hashes) ORDER BY l.at;
   WHEN 'Contacts' THEN
     RETURN QUERY SELECT to_jsonb(c) || jsonb_build_object('addresses', (SELECT jsonb_agg(jsonb_build_object('kind', a.kind, 'address', a.address))
       FROM sb.contact_address a WHERE a.contact_id = c.id)) FROM sb.contact c WHERE c.id = ANY (v_contacts) AND c.last_seen_at > sb.cutoff('Contacts') ORDER BY c.created_at;
@@ -322,7 +347,7 @@ END
 $$;
 -- +goose StatementEnd
 
-REVOKE ALL ON FUNCTION sb.subject_contacts(text[], bytea[]), sb.subject_rows(text), sb.subject_categories(), sb.subject_find(text, text[], bytea[]),
+REVOKE ALL ON FUNCTION sb.subject_bearers(text[], bytea[]), sb.subject_contacts(text[], bytea[]), sb.subject_rows(text), sb.subject_categories(), sb.subject_find(text, text[], bytea[]),
   sb.subject_note(text, text, text, bigint), sb.subject_erase(text, text[], bytea[]), sb.subject_suppress(text, text, bytea[], integer),
   sb.subject_rectify(text, text[], bytea[], text, text, bytea, bytea[], integer), sb.subject_export(text[], bytea[], text),
   sb.subject_files(text[], bytea[]), sb.subject_file(text[], bytea[], uuid, bigint, integer), sb.archive_begin(bytea), sb.archive_append(uuid, bytea),
@@ -342,5 +367,5 @@ GRANT EXECUTE ON FUNCTION sb.archive_purge() TO sb_retain;
 -- +goose Down
 DROP FUNCTION sb.subject_seal, sb.archive_purge, sb.archive_remove, sb.archive_read, sb.archive_open, sb.archive_append, sb.archive_begin,
   sb.subject_file, sb.subject_files, sb.subject_export, sb.subject_rectify, sb.subject_suppress, sb.subject_erase, sb.subject_find,
-  sb.subject_note, sb.subject_categories, sb.subject_rows, sb.subject_contacts;
+  sb.subject_note, sb.subject_categories, sb.subject_rows, sb.subject_contacts, sb.subject_bearers;
 DROP TABLE sb.archive, sb.request_count;

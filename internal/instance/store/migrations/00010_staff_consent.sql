@@ -2,15 +2,20 @@
 -- What staff decide about who is written to: what a guest told them by phone, and what a guest's own words meant. `instance
 -- serve` calls these functions; it has no right to write suppressions or the consent log.
 
--- suppressible gives the keyed hashes by which a guest is opted out: one for each number, which WhatsApp may know too.
+-- suppressible gives the keyed hashes by which a guest is opted out: one for each number, which WhatsApp may know too, of all contacts
+-- that are the same person.
 -- +goose StatementBegin
 CREATE FUNCTION sb.suppressible(p_contact uuid) RETURNS TABLE (address_hash bytea, key_version integer)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT a.address_hash, a.key_version FROM sb.contact_address a
-  WHERE a.contact_id = p_contact AND NOT (a.kind = 'whatsapp' AND EXISTS (
-    SELECT FROM sb.contact_address p WHERE p.contact_id = p_contact AND p.kind = 'phone' AND p.address = '+' || a.address))
-  ORDER BY a.kind, a.address_hash
+DECLARE
+  v_all uuid[] := sb.same_person(ARRAY[p_contact]);
+BEGIN
+  RETURN QUERY SELECT a.address_hash, a.key_version FROM sb.contact_address a
+    WHERE a.contact_id = ANY (v_all) AND NOT (a.kind = 'whatsapp' AND EXISTS (
+      SELECT FROM sb.contact_address p WHERE p.contact_id = ANY (v_all) AND p.kind = 'phone' AND p.address = '+' || a.address))
+    ORDER BY a.kind, a.address_hash;
+END
 $$;
 -- +goose StatementEnd
 
@@ -43,7 +48,7 @@ BEGIN
     IF NOT FOUND THEN
       RAISE EXCEPTION 'there is no such contact' USING ERRCODE = 'SB301';
     END IF;
-    v_all := v_all || ARRAY(SELECT a.address_hash FROM sb.contact_address a WHERE a.contact_id = p_contact);
+    v_all := v_all || ARRAY(SELECT a.address_hash FROM sb.contact_address a WHERE a.contact_id = ANY (sb.same_person(ARRAY[p_contact])));
   END IF;
 
   CASE p_change
@@ -101,14 +106,14 @@ BEGIN
   CASE p_decision
   WHEN 'confirm' THEN
     SELECT max(s.since) INTO v_asked FROM sb.suppression s JOIN sb.contact_address a USING (address_hash)
-      WHERE a.contact_id = v_contact AND s.requested;
+      WHERE a.contact_id = ANY (sb.same_person(ARRAY[v_contact])) AND s.requested;
     SELECT c.channel, c.confirmation_at INTO channel, confirmation_at
       FROM sb.staff_consent('stop', '*', v_contact, NULL, NULL, NULL, NULL,
         CASE WHEN v_asked > clock_timestamp() - interval '5 minutes' THEN p_answer END, p_confirmation) c;
   WHEN 'dismiss' THEN
     WITH gone AS (
       DELETE FROM sb.suppression s USING sb.contact_address a
-      WHERE a.contact_id = v_contact AND s.address_hash = a.address_hash AND s.requested RETURNING s.address_hash, s.key_version
+      WHERE a.contact_id = ANY (sb.same_person(ARRAY[v_contact])) AND s.address_hash = a.address_hash AND s.requested RETURNING s.address_hash, s.key_version
     )
     INSERT INTO sb.consent_log (channel, address_hash, key_version, change, source, reason)
       SELECT '*', u.address_hash, u.key_version, 'dismiss', 'staff', p_reason

@@ -191,7 +191,7 @@ BEGIN
   UPDATE sb.message m SET status = 'suppressed', status_at = clock_timestamp()
     WHERE m.conversation_id = v_session.thread AND m.thread_seq IS NOT NULL AND m.direction = 'out' AND m.status = 'accepted' AND EXISTS (
       SELECT FROM sb.suppression s WHERE s.channel IN ('*', m.channel)
-        AND (s.address_hash = ANY (p_hashes) OR s.address_hash IN (SELECT a.address_hash FROM sb.contact_address a WHERE a.contact_id = v_session.contact))
+        AND (s.address_hash = ANY (p_hashes) OR s.address_hash IN (SELECT sb.thread_hashes(v_session.thread)))
         AND (s.since > m.at OR m.origin <> 'confirmation' AND NOT (m.origin = 'staff' AND s.requested)));
   RETURN QUERY SELECT m.thread_seq, m.id, m.at, m.direction, m.origin, CASE m.direction WHEN 'in' THEN m.provider_id END, b.body
     FROM sb.message m JOIN sb.message_body b ON b.at = m.at AND b.id = m.id

@@ -135,8 +135,7 @@ BEGIN
   END IF;
   IF EXISTS (
     SELECT FROM sb.suppression s WHERE s.channel IN ('*', v_message.channel)
-      AND (s.address_hash = ANY (p_hashes) OR s.address_hash IN (
-        SELECT a.address_hash FROM sb.conversation v JOIN sb.contact_address a USING (contact_id) WHERE v.id = v_message.conversation_id))
+      AND (s.address_hash = ANY (p_hashes) OR s.address_hash IN (SELECT sb.thread_hashes(v_message.conversation_id)))
       AND (s.since > v_message.at OR v_message.origin <> 'confirmation' AND NOT (v_message.origin = 'staff' AND s.requested))
   ) THEN
     UPDATE sb.message SET status = 'suppressed', status_at = clock_timestamp() WHERE at = p_at AND id = p_id;
