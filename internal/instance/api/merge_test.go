@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -126,66 +125,6 @@ func TestStaffOptAWholePersonOut(t *testing.T) {
 	s.do("GET", mobile.path(), nil).want(http.StatusOK).saying(`"optOut":"optedOut`)
 }
 
-func TestAnErasureByOneAddressIsOfTheWholePerson(t *testing.T) {
-	s := start(t)
-	ada := s.guest("Ada", "+4930901820", pgtest.Channel, s.now())
-	mobile := s.guest("", "+4915112345678", pgtest.Channel, s.now())
-	old := s.guest("A. L.", "+493012345", pgtest.OtherChannel, s.now())
-	eve := s.guest("Eve", "+4930901821", pgtest.Channel, s.now())
-	for _, v := range []thread{ada, mobile, old, eve} {
-		v.wrote(s.now(), "Hello")
-	}
-	old.mergedInto(mobile)
-	mobile.mergedInto(ada)
-	s.exec("SELECT sb.subject_suppress('r', 'phone', ARRAY[$1::bytea], 1)", old.addressHash)
-	if n := s.count("SELECT count(*) FROM sb.suppression"); n != 3 {
-		t.Errorf("%d addresses are opted out on request, want 3", n)
-	}
-	if n := s.count("SELECT count(*) FROM sb.subject_export(ARRAY['phone'], ARRAY[$1::bytea], 'Messages')", ada.addressHash); n != 3 {
-		t.Errorf("%d messages are handed out, want 3", n)
-	}
-	if n := s.count("SELECT count(*) FROM sb.subject_export(ARRAY['phone'], ARRAY[$1::bytea], 'Suppressions')", ada.addressHash); n != 3 {
-		t.Errorf("%d suppressions are handed out, want 3", n)
-	}
-	s.exec("SELECT sb.subject_erase('r', ARRAY['phone'], ARRAY[$1::bytea])", old.addressHash)
-	if n := s.count("SELECT count(*) FROM sb.contact WHERE id <> $1", eve.guest) + s.count("SELECT count(*) FROM sb.message WHERE conversation_id <> $1", eve.id) +
-		s.count("SELECT count(*) FROM sb.conversation WHERE id <> $1", eve.id); n != 0 {
-		t.Errorf("%d rows are left", n)
-	}
-	if n := s.count("SELECT count(*) FROM sb.message"); n != 1 {
-		t.Error("another guest lost a message")
-	}
-}
-
-// A hold on one address is on the person, whether it came before or after the merge, and taking contacts apart lets nothing go.
-func TestAHoldIsOnTheWholePerson(t *testing.T) {
-	for name, first := range map[string]bool{"the hold came first": true, "the merge came first": false} {
-		t.Run(name, func(t *testing.T) {
-			s := start(t)
-			ada := s.guest("Ada", "+4930901820", pgtest.Channel, s.now())
-			mobile := s.guest("", "+4915112345678", pgtest.Channel, s.now())
-			mobile.wrote(s.now(), "Hello")
-			hold := func() {
-				s.exec("INSERT INTO sb.hold (name, by_subject) VALUES ('case', true)")
-				s.exec("INSERT INTO sb.hold_alias (hold, kind, address_hash) VALUES ('case', 'phone', $1)", ada.addressHash)
-				s.exec("INSERT INTO sb.hold_contact (hold, contact_id) VALUES ('case', $1)", ada.guest)
-			}
-			if first {
-				hold()
-			}
-			mobile.mergedInto(ada)
-			if !first {
-				hold()
-			}
-			mobile.split().want(http.StatusOK)
-			s.exec("SELECT sb.subject_erase('r', ARRAY['phone'], ARRAY[$1::bytea])", mobile.addressHash)
-			if n := s.count("SELECT count(*) FROM sb.message WHERE conversation_id = $1", mobile.id); n != 1 {
-				t.Error("a message that is held is gone")
-			}
-		})
-	}
-}
-
 // Each contact of a person expires by itself, and the others stay one.
 func TestContactsOfAPersonExpireByThemselves(t *testing.T) {
 	s := start(t)
@@ -214,63 +153,5 @@ func TestContactsOfAPersonExpireByThemselves(t *testing.T) {
 	s.do("GET", contactPath(all[3].guest), nil).want(http.StatusOK).saying(`"mergedInto":null`, `"merged":[]`)
 	if n := s.count("SELECT count(*) FROM sb.contact WHERE num_nonnulls(person, merged_into, merged_at, merged_by) > 0"); n != 0 {
 		t.Error("who is left alone is no person of their own")
-	}
-}
-
-// Whatever is merged, split and deleted in whatever order, the database agrees with a plain forest.
-func TestPersonsAgreeWithAPlainForest(t *testing.T) {
-	s := start(t)
-	r := rand.New(rand.NewPCG(7, 11))
-	const most = 9
-	var all []thread
-	into := map[uuid.UUID]uuid.UUID{}
-	for i := range most {
-		all = append(all, s.guest("", fmt.Sprintf("+493090182%d", i), pgtest.Channel, s.now()))
-	}
-	before := s.rows()
-	root := func(id uuid.UUID) uuid.UUID {
-		for {
-			up, merged := into[id]
-			if !merged {
-				return id
-			}
-			id = up
-		}
-	}
-	for step := range 150 {
-		a, b := all[r.IntN(most)], all[r.IntN(most)]
-		if r.IntN(3) > 0 && a.guest != b.guest {
-			if from, to := root(a.guest), root(b.guest); from != to {
-				into[from] = to
-			}
-			a.mergedInto(b)
-		} else {
-			_, was := into[a.guest]
-			delete(into, a.guest)
-			a.split().want(map[bool]int{true: http.StatusOK, false: http.StatusConflict}[was])
-		}
-		for _, v := range all {
-			group := 0
-			for _, w := range all {
-				if root(v.guest) == root(w.guest) {
-					group++
-				}
-			}
-			want := "alone"
-			if group > 1 {
-				want = root(v.guest).String()
-			}
-			if n := s.count("SELECT count(*) FROM sb.contact WHERE id = $1 AND COALESCE(person::text, 'alone') = $2", v.guest, want); n != 1 {
-				t.Fatalf("step %d: a contact is not of the person %s", step, want)
-			}
-		}
-	}
-	for _, v := range all {
-		if _, is := into[v.guest]; is {
-			v.split().want(http.StatusOK)
-		}
-	}
-	if after := s.rows(); after != before {
-		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
 }
