@@ -53,7 +53,7 @@ async function member(supervisor, email, role, name = "") {
   await supervisor.getByRole("button", { name: "People", exact: true }).click();
   await supervisor.getByLabel("E-mail").fill(email);
   if (name) await supervisor.getByLabel("Name", { exact: true }).fill(name);
-  await supervisor.getByLabel("Role", { exact: true }).selectOption(role);
+  await supervisor.locator("select[name=role]").selectOption(role);
   await supervisor.getByRole("button", { name: "Make a link" }).click();
   const link = await supervisor.locator(".link code").innerText();
   await supervisor.getByRole("button", { name: "People", exact: true }).click();
