@@ -29,6 +29,7 @@ import (
 type testCluster struct {
 	client.Client          // the administrator's
 	writes        *written // of the operator, but for its events
+	reads         *written // of the operator, but for its watches
 	restart       func(t *testing.T, args ...string)
 	start         func(t *testing.T, args ...string)
 	config        *rest.Config // the administrator's
@@ -62,8 +63,8 @@ func prepareCluster(t *testing.T, definitions ...string) testCluster {
 	installRBAC(t, c)
 	policies(t, c)
 	account := operatorAccount(admin)
-	cluster := testCluster{Client: c, writes: &written{}, config: admin, connectors: playConnectors(t, c)}
-	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return recorder{next, cluster.writes} })
+	cluster := testCluster{Client: c, writes: &written{}, reads: &written{}, config: admin, connectors: playConnectors(t, c)}
+	account.Wrap(func(next http.RoundTripper) http.RoundTripper { return recorder{next, cluster.writes, cluster.reads} })
 	stop := func() {}
 	cluster.start = func(t *testing.T, args ...string) {
 		t.Helper()
@@ -124,7 +125,7 @@ func operate(t *testing.T, account *rest.Config, connectors *switchboards, args 
 	}
 }
 
-// written keeps what the operator wrote, in order.
+// written keeps what the operator wrote, or read, in order.
 type written struct {
 	mu      sync.Mutex
 	entries []string // METHOD /path
@@ -140,19 +141,26 @@ func (j *written) since(n int) []string {
 	return slices.Clone(j.entries[n:])
 }
 
-// recorder records the requests that change something.
+// recorder records the requests of the operator.
 type recorder struct {
-	next    http.RoundTripper
-	journal *written
+	next          http.RoundTripper
+	writes, reads *written
 }
 
 func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet && !eventPath.MatchString(req.URL.Path) {
-		r.journal.mu.Lock()
-		r.journal.entries = append(r.journal.entries, req.Method+" "+req.URL.Path)
-		r.journal.mu.Unlock()
+	switch reads := req.Method == http.MethodGet; {
+	case reads && req.URL.Query().Get("watch") == "":
+		r.reads.note(req)
+	case !reads && !eventPath.MatchString(req.URL.Path):
+		r.writes.note(req)
 	}
 	return r.next.RoundTrip(req)
+}
+
+func (j *written) note(req *http.Request) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.entries = append(j.entries, req.Method+" "+req.URL.Path)
 }
 
 // apply creates what files of config/samples hold.

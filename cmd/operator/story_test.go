@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 )
@@ -126,6 +127,22 @@ func clientsLife(t *testing.T, c testCluster) {
 		quiet(t, c)
 		if n := c.writes.Load() - before; n != 0 {
 			t.Errorf("%d writes", n)
+		}
+	})
+
+	t.Run("a pass that nobody asked for reads nothing but the caches", func(t *testing.T) {
+		quiet(t, c)
+		writes, reads, before := c.writes.Load(), c.reads.Load(), passes(t, "tenant")
+		wakeAll(t, c, "eu-central")
+		eventually(t, "a pass", func(context.Context) error {
+			if passes(t, "tenant") == before {
+				return errors.New("none yet")
+			}
+			return nil
+		})
+		quiet(t, c)
+		if asked := append(c.writes.since(writes), c.reads.since(reads)...); len(asked) != 0 {
+			t.Errorf("it asked the API server for %v", asked)
 		}
 	})
 
@@ -279,6 +296,37 @@ func wake(t *testing.T, c testCluster, tenant *v1alpha1.Tenant) {
 	if err := c.Patch(t.Context(), tenant, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// wakeAll has the operator look at all Tenants of a Region, as a resync would: nobody changed one of them.
+func wakeAll(t *testing.T, c testCluster, region string) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/woken":%q}}}`, time.Now())
+	if err := c.Patch(t.Context(), &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: region}}, client.RawPatch("application/merge-patch+json", patch)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// passes counts those that a reconciler has made.
+func passes(t *testing.T, controller string) (n float64) {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "controller_runtime_reconcile_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "controller" && l.GetValue() == controller {
+					n += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return n
 }
 
 // quiet waits until the operator has written nothing for two seconds.

@@ -49,6 +49,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&s.Failing, "failing", 50, "how many tenants fail while another is changed")
 	flag.IntVar(&s.QPS, "qps", 50, "the operator's --kube-api-qps")
 	flag.IntVar(&s.Burst, "burst", 100, "the operator's --kube-api-burst")
+	flag.StringVar(&s.MemoryLimit, "memory-limit", "110MiB", "the operator's GOMEMLIMIT; near to it the collector takes the time of passes")
 	long := flag.Duration("idle", 2*time.Minute, "how long writes are counted while nothing changes")
 	only := flag.String("only", strings.Join(names, ","), "which figures are measured, beside the onboarding that all need; a run of fewer is not kept")
 	bin := flag.String("bin", "", "the folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl")

@@ -73,7 +73,7 @@ func (w *world) cacheMemory(ctx context.Context) (int64, error) {
 	if err := os.RemoveAll(synced); err != nil {
 		return 0, fmt.Errorf("preparing the bare cache: %w", err)
 	}
-	proc, err := startProcess(ctx, w.plane.file("cache.log"), self, []string{"cache", synced}, append([]string{"KUBECONFIG=" + w.plane.kubeconfig("admin")}, operatorEnvironment...))
+	proc, err := startProcess(ctx, w.plane.file("cache.log"), self, []string{"cache", synced}, append([]string{"KUBECONFIG=" + w.plane.kubeconfig("admin")}, environment(w.MemoryLimit)...))
 	if err != nil {
 		return 0, err
 	}

@@ -15,8 +15,10 @@ import (
 	"time"
 )
 
-// operatorEnvironment is what config/manager gives the operator.
-var operatorEnvironment = []string{"GOMEMLIMIT=110MiB", "GOGC=15"}
+// environment is what config/manager gives the operator, with a GOMEMLIMIT for as many tenants as there are.
+func environment(memoryLimit string) []string {
+	return []string{"GOMEMLIMIT=" + memoryLimit, "GOGC=15"}
+}
 
 // operator is the program under test, as a process of its own with the rights of its service account.
 type operator struct {
@@ -35,7 +37,7 @@ func buildOperator(ctx context.Context, root, into string) error {
 }
 
 // startOperator starts it where /etc/hosts leads to the stand-ins.
-func startOperator(ctx context.Context, p *plane, hosts string, args []string) (*operator, error) {
+func startOperator(ctx context.Context, p *plane, hosts, memoryLimit string, args []string) (*operator, error) {
 	metrics, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
@@ -44,7 +46,7 @@ func startOperator(ctx context.Context, p *plane, hosts string, args []string) (
 		"-c", `mount --make-rprivate / && mount --bind "$0" /etc/hosts && exec "$@"`, hosts, filepath.Join(p.folder, "operator"),
 		"--leader-elect=false", "--metrics-bind-address=" + metrics, "--health-probe-bind-address=0",
 	}, args...)
-	proc, err := startProcessIn(ctx, p.file("operator.log"), "/bin/sh", args, append([]string{"KUBECONFIG=" + p.kubeconfig("operator")}, operatorEnvironment...), syscall.CLONE_NEWNS)
+	proc, err := startProcessIn(ctx, p.file("operator.log"), "/bin/sh", args, append([]string{"KUBECONFIG=" + p.kubeconfig("operator")}, environment(memoryLimit)...), syscall.CLONE_NEWNS)
 	if err != nil {
 		return nil, err
 	}

@@ -139,8 +139,8 @@ func (r result) save(folder string) error {
 		return fmt.Errorf("keeping the results: %w", err)
 	}
 	base := filepath.Join(folder, r.At.Format("20060102-150405"))
-	heading := fmt.Sprintf("%s, commit %s, %s; %d tenants with %d channels and %d policies each, %d nodes in each of two regions, the operator's client at %d/s (burst %d)\n",
-		r.At.Format(time.DateTime), r.Commit, r.Machine, r.Size.Tenants, r.Size.Channels, r.Size.Policies, r.Size.Nodes, r.Size.QPS, r.Size.Burst)
+	heading := fmt.Sprintf("%s, commit %s, %s; %d tenants with %d channels and %d policies each, %d nodes in each of two regions, the operator's client at %d/s (burst %d), GOMEMLIMIT=%s\n",
+		r.At.Format(time.DateTime), r.Commit, r.Machine, r.Size.Tenants, r.Size.Channels, r.Size.Policies, r.Size.Nodes, r.Size.QPS, r.Size.Burst, r.Size.MemoryLimit)
 	for name, content := range map[string][]byte{base + ".json": append(encoded, '\n'), base + ".md": []byte(heading + r.table())} {
 		if err := os.WriteFile(name, content, 0o644); err != nil {
 			return fmt.Errorf("keeping the results: %w", err)

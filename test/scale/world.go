@@ -42,6 +42,8 @@ type size struct {
 	Failing   int `json:"failingTenants"`
 	QPS       int `json:"operatorQPS"`
 	Burst     int `json:"operatorBurst"`
+	// MemoryLimit is GOMEMLIMIT, of the operator and of the bare cache.
+	MemoryLimit string `json:"memoryLimit"`
 }
 
 func newScheme() (*runtime.Scheme, error) {
@@ -95,7 +97,7 @@ func newWorld(ctx context.Context, root, folder, bin string, s size) (*world, er
 
 // startOperator starts it with the bounds of its client that are asked for.
 func (w *world) startOperator(ctx context.Context) (err error) {
-	w.op, err = startOperator(ctx, w.plane, w.hosts, []string{fmt.Sprintf("--kube-api-qps=%d", w.QPS), fmt.Sprintf("--kube-api-burst=%d", w.Burst), "--pprof-bind-address=" + w.pprof})
+	w.op, err = startOperator(ctx, w.plane, w.hosts, w.MemoryLimit, []string{fmt.Sprintf("--kube-api-qps=%d", w.QPS), fmt.Sprintf("--kube-api-burst=%d", w.Burst), "--pprof-bind-address=" + w.pprof})
 	return err
 }
 
