@@ -82,7 +82,7 @@ func TestANoteIsForStaffAlone(t *testing.T) {
 		}
 	}
 	var made struct{ Token string }
-	s.do("POST", "/api/v1/integrations", map[string]any{"name": "pms", "scopes": []string{"conversations:read"}, "expiresInDays": 1}).want(http.StatusCreated).into(&made)
+	s.as(staff.Supervisor).do("POST", "/api/v1/integrations", map[string]any{"name": "pms", "scopes": []string{"conversations:read"}, "expiresInDays": 1}).want(http.StatusCreated).into(&made)
 	s.exec("UPDATE sb.conversation SET assignee = (SELECT id FROM sb.staff LIMIT 1)")
 	pms := *s
 	pms.token = made.Token

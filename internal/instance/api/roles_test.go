@@ -79,6 +79,7 @@ func (s *system) bodyOf(o operation) any {
 	bodies := map[string]any{
 		"postMessage": map[string]any{"body": "Hello"}, "retryMessage": map[string]any{}, "decideOptOutRequest": map[string]any{"decision": "confirm"},
 		"patchContact": map[string]any{"name": markName}, "optOutContact": map[string]any{}, "optInContact": map[string]any{}, "makeUnsubscribeLink": map[string]any{},
+		"mergeContact": map[string]any{"contact": uuid.NewString()}, "splitContact": map[string]any{},
 		"optOutAddress": map[string]any{"kind": "phone", "address": "+4930901829"}, "optInAddress": map[string]any{"kind": "phone", "address": "+4930901829"},
 		"createIntegration": map[string]any{"name": "pms", "scopes": []string{"contacts:read"}, "expiresInDays": 1},
 		"postInvitation":    map[string]any{"email": uuid.NewString() + "@hotel.example", "role": "agent"}, "postAccountInvitation": map[string]any{},

@@ -23,7 +23,7 @@ func (s *system) bill() *contract.Usage {
 	r := httptest.NewRequest(http.MethodGet, contract.PathState+"?anchor={}", nil)
 	r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: contract.OperatorName}}}}}
 	w := httptest.NewRecorder()
-	api.State(s.db.Serve(s.t), slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+	api.State(s.db.Serve(s.t), slog.New(slog.NewTextHandler(s.t.Output(), nil))).ServeHTTP(w, r)
 	var state contract.State
 	if err := json.Unmarshal(w.Body.Bytes(), &state); err != nil || w.Code != http.StatusOK || state.Usage == nil {
 		s.t.Fatalf("%d, %v: %s", w.Code, err, w.Body)
@@ -82,7 +82,7 @@ func TestABillNeverFallsAndTakesWhatCameLate(t *testing.T) {
 	s.bill()
 	// The guest is erased; the day after, a message of that day comes late, and one of a day that is not counted again.
 	s.exec("DELETE FROM sb.message WHERE id = $1", first)
-	nextDay := func() { s.exec("UPDATE sb.usage_counted SET until = until - 1, since = since") }
+	nextDay := func() { s.exec("UPDATE sb.usage_counted SET until = until - 1") }
 	nextDay()
 	if got := counted(s.bill(), pgtest.Channel); got.Received != 1 {
 		t.Errorf("after an erasure %d are billed", got.Received)

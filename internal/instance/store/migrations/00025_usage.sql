@@ -26,7 +26,8 @@ CREATE TABLE sb.usage_storage (
   bytes bigint NOT NULL CHECK (bytes >= 0)
 );
 
--- One row: days from since on are counted, those before until were. What was there before, or came by an import, is not billed.
+-- One row: days from since on are counted, and again while they may rise; those before until were. What was there before the tenant
+-- was, or came by an import, is not billed.
 CREATE TABLE sb.usage_counted (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   since     date NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')::date,
@@ -54,11 +55,10 @@ BEGIN
   IF v_until >= v_today THEN
     RETURN v_until;
   END IF;
-  -- The days before those were added to their months already.
   INSERT INTO sb.usage_day AS d (day, channel, direction, messages)
     SELECT (m.at AT TIME ZONE 'UTC')::date, m.channel, m.direction, count(*)
     FROM sb.message m
-    WHERE m.at >= GREATEST(v_until - 3, v_since)::timestamp AT TIME ZONE 'UTC' AND m.at < v_today::timestamp AT TIME ZONE 'UTC'
+    WHERE m.at >= v_since::timestamp AT TIME ZONE 'UTC' AND m.at < v_today::timestamp AT TIME ZONE 'UTC'
       AND m.origin <> 'import' AND (m.direction = 'in' OR m.direction = 'out' AND m.status IN ('accepted', 'sent', 'delivered', 'read'))
     GROUP BY 1, 2, 3
     ON CONFLICT (day, channel, direction) DO UPDATE SET messages = GREATEST(d.messages, excluded.messages);
@@ -70,11 +70,11 @@ BEGIN
     ON CONFLICT (month, channel, direction) DO UPDATE SET messages = u.messages + excluded.messages;
   INSERT INTO sb.usage_storage AS s (month, bytes)
     SELECT date_trunc('month', v_today - 1)::date,
-      pg_database_size(current_database()) + COALESCE((SELECT sum(f.size) FROM sb.file f WHERE f.object IS NOT NULL), 0)
+      (SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE c.relkind IN ('r', 'm') AND NOT c.relisshared) + COALESCE((SELECT sum(f.size) FROM sb.file f WHERE f.object IS NOT NULL), 0)
     ON CONFLICT (month) DO UPDATE SET bytes = GREATEST(s.bytes, excluded.bytes);
   DELETE FROM sb.usage_month WHERE month < v_today - interval '25 months';
   DELETE FROM sb.usage_storage WHERE month < v_today - interval '25 months';
-  UPDATE sb.usage_counted SET until = v_today;
+  UPDATE sb.usage_counted SET since = GREATEST(since, v_today - 3), until = v_today;
   RETURN v_today;
 END
 $$;
