@@ -71,6 +71,8 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"hold_person":        "writes ids",
 		"regroup":            "writes",
 		"subject_rectify":    "writes",
+		"subject_suppress":   "gives hashes, to find what is to be written",
+		"count_usage":        "counts, of months and channels",
 		"holds_of":           "says which holds keep a row",
 		"holds_of_access":    "says which holds keep a row",
 		"holds_of_contact":   "says which holds keep a row",

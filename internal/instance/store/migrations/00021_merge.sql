@@ -88,7 +88,8 @@ BEGIN
   PERFORM FROM sb.rules FOR SHARE; -- holds stay as they are until this ends
   -- Erasures are waited for, and other merges.
   PERFORM FROM sb.contact c WHERE c.id = ANY (sb.same_person(ARRAY[p_contact, p_into])) ORDER BY c.id FOR UPDATE;
-  IF (SELECT count(*) FROM sb.contact c WHERE c.id IN (p_contact, p_into) AND c.last_seen_at > sb.cutoff('Contacts')) < 2 THEN
+  IF (SELECT count(*) FROM sb.contact c WHERE c.id IN (p_contact, p_into) AND c.last_seen_at > sb.cutoff('Contacts'))
+    < (CASE WHEN p_contact = p_into THEN 1 ELSE 2 END) THEN
     RAISE EXCEPTION 'there is no such contact' USING ERRCODE = 'SB301';
   END IF;
   SELECT COALESCE(c.person, c.id) INTO v_from FROM sb.contact c WHERE c.id = p_contact;
