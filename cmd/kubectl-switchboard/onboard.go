@@ -173,48 +173,69 @@ func (o onboardOptions) client(client string) (newClient, error) {
 	return n, err
 }
 
-// ask asks for what no flag says. Plain questions, line by line, are enough for four answers: a library of forms would be
-// larger than the rest of the program, and worse for those whose screen is read to them.
-func (o *onboardOptions) ask(ctx context.Context, in *bufio.Reader, out io.Writer, reader client.Client, client string) error {
-	question := func(text, otherwise string, into *string) error {
-		if *into != "" {
-			return nil
-		}
-		if otherwise != "" {
-			text += " [" + otherwise + "]"
-		}
-		fmt.Fprintf(out, "%s: ", text)
-		line, err := in.ReadString('\n')
-		if err != nil && (!errors.Is(err, io.EOF) || line == "") {
-			return fmt.Errorf("reading the answer: %w", err)
-		}
-		if *into = strings.TrimSpace(line); *into == "" {
-			*into = otherwise
-		}
+// question asks for what is not known yet; an empty line takes what is offered. Plain questions, line by line, are enough for four
+// answers: a library of forms would be larger than the rest of the program, and worse for those whose screen is read to them.
+func question(in *bufio.Reader, out io.Writer, text, otherwise string, into *string) error {
+	if *into != "" {
 		return nil
 	}
+	if otherwise != "" {
+		text += " [" + otherwise + "]"
+	}
+	fmt.Fprintf(out, "%s: ", text)
+	line, err := in.ReadString('\n')
+	if err != nil && (!errors.Is(err, io.EOF) || line == "") {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if *into = strings.TrimSpace(line); *into == "" {
+		*into = otherwise
+	}
+	return nil
+}
+
+// ask asks for what no flag says.
+func (o *onboardOptions) ask(ctx context.Context, in *bufio.Reader, out io.Writer, reader client.Client, client string) error {
 	region := ""
 	if reader != nil && o.region == "" {
-		var regions v1alpha1.RegionList
-		if err := reader.List(ctx, &regions); err == nil {
-			for _, r := range regions.Items {
-				fmt.Fprintf(out, "  Region %s, jurisdiction %s\n", r.Name, r.Spec.Jurisdiction)
-			}
-			if len(regions.Items) == 1 {
-				region = regions.Items[0].Name
-			}
-		}
+		region = offerRegions(ctx, out, reader)
 	}
-	if err := errors.Join(question("Region", region, &o.region), question("Host name", "messages."+client+".example", &o.hostname)); err != nil {
+	if err := question(in, out, "Region", region, &o.region); err != nil {
 		return err
 	}
-	for asked := len(o.channels) == 0; asked; {
+	if err := question(in, out, "Host name", "messages."+client+".example", &o.hostname); err != nil {
+		return err
+	}
+	if len(o.channels) == 0 {
+		if err := o.askChannels(in, out); err != nil {
+			return err
+		}
+	}
+	return o.askRetention(in, out)
+}
+
+// offerRegions lists the Regions that the cluster has, and gives the name of an only one.
+func offerRegions(ctx context.Context, out io.Writer, reader client.Client) string {
+	var regions v1alpha1.RegionList
+	if err := reader.List(ctx, &regions); err != nil {
+		return "" // a name may be given all the same
+	}
+	for _, r := range regions.Items {
+		fmt.Fprintf(out, "  Region %s, jurisdiction %s\n", r.Name, r.Spec.Jurisdiction)
+	}
+	if len(regions.Items) == 1 {
+		return regions.Items[0].Name
+	}
+	return ""
+}
+
+func (o *onboardOptions) askChannels(in *bufio.Reader, out io.Writer) error {
+	for {
 		channel := ""
-		if err := question("A channel, as NAME=TYPE,FIELD=VALUE,… (nothing ends the list)", "", &channel); err != nil {
+		if err := question(in, out, "A channel, as NAME=TYPE,FIELD=VALUE,… (nothing ends the list)", "", &channel); err != nil {
 			return err
 		}
 		if channel == "" {
-			break
+			return nil
 		}
 		if _, err := parseChannel(channel, ""); err != nil {
 			fmt.Fprintf(out, "  %v\n", err)
@@ -222,13 +243,14 @@ func (o *onboardOptions) ask(ctx context.Context, in *bufio.Reader, out io.Write
 		}
 		o.channels = append(o.channels, channel)
 	}
+}
+
+func (o *onboardOptions) askRetention(in *bufio.Reader, out io.Writer) error {
 	for len(o.retention) == 0 {
 		limits := ""
-		if err := question("How many days data is kept, as CATEGORY=DAYS,… (- for the Region's default)", "Messages=90,MessageMetadata=365,Contacts=365", &limits); err != nil {
+		err := question(in, out, "How many days data is kept, as CATEGORY=DAYS,… (- for the Region's default)", "Messages=90,MessageMetadata=365,Contacts=365", &limits)
+		if err != nil || limits == "-" {
 			return err
-		}
-		if limits == "-" {
-			break
 		}
 		if _, err := parseRules(strings.Split(limits, ",")); err != nil {
 			fmt.Fprintf(out, "  %v\n", err)

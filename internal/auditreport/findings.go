@@ -55,12 +55,10 @@ func (b *builder) weighRecords() {
 }
 
 func span(d audit.Doubt) string {
-	switch {
-	case d.Count == 1:
+	if d.Count == 1 {
 		return fmt.Sprintf("Receipt %d is", d.From)
-	default:
-		return fmt.Sprintf("Receipts %d to %d are", d.From, d.To)
 	}
+	return fmt.Sprintf("Receipts %d to %d are", d.From, d.To)
 }
 
 func them(d audit.Doubt) string {

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"testing"
 
@@ -10,7 +11,15 @@ import (
 )
 
 // get asks as a page of an origin does.
-func (s *chat) get(path, origin string) *http.Response {
+// got is an answer to a page.
+type got struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// get asks as a page of a site would.
+func (s *chat) get(path, origin string) got {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.connector.URL+chatPath+path, nil)
 	if err != nil {
@@ -23,8 +32,12 @@ func (s *chat) get(path, origin string) *http.Response {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = response.Body.Close() })
-	return response
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return got{response.StatusCode, response.Header, body}
 }
 
 func TestAGuestIsToldWhatTheChatIsBeforeThereIsASession(t *testing.T) {
@@ -35,18 +48,18 @@ func TestAGuestIsToldWhatTheChatIsBeforeThereIsASession(t *testing.T) {
 		WelcomeText, PrivacyNoticeURL, Identity string
 		MaxMessageLength                        int
 	}
-	if err := json.NewDecoder(answer.Body).Decode(&told); err != nil {
+	if err := json.Unmarshal(answer.body, &told); err != nil {
 		t.Fatal(err)
 	}
 	if told.WelcomeText != "Welcome" || told.PrivacyNoticeURL != site+"/privacy" || told.MaxMessageLength != 200 || told.Identity != "None" {
 		t.Errorf("told %+v", told)
 	}
-	if h := answer.Header; h.Get("Access-Control-Allow-Origin") != site || h.Get("Cache-Control") != "no-store" || len(h.Values("Set-Cookie")) != 0 {
+	if h := answer.header; h.Get("Access-Control-Allow-Origin") != site || h.Get("Cache-Control") != "no-store" || len(h.Values("Set-Cookie")) != 0 {
 		t.Errorf("told with %v", h)
 	}
 	for _, origin := range []string{"", "null", "https://evil.example"} {
-		if answer := s.get("/settings", origin); answer.StatusCode != http.StatusForbidden || answer.Header.Get("Access-Control-Allow-Origin") != "" {
-			t.Errorf("a page of %q is answered %s %v", origin, answer.Status, answer.Header)
+		if answer := s.get("/settings", origin); answer.status != http.StatusForbidden || answer.header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("a page of %q is answered %d %v", origin, answer.status, answer.header)
 		}
 	}
 	if n := s.count("SELECT count(*) FROM sb.web_chat_session"); n != 0 {
@@ -59,8 +72,8 @@ func TestAnySiteMayLoadTheWidgetAndNoPageMayFrameIt(t *testing.T) {
 	s := newChat(t, pgtest.New(t))
 	for _, origin := range []string{"", "https://evil.example"} {
 		answer := s.get("/widget.js", origin)
-		if h := answer.Header; answer.StatusCode != http.StatusOK || h.Get("X-Frame-Options") != "DENY" || len(h.Values("Set-Cookie")) != 0 {
-			t.Errorf("a page of %q is answered %s %v", origin, answer.Status, answer.Header)
+		if h := answer.header; answer.status != http.StatusOK || h.Get("X-Frame-Options") != "DENY" || len(h.Values("Set-Cookie")) != 0 {
+			t.Errorf("a page of %q is answered %d %v", origin, answer.status, answer.header)
 		}
 	}
 }
