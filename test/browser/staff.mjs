@@ -98,6 +98,7 @@ async function setUp(page) {
   await page.getByRole("alert").getByText("wait for the next one").waitFor();
   await page.getByLabel("Code", { exact: true }).fill(await code(secret));
   await page.getByRole("button", { name: "Confirm" }).click();
+  await page.locator(".codes code").first().waitFor();
   const codes = await page.locator(".codes code").allInnerTexts();
   assert.equal(codes.length, 10);
   await page.getByRole("button", { name: "I have kept them" }).click();
