@@ -26,10 +26,12 @@ export interface Message {
   id: string;
   at: string;
   direction: "in" | "out" | "note";
-  origin: "guest" | "staff" | "confirmation" | "import";
+  origin: "guest" | "staff" | "confirmation" | "import" | "automated";
   status: string;
   errorCode: string | null;
   body: string | null;
+  /** What an automated message waits for: the tenant's window, by the guest's clock; until is null while it never opens. */
+  waits: { until: string | null; timeZone: string; localTime: string | null } | null;
   expiresAt: string | null;
   author: string | null;
   attachments: Attachment[];

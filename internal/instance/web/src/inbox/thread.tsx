@@ -68,7 +68,7 @@ export function Thread({ id, me, news, refused, expired, back }: { id: string; m
   );
 }
 
-const authors = { guest: words.guest, staff: words.staff, confirmation: words.automatic, import: words.guest };
+const authors = { guest: words.guest, staff: words.staff, confirmation: words.automatic, import: words.guest, automated: words.automatic };
 
 function Line({ message: m }: { message: api.Message }) {
   return (
@@ -79,6 +79,7 @@ function Line({ message: m }: { message: api.Message }) {
       <footer>
         <time dateTime={m.at}>{at(m.at)}</time>
         {m.direction === "out" && <span class={`status ${m.status}`}>{words.status[m.status] ?? m.status}{m.errorCode && ` (${m.errorCode})`}</span>}
+        {m.waits && <span>{m.waits.until ? fill(words.waits, { time: m.waits.localTime ?? at(m.waits.until), zone: m.waits.timeZone }) : words.waitsForever}</span>}
         {m.expiresAt && <span>{fill(words.wordsUntil, { time: at(m.expiresAt) })}</span>}
       </footer>
     </section>

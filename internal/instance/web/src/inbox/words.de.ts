@@ -16,6 +16,8 @@ export const de: Words = {
   unknownGuest: "Unbekannter Gast",
   expiredGuest: "Die Daten des Gastes sind abgelaufen",
   expiredWords: "Der Text ist abgelaufen.",
+  waits: "Geht um {time} Uhr des Gastes hinaus ({zone})",
+  waitsForever: "Wartet: Automatisches wird zurzeit nicht gesendet",
   wordsUntil: "Text bleibt bis {time}",
   offline: "Nicht verbunden. Neues erscheint, sobald die Verbindung wieder steht.",
   back: "Zurück",

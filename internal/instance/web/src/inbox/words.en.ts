@@ -14,6 +14,8 @@ export const en = {
   unknownGuest: "Unknown guest",
   expiredGuest: "Guest's data has expired",
   expiredWords: "The text has expired.",
+  waits: "Goes at {time} by the guest's clock ({zone})",
+  waitsForever: "Waits: nothing automated is sent now",
   wordsUntil: "Text is kept until {time}",
   offline: "Not connected. What is new shows once the connection is back.",
   back: "Back",

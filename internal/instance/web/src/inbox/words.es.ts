@@ -16,6 +16,8 @@ export const es: Words = {
   unknownGuest: "Huésped desconocido",
   expiredGuest: "Los datos del huésped han caducado",
   expiredWords: "El texto ha caducado.",
+  waits: "Sale a las {time}, hora del huésped ({zone})",
+  waitsForever: "Espera: ahora no se envía nada automático",
   wordsUntil: "El texto se conserva hasta {time}",
   offline: "Sin conexión. Lo nuevo aparecerá cuando vuelva.",
   back: "Volver",
