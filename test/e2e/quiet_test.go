@@ -20,6 +20,9 @@ var _ = Describe("Promise 10: with nothing to do, the operator writes nothing", 
 		By("letting both tenants settle")
 		berlin.awaitReady(ctx)
 		boston.awaitReady(ctx)
+		for _, cl := range []*client{berlin, boston} { // a probe of the network takes longer than they do
+			Eventually(func() any { return cl.get(ctx).Status.Network }).WithContext(ctx).WithTimeout(90*time.Second).ShouldNot(BeNil(), "no probe has told of "+cl.tenant)
+		}
 		Eventually(func() ([]audit.Event, error) {
 			now := time.Now()
 			return writes(now.Add(-15*time.Second), now)
