@@ -24,7 +24,7 @@ import (
 
 // What serve and connect may need at most with next to nothing to do, in KiB.
 const (
-	maxServeRSS   = 32 << 10 // with ten sign-ins, of 7 MiB each, one at a time
+	maxServeRSS   = 30 << 10
 	maxConnectRSS = 25 << 10
 )
 
