@@ -220,7 +220,7 @@ func (m *model) threadsOf(contacts []uuid.UUID) (ids []uuid.UUID) {
 	return ids
 }
 
-// handed is what a person gets on an Access request: what has not expired.
+// handed is what a person gets on an Access request: what has not expired, and whatever they said of being written to.
 func (w *world) handed(who []person.Address) map[string]int64 {
 	n, now := map[string]int64{}, time.Now()
 	for _, c := range categories {
@@ -230,12 +230,18 @@ func (w *world) handed(who []person.Address) map[string]int64 {
 			}
 		}
 	}
+	everywhere := slices.Clone(who) // and the other addresses that the person is known by
+	for a, contact := range w.model.addresses {
+		if !slices.Contains(who, a) && slices.Contains(w.model.known(who), contact) {
+			everywhere = append(everywhere, a)
+		}
+	}
 	for s := range w.model.quiet {
-		if slices.Contains(who, s.address) {
+		if slices.Contains(everywhere, s.address) {
 			n["Suppressions"]++
 		}
 	}
-	n["ConsentLog"] = w.consents(who)
+	n["ConsentLog"] = w.consents(everywhere)
 	return n
 }
 
