@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/nyaruka/phonenumbers"
+	"github.com/switchboard-operator/switchboard/internal/instance/number"
 )
 
 // Bounds on what one line may hold.
@@ -63,11 +63,10 @@ func (r rules) parse(b []byte) (line, error) {
 	if !r.channels[l.Channel] {
 		return l, errors.New("channel is none of this tenant's; create the Channel first, or correct the name")
 	}
-	number, err := phonenumbers.Parse(l.Address, "")
-	if err != nil || !strings.HasPrefix(l.Address, "+") || !phonenumbers.IsPossibleNumber(number) {
-		return l, errors.New("address is no phone number; write it in international form, such as +4930901820")
+	var err error
+	if l.Address, err = number.E164(l.Address); err != nil {
+		return l, fmt.Errorf("address is not in international form: %w", err)
 	}
-	l.Address = phonenumbers.Format(number, phonenumbers.E164)
 	if l.at, err = time.Parse(time.RFC3339, l.At); err != nil {
 		return l, errors.New("at is no instant; write it as RFC 3339 says, with its offset, such as 2026-01-31T18:04:05Z")
 	}

@@ -17,10 +17,10 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/nyaruka/phonenumbers"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/number"
 )
 
 // Bounds of what is read.
@@ -42,11 +42,7 @@ func (a Address) TimeZone() string {
 	if a.Kind != contract.KindPhone && a.Kind != contract.KindWhatsApp {
 		return ""
 	}
-	zones, err := phonenumbers.GetTimezonesForPrefix(a.Value)
-	if err != nil || len(zones) != 1 || zones[0] == phonenumbers.UNKNOWN_TIMEZONE {
-		return ""
-	}
-	return zones[0]
+	return number.TimeZone(strings.TrimPrefix(a.Value, "+"))
 }
 
 // ErrNone says that a directory holds no address.
@@ -185,11 +181,8 @@ func Parse(kind, value string) (Address, error) {
 	}
 	switch kind {
 	case contract.KindPhone:
-		number, err := phonenumbers.Parse(value, "")
-		if err != nil || !phonenumbers.IsPossibleNumber(number) {
-			return Address{}, errors.New("this is no phone number in E.164; write it as +4915112345678")
-		}
-		return Address{kind, phonenumbers.Format(number, phonenumbers.E164)}, nil
+		e164, err := number.E164(value)
+		return Address{kind, e164}, err
 	case contract.KindWhatsApp:
 		value = strings.TrimPrefix(value, "+")
 		if !digits.MatchString(value) {
