@@ -79,8 +79,8 @@ func (r *Reconciler) askDatabase(ctx context.Context, s *scope, job *batchv1.Job
 		left = time.Second
 	}
 	return &step.Stall{
-		Condition: v1alpha1.ConditionDatabaseReady, Reason: databaseReason(answer.Class), After: left,
-		Message: fmt.Sprintf("provider %s: %s; nothing is changed there, and the server is asked again every minute", plan.External(s.in.Region).Provider, answer.Message),
+		Condition: v1alpha1.ConditionDatabaseReady, Reason: databaseReason(answer.Class), After: min(left, secretAgain), // another Secret is asked with at once
+		Message: fmt.Sprintf("provider %s: %s; nothing is changed there, and the server is asked again every minute, and when the Secret changes", plan.External(s.in.Region).Provider, answer.Message),
 	}
 }
 

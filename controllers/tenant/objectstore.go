@@ -90,8 +90,8 @@ func (r *Reconciler) askStore(ctx context.Context, s *scope, job *batchv1.Job) e
 		left = time.Second
 	}
 	return &step.Stall{
-		Condition: v1alpha1.ConditionObjectStoreReady, Reason: storeReason(answer.Class), After: left,
-		Message: fmt.Sprintf("object store %s, bucket %s: %s; nothing is stored there, and the store is asked again every minute",
+		Condition: v1alpha1.ConditionObjectStoreReady, Reason: storeReason(answer.Class), After: min(left, secretAgain), // as for a database
+		Message: fmt.Sprintf("object store %s, bucket %s: %s; nothing is stored there, and the store is asked again every minute, and when the Secret changes",
 			s.tenant.Spec.ObjectStore.Name, s.tenant.Spec.ObjectStore.Bucket, answer.Message),
 	}
 }

@@ -127,7 +127,7 @@ func (s *Server) create(t testing.TB, name, template string) *Database {
 	t.Helper()
 	s.mu.Lock() // a template can be copied by one at a time
 	defer s.mu.Unlock()
-	s.exec(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, template))
+	s.exec(t, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name, template))
 	return &Database{Name: name, Server: s}
 }
 
