@@ -42,6 +42,9 @@ const (
 	// ConditionSendWindowInForce (Tenant): automated messages wait for the window that spec.sendWindow names. It is there only where that
 	// is set, and is not part of Ready.
 	ConditionSendWindowInForce = "SendWindowInForce"
+	// ConditionUpToDate (Tenant): the tenant's pods run the image of the instance that the operator was told to run. Tenants take turns:
+	// see status.instance. It is not part of Ready.
+	ConditionUpToDate = "UpToDate"
 	// ConditionMoved (Tenant): the tenant is in the Region that spec.move names, and nothing of it is left in the one before. It is there
 	// while a move is asked for or under way, and is part of Ready only while the database is handed over.
 	ConditionMoved = "Moved"
@@ -248,6 +251,15 @@ const (
 	ReasonMoveAborting = "MoveAborting"
 	// ReasonMoveFailed: the last attempt at a move failed and was taken back; its new plan waits to be approved.
 	ReasonMoveFailed = "MoveFailed"
+
+	// ReasonRollingOut: the tenant's pods are being brought to another image.
+	ReasonRollingOut = "RollingOut"
+	// ReasonWaitingForTurn: as many tenants as may be are being brought to another image.
+	ReasonWaitingForTurn = "WaitingForTurn"
+	// ReasonRolloutOverdue: the tenant has not become ready with another image in time, and holds every other tenant's up.
+	ReasonRolloutOverdue = "RolloutOverdue"
+	// ReasonRolloutPaused: another tenant has not become ready with the image that this one waits for.
+	ReasonRolloutPaused = "RolloutPaused"
 
 	// ReasonHeld: a LegalHold keeps the data of a tenant that is to be erased.
 	ReasonHeld = "Held"

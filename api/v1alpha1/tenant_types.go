@@ -242,6 +242,39 @@ type TenantStatus struct {
 	// usage is what the tenant is billed by: counts of whole days, which name nobody.
 	// +optional
 	Usage *Usage `json:"usage,omitempty"`
+	// instance is the image that the tenant's pods run.
+	// +optional
+	Instance *InstanceStatus `json:"instance,omitempty"`
+}
+
+// InstanceStatus is the image that a tenant's pods run, and the one that they are being brought to.
+type InstanceStatus struct {
+	// image of the server, the connectors and the Jobs.
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image"`
+	// rollout to another image that is under way: first the database is migrated by it, then the pods run it, and it ends when all
+	// of them are available.
+	// +optional
+	Rollout *Rollout `json:"rollout,omitempty"`
+}
+
+// Rollout is how far a tenant is on the way to another image.
+type Rollout struct {
+	// to is the image.
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	To string `json:"to"`
+	// from is the image before.
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	From string `json:"from"`
+	// since is when the tenant's turn came, in UTC.
+	// +required
+	Since metav1.Time `json:"since"`
+	// mending: the tenant was not served when its turn came. It holds nobody up.
+	// +optional
+	Mending bool `json:"mending,omitempty"`
 }
 
 // BackupStatus is what the newest backups told.

@@ -133,7 +133,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},
 		&tenant.Reconciler{
 			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
-			Keeper: keeper, Regions: o.regions,
+			Keeper: keeper, Regions: o.regions, Rollout: o.rollout,
 		},
 		&channel.Reconciler{
 			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told, Regions: o.regions, Now: time.Now,

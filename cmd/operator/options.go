@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/rollout"
 	"github.com/switchboard-operator/switchboard/internal/served"
 )
 
@@ -28,6 +30,7 @@ type options struct {
 	journalEvery   time.Duration
 	apiQPS         float64 // of requests to the API server for each kind of objects, over all controllers
 	apiBurst       int
+	rollout        rollout.Rules
 	regions        served.Regions // all when empty
 	// stateURL leads to a tenant's serve, outside of a cluster; nil for its Service.
 	stateURL func(*v1alpha1.Tenant) string
@@ -97,6 +100,18 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.apiBurst, "kube-api-burst", 100,
 		"`number` of requests that it may make at once, for each kind of objects, after it has been idle")
 
+	o.rollout.MaxUnavailable = intstr.FromString("10%")
+	flags.Func("rollout-max-unavailable", "`number` or percentage of all tenants that may be on the way to another --instance-image at once (default 10%)", func(text string) error {
+		o.rollout.MaxUnavailable = intstr.Parse(text)
+		n, err := intstr.GetScaledValueFromIntOrPercent(&o.rollout.MaxUnavailable, 100, false)
+		if err != nil || n < 1 {
+			return errors.New("it is a number such as 5, or a percentage such as 10%")
+		}
+		return nil
+	})
+	flags.DurationVar(&o.rollout.Deadline, "rollout-deadline", 10*time.Minute,
+		"`time` that a tenant may take to become ready with another --instance-image; then all that have not begun wait for it")
+
 	flags.Func("regions", "`names` of the Regions whose tenants this operator serves, with commas in between; may be given more than once.\nDefault: all. Tenants of others are told so in their status, and left alone: for one cluster in each region, not for\ntwo operators in one cluster", o.regions.Add)
 
 	err := flags.Parse(args)
@@ -124,6 +139,9 @@ func (o options) validate(rest []string) error {
 	}
 	if o.journalEvery < time.Second {
 		return fmt.Errorf("--journal-interval %s is too short: use 1s or more", o.journalEvery)
+	}
+	if o.rollout.Deadline < time.Second {
+		return fmt.Errorf("--rollout-deadline %s is too short: use 1m or more", o.rollout.Deadline)
 	}
 	if !(o.apiQPS >= 1) || o.apiBurst < 1 {
 		return fmt.Errorf("--kube-api-qps %g and --kube-api-burst %d must be 1 or more", o.apiQPS, o.apiBurst)

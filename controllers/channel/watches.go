@@ -23,6 +23,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/metric"
+	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -42,7 +43,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 				return nil
 			}
 			return []client.ListOption{client.InNamespace(plan.Tenant{Tenant: t}.Namespace())}
-		})), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, egressChanged))).
+		})), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, egressChanged, observe.ImageChanged))).
 		// What a Tenant is held to, when its Region was changed.
 		Watches(&v1alpha1.ResidencyBoundary{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)), changed).
 		// A migration that ends brings new logins.

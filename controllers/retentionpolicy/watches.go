@@ -19,6 +19,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/metric"
+	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -42,7 +43,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 				return nil
 			}
 			return []client.ListOption{client.InNamespace(plan.Tenant{Tenant: t}.Namespace())}
-		})), changed).
+		})), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, observe.ImageChanged))).
 		// Another policy may bound the same category; a migration that ends brings the login.
 		Watches(&v1alpha1.RetentionPolicy{}, handler.EnqueueRequestsFromMapFunc(r.policiesOf(inNamespace)), changed).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.policiesOf(inNamespace))).

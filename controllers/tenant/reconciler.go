@@ -25,6 +25,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
+	"github.com/switchboard-operator/switchboard/internal/rollout"
 	"github.com/switchboard-operator/switchboard/internal/served"
 	"github.com/switchboard-operator/switchboard/internal/status"
 	"github.com/switchboard-operator/switchboard/internal/step"
@@ -60,9 +61,11 @@ type Reconciler struct {
 	Gateway  bool // the cluster knows Gateway API routes
 	Clusters bool // it knows CloudNativePG's Clusters
 	Regions  served.Regions
+	Rollout  rollout.Rules
 	Now      func() time.Time
 
-	ring ring
+	ring  ring
+	turns turns
 }
 
 // scope is what one pass knows: inputs first, then what its steps found.
@@ -150,6 +153,9 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 		st.Restored = s.restored
 	}
 	st.Move = s.move
+	if s.facts.Rollout.Status != nil {
+		st.Instance = s.facts.Rollout.Status
+	}
 	if known, ok := r.Journal.Known(s.tenant.UID); ok && known.State.Usage != nil {
 		st.Usage = usage(*known.State.Usage)
 	}
@@ -187,6 +193,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 		return err
 	}
 	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {
+		return err
+	}
+	if err := r.observeRollout(ctx, s); err != nil {
 		return err
 	}
 	return r.lookAround(ctx, s)

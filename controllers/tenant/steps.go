@@ -37,7 +37,9 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "put a backup back", Do: with(r.putBack)},
 		{Name: "apply the database", Do: with(r.applyDatabase)},
 		{Name: "hand the database over", Do: with(r.handOver)}, // nothing may write to it from here on
+		{Name: "take a turn at another image", Do: with(r.takeTurn)},
 		{Name: "plan the migration", Do: with(r.planSetup)},
+		{Name: "change the image", Do: with(r.changeImage)},
 		{Name: "apply the server", Do: with(r.applyServer)},
 		{Name: "tell other systems", Do: with(r.applyWebhooks)},
 		{Name: "wait for the database", Do: with(r.waitForDatabase)},

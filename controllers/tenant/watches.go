@@ -74,7 +74,8 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		b.Watches(object, handler.EnqueueRequestsFromMapFunc(ByLabel))
 	}
 	b.Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.neighboursOf), builder.WithPredicates(probedServices)).
-		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(r.neighboursOf), builder.WithPredicates(cameOrWent))
+		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(r.neighboursOf), builder.WithPredicates(cameOrWent)).
+		Watches(&v1alpha1.Tenant{}, r.nextTurns())
 	if r.Gateway {
 		route := &metav1.PartialObjectMetadata{}
 		route.SetGroupVersionKind(schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"})

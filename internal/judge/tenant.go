@@ -36,6 +36,7 @@ type TenantFacts struct {
 	Network  Network
 	Move     Move
 	Webhooks Webhooks
+	Rollout  Rollout
 	// SendWindow is the tenant's, nil for none.
 	SendWindow *v1alpha1.SendWindow
 	// The tenant names an object store; it may be used.
@@ -73,7 +74,7 @@ func Tenant(f TenantFacts) []metav1.Condition {
 			conditions, move = append(move, conditions...), nil
 		}
 	}
-	all := append(summarise(conditions, outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup), networkIsolated(f.Network))
+	all := append(summarise(conditions, outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup), networkIsolated(f.Network), upToDate(f.Rollout))
 	all = append(all, webhooks(f)...)
 	all = append(all, window(f)...)
 	return append(all, move...)

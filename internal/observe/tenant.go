@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/plan"
@@ -61,4 +63,23 @@ func ServiceAddress(ctx context.Context, r client.Reader, tenant string, service
 		return "", nil
 	}
 	return s.Spec.ClusterIP, nil
+}
+
+// ImageChanged lets through that a Tenant's pods are to run another image.
+var ImageChanged = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.Tenant)
+		after, is := e.ObjectNew.(*v1alpha1.Tenant)
+		return ok && is && imageOf(before) != imageOf(after)
+	},
+}
+
+func imageOf(t *v1alpha1.Tenant) string {
+	if t.Status.Instance == nil {
+		return ""
+	}
+	return t.Status.Instance.Image
 }

@@ -8,6 +8,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 )
 
 // Workload is a Deployment or StatefulSet.
@@ -25,12 +27,7 @@ func Deployment(ctx context.Context, r client.Reader, namespace, deployment stri
 	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: deployment}, d); err != nil {
 		return Workload{}, wrap("reading Deployment "+deployment, client.IgnoreNotFound(err))
 	}
-	wanted := *cmp.Or(d.Spec.Replicas, new(int32))
-	s := d.Status
-	return Workload{
-		Exists: true, Wanted: wanted, Available: s.AvailableReplicas,
-		Settled: s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == wanted && s.Replicas == wanted && s.AvailableReplicas == wanted,
-	}, nil
+	return Workload{Exists: true, Wanted: *cmp.Or(d.Spec.Replicas, new(int32)), Available: d.Status.AvailableReplicas, Settled: settled(d)}, nil
 }
 
 // Database reads the embedded engine's StatefulSet.
@@ -69,4 +66,33 @@ func mounts(pod corev1.PodSpec, secret string) bool {
 	return slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool {
 		return v.Secret != nil && v.Secret.SecretName == secret
 	})
+}
+
+// Image is what a Deployment's pods run; empty when there is none.
+func Image(ctx context.Context, r client.Reader, namespace, deployment string) (string, error) {
+	d := &appsv1.Deployment{}
+	if err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: deployment}, d); err != nil {
+		return "", wrap("reading Deployment "+deployment, client.IgnoreNotFound(err))
+	}
+	return d.Spec.Template.Spec.Containers[0].Image, nil
+}
+
+// RolledOut tells whether all pods of a tenant's Deployments run an image, and are available.
+func RolledOut(ctx context.Context, r client.Reader, tenant, namespace, image string) (bool, error) {
+	var all appsv1.DeploymentList
+	if err := r.List(ctx, &all, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelTenant: tenant}); err != nil {
+		return false, wrap("reading the Deployments of "+namespace, err)
+	}
+	for i := range all.Items {
+		d := &all.Items[i]
+		if d.Spec.Template.Spec.Containers[0].Image != image || !settled(d) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func settled(d *appsv1.Deployment) bool {
+	wanted, s := *cmp.Or(d.Spec.Replicas, new(int32)), d.Status
+	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == wanted && s.Replicas == wanted && s.AvailableReplicas == wanted
 }

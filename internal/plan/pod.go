@@ -91,7 +91,7 @@ func (in Tenant) instance(command string, needs need, env []corev1.EnvVar, mount
 			{Name: "GOMEMLIMIT", Value: strconv.FormatInt(limit.Value()/5*4, 10)},
 		}, env)
 	return corev1.Container{
-		Name: command, Image: in.Images.Instance, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{command},
+		Name: command, Image: in.image(), ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{command},
 		Env:          environment,
 		VolumeMounts: mounts, Resources: needs.resources(), SecurityContext: containerSecurity(),
 		TerminationMessagePath: corev1.TerminationMessagePathDefault, TerminationMessagePolicy: corev1.TerminationMessageReadFile,

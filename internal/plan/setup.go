@@ -45,6 +45,7 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 	container := in.instance("migrate", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
 		append([]corev1.EnvVar{{Name: contract.EnvSetup, Value: setup}}, in.claim()...),
 		[]corev1.VolumeMount{mount("database", contract.DirDatabase), mount("roles", contract.DirRoles), mount("staff", contract.DirStaff)})
+	container.Image = in.migrator()
 	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
 		in.databaseVolume(name.Admin), secretVolume("staff", name.StaffBootstrap),
 		{Name: "roles", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: &secretMode}}},

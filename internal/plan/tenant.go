@@ -51,6 +51,22 @@ type Images struct {
 	Postgres string
 }
 
+// image of the tenant's pods: the one that status says, until the tenant's turn comes to run another.
+func (in Tenant) image() string {
+	if i := in.Tenant.Status.Instance; i != nil {
+		return i.Image
+	}
+	return in.Images.Instance
+}
+
+// migrator is the image that the database is migrated by: of a tenant whose pods are about to run another, that one already.
+func (in Tenant) migrator() string {
+	if i := in.Tenant.Status.Instance; i != nil && i.Rollout != nil {
+		return i.Rollout.To
+	}
+	return in.image()
+}
+
 // Login is one login role of the database, whose password stands in
 // name.Credentials(Component, Version).
 type Login struct {

@@ -1,0 +1,37 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/rollout"
+)
+
+// Rollout is what is known of the image that a tenant's pods run.
+type Rollout struct {
+	Status  *v1alpha1.InstanceStatus // nil while it is not known
+	Turn    rollout.Turn             // why it does not run another yet
+	Overdue bool                     // it has not become ready with it in time
+}
+
+// upToDate is not part of Ready: a tenant is served by the image that it has.
+func upToDate(f Rollout) metav1.Condition {
+	const condition = v1alpha1.ConditionUpToDate
+	switch i := f.Status; {
+	case i == nil:
+		return unknown(condition, v1alpha1.ReasonWaiting, "not come to yet")
+	case i.Rollout != nil && f.Overdue:
+		return is(condition, false, v1alpha1.ReasonRolloutOverdue, fmt.Sprintf(
+			"not every pod is available with %s, to which the tenant's turn came at %s; the other tenants wait. See kubectl describe pods in the tenant's namespace, and mend it, or start the operator with %s",
+			i.Rollout.To, i.Rollout.Since.UTC().Format(time.RFC3339), i.Rollout.From))
+	case i.Rollout != nil:
+		return is(condition, false, v1alpha1.ReasonRollingOut, fmt.Sprintf("on the way from %s to %s", i.Rollout.From, i.Rollout.To))
+	case f.Turn.Reason != "":
+		return is(condition, false, f.Turn.Reason, "runs "+i.Image+"; "+f.Turn.Message)
+	default:
+		return is(condition, true, v1alpha1.ReasonReady, "runs "+i.Image)
+	}
+}
