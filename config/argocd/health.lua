@@ -7,12 +7,12 @@ local degraded = {
   BucketMisplaced = true, BucketVersioned = true, PolicyNotEnforced = true, Unbounded = true, EvidenceBroken = true, Overdue = true,
   RunFailed = true, PastDue = true, ExportFailed = true, MigrationFailed = true, CredentialsRefused = true, CredentialsExpired = true,
   CredentialsNotAllowed = true, CredentialsElsewhere = true, AccountSuspended = true, WebhookRefused = true, ReceiverGone = true,
-  EventsGivenUp = true, NoNodes = true, MoveFailed = true,
+  EventsGivenUp = true, NoNodes = true, MoveFailed = true, RolloutOverdue = true,
 }
 
 -- Nothing is wrong: it was asked for, or waits for a person's word.
 local suspended = {
-  Suspended = true, Blocked = true, DryRun = true, ChangePlanned = true, MovePlanned = true, Held = true, HeldBack = true,
+  Suspended = true, Blocked = true, DryRun = true, ChangePlanned = true, MovePlanned = true, Held = true, HeldBack = true, RolloutPaused = true,
 }
 
 local function told(status, condition)

@@ -32,13 +32,15 @@ var (
 		"Nodes with pods of a tenant, and its volumes, that are outside of its region.", []string{"tenant", "kind"}, nil)
 	conditions = prometheus.NewDesc("switchboard_tenant_condition",
 		"1 while a condition of a tenant is True, 0 while it is False; no series while it is Unknown.", []string{"tenant", "type"}, nil)
+	rolloutOverdue = prometheus.NewDesc("switchboard_tenant_rollout_overdue",
+		"1 while a tenant has not become ready with another image in time, and every other one waits for it; else 0.", []string{"tenant"}, nil)
 	evidenceBroken = prometheus.NewDesc("switchboard_evidence_broken",
 		"Policies and requests of a tenant, and the tenant itself, whose receipts contradict what the operator countersigned.", []string{"tenant"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{info, violations, conditions, evidenceBroken} {
+	for _, d := range []*prometheus.Desc{info, violations, conditions, rolloutOverdue, evidenceBroken} {
 		to <- d
 	}
 }
@@ -55,6 +57,7 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 		t := &tenants.Items[i]
 		to <- prometheus.MustNewConstMetric(info, prometheus.GaugeValue, 1, t.Name, t.Spec.Region, stateOf(t))
 		metric.Conditions(to, conditions, t.Status.Conditions, told, t.Name)
+		to <- prometheus.MustNewConstMetric(rolloutOverdue, prometheus.GaugeValue, map[bool]float64{true: 1}[overdue(t)], t.Name)
 		if broken != nil {
 			to <- prometheus.MustNewConstMetric(evidenceBroken, prometheus.GaugeValue, float64(broken[t.Name]+contradicted(t.Status.Conditions)), t.Name)
 		}

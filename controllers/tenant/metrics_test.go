@@ -40,7 +40,7 @@ func TestConditionsHaveASeriesUnlessTheyAreUnknown(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(&Collector{Reader: these{hotel, {ObjectMeta: metav1.ObjectMeta{Name: "new"}}}})
 	families, err := registry.Gather()
-	if err != nil || len(families) != 3 || families[1].GetName() != "switchboard_tenant_condition" {
+	if err != nil || len(families) != 4 || families[1].GetName() != "switchboard_tenant_condition" {
 		t.Fatalf("gathered %v, %v", families, err)
 	}
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {

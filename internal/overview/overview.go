@@ -115,11 +115,11 @@ var (
 		v1alpha1.ReasonRunFailed, v1alpha1.ReasonPastDue, v1alpha1.ReasonExportFailed, v1alpha1.ReasonMigrationFailed,
 		v1alpha1.ReasonCredentialsRefused, v1alpha1.ReasonCredentialsExpired, v1alpha1.ReasonCredentialsNotAllowed,
 		v1alpha1.ReasonCredentialsElsewhere, v1alpha1.ReasonAccountSuspended, v1alpha1.ReasonWebhookRefused, v1alpha1.ReasonReceiverGone,
-		v1alpha1.ReasonEventsGivenUp, v1alpha1.ReasonNoNodes, v1alpha1.ReasonMoveFailed,
+		v1alpha1.ReasonEventsGivenUp, v1alpha1.ReasonNoNodes, v1alpha1.ReasonMoveFailed, v1alpha1.ReasonRolloutOverdue,
 	)
 	suspended = set(
 		v1alpha1.ReasonSuspended, v1alpha1.ReasonBlocked, v1alpha1.ReasonDryRun, v1alpha1.ReasonChangePlanned, v1alpha1.ReasonMovePlanned,
-		v1alpha1.ReasonHeld, v1alpha1.ReasonHeldBack,
+		v1alpha1.ReasonHeld, v1alpha1.ReasonHeldBack, v1alpha1.ReasonRolloutPaused,
 	)
 )
 

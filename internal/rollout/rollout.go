@@ -45,7 +45,7 @@ func (r Rules) Next(all []v1alpha1.Tenant, tenant, image string, now time.Time) 
 	switch bound := r.Bound(len(all)); {
 	case len(overdue) > 0:
 		return Turn{Reason: v1alpha1.ReasonRolloutPaused, Message: fmt.Sprintf(
-			"%s waits: %s not become ready with the image of their turn within %s; see kubectl describe tenant %s, and mend it, or start the operator with the image of before",
+			"%s waits: %s not become ready with another image within %s; see kubectl describe tenant %s, and mend it, or start the operator with the image of before",
 			image, names(overdue, "has", "have"), r.Deadline, slices.Min(overdue))}
 	case away >= bound:
 		return Turn{Reason: v1alpha1.ReasonWaitingForTurn, Message: fmt.Sprintf("%s waits for its turn: no more than %d of all tenants are on the way to another image at once", image, bound)}
