@@ -91,6 +91,15 @@ func guard(t *testing.T, config *rest.Config, c client.Client) {
 		another := aBoundary()
 		another.Namespace = "new"
 		refuses(t, c.Create(ctx, another, client.DryRunAll), kept)
+		labelled := boundary.DeepCopy()
+		labelled.Labels = map[string]string{v1alpha1.LabelTenant: "another"}
+		refuses(t, c.Update(ctx, labelled, client.DryRunAll), kept)
+		held := boundary.DeepCopy()
+		held.Finalizers = []string{"example.com/mine"}
+		refuses(t, c.Update(ctx, held, client.DryRunAll), kept)
+		if err := c.Update(ctx, boundary.DeepCopy(), client.DryRunAll); err != nil {
+			t.Error("as it is, so that it is stored in another version:", err)
+		}
 		if err := as(t, config, c, operatorUser, "system:masters").Update(ctx, wider, client.DryRunAll); err != nil {
 			t.Error("the operator:", err)
 		}
