@@ -48,7 +48,7 @@ const (
 	// ConditionMoved (Tenant): the tenant is in the Region that spec.move names, and nothing of it is left in the one before. It is there
 	// while a move is asked for or under way, and is part of Ready only while the database is handed over.
 	ConditionMoved = "Moved"
-	// ConditionTerminating (Tenant): deletion is under way; the message names what it waits for.
+	// ConditionTerminating (Tenant, Channel): deletion is under way; the message names what it waits for.
 	ConditionTerminating = "Terminating"
 
 	// ConditionRetentionCovered (Tenant): every category of data is bounded by a policy in force.
@@ -275,6 +275,10 @@ const (
 	ReasonEmptyingDatabase = "EmptyingDatabase"
 	// ReasonEmptyingStore: the tenant's objects are being removed from its store.
 	ReasonEmptyingStore = "EmptyingStore"
+	// ReasonWithdrawing: the webhook of a Channel is being taken from its provider.
+	ReasonWithdrawing = "Withdrawing"
+	// ReasonWebhookLeft: it could not be, and the Channel goes all the same.
+	ReasonWebhookLeft = "WebhookLeft"
 	// ReasonVolumesRemain: volumes of the namespace have not been removed yet.
 	ReasonVolumesRemain = "VolumesRemain"
 )

@@ -59,3 +59,6 @@ const (
 
 // FinalizerTenant lets the operator obey a Tenant's deletionPolicy.
 const FinalizerTenant = "messaging.switchboard.dev/deletion-policy"
+
+// FinalizerChannel lets the operator take a Channel's webhook from its provider before the Channel goes.
+const FinalizerChannel = "messaging.switchboard.dev/webhook"

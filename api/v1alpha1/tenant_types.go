@@ -357,6 +357,12 @@ type Erasure struct {
 	// database says what became of what the tenant had in a provider's database; absent while that is not known, and when it has none.
 	// +optional
 	Database *ErasedDatabase `json:"database,omitempty"`
+	// webhooks that are not known to be gone at their providers: why, by Channel.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=1024
+	Webhooks []string `json:"webhooks,omitempty"`
 	// unchecked says why it could not be counted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

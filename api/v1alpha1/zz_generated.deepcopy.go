@@ -596,6 +596,11 @@ func (in *Erasure) DeepCopyInto(out *Erasure) {
 		*out = new(ErasedDatabase)
 		**out = **in
 	}
+	if in.Webhooks != nil {
+		in, out := &in.Webhooks, &out.Webhooks
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Volumes != nil {
 		in, out := &in.Volumes, &out.Volumes
 		*out = make([]string, len(*in))

@@ -43,7 +43,7 @@ type streams struct {
 
 func commands() []command {
 	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand, exportCommand, adoptCommand, bucketCommand,
-		databaseCommand, probeCommand, standbyCommand, cutoverCommand, reopenCommand, webhooksCommand}
+		databaseCommand, probeCommand, standbyCommand, cutoverCommand, reopenCommand, webhooksCommand, withdrawCommand}
 }
 
 // gcPercent is the collector's GOGC when the environment sets none: a tenant has many processes, most of them idle, and

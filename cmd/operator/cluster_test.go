@@ -190,7 +190,7 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 // StatefulSets and Deployments get their pods, migrations end well, probes find nothing. Jobs that ask an object store or a provider's database,
 // or move a database, are the test's.
 func (c testCluster) play(ctx context.Context, namespace string) error {
-	return c.playBut(ctx, namespace, "bucket", "-database")
+	return c.playBut(ctx, namespace, "bucket", "-database", "withdraw-")
 }
 
 // playBut leaves the Jobs alone that have one of the words in their names.

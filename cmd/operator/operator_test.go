@@ -55,6 +55,7 @@ func TestOperator(t *testing.T) {
 	t.Run("a client that stays as asked for", func(t *testing.T) { steadfast(t, c) })
 	t.Run("refused by its provider", func(t *testing.T) { refusedByProvider(t, c) })
 	t.Run("chatted with", func(t *testing.T) { chatted(t, c) })
+	t.Run("taken from its provider", func(t *testing.T) { withdrawn(t, c) })
 	t.Run("telling others", func(t *testing.T) { webhooked(t, c) })
 	t.Run("what fails", func(t *testing.T) { whatFails(t, c) })
 	t.Run("kept, and taken up again", func(t *testing.T) { keptAndTakenUp(t, c) })

@@ -203,7 +203,7 @@ func operatorRights(t *testing.T, c testCluster, all []string) {
 	slices.Sort(wrote)
 	want := []string{
 		"create erasurecertificates", "create namespaces", "create rolebindings", "create events", "delete namespaces", "patch events", "patch namespaces", "patch rolebindings",
-		"patch channels/status", "patch datasubjectrequests/status", "patch legalholds/status", "patch regions/status", "patch retentionpolicies/status", "patch tenants", "patch tenants/status",
+		"patch channels", "patch channels/status", "patch datasubjectrequests/status", "patch legalholds/status", "patch regions/status", "patch retentionpolicies/status", "patch tenants", "patch tenants/status",
 		"update channels/finalizers", "update datasubjectrequests/finalizers", "update retentionpolicies/finalizers", "update tenants/finalizers",
 	}
 	for i := range wrote {

@@ -9,10 +9,7 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -32,6 +29,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=channels;tenants;regions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=channels,verbs=patch
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=channels/finalizers,verbs=update
 // +kubebuilder:rbac:groups=messaging.switchboard.dev,resources=channels/status,verbs=patch
 
@@ -57,17 +55,25 @@ type scope struct {
 	facts     judge.ChannelFacts
 	// lookAgain is when what was found of the Secret before does not count any more; 0 when it was looked at.
 	lookAgain time.Duration
+	// withdrawing opens the way to the provider while a webhook is taken from it; nil otherwise.
+	withdrawing client.Object
+	// left says why the webhook of a Channel that goes is not known to be gone; "" when it is.
+	left string
 }
 
-// Reconcile is one pass over one Channel. One that is being deleted needs nothing:
-// its objects go by their owner references, its role by the tenant's next migration.
+// Reconcile is one pass over one Channel. Of one that is being deleted, what it set up at its provider is taken
+// back; its objects go by their owner references, its role by the tenant's next migration.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	c := &v1alpha1.Channel{}
-	if err := r.Client.Get(ctx, req.NamespacedName, c); err != nil || !c.DeletionTimestamp.IsZero() {
+	if err := r.Client.Get(ctx, req.NamespacedName, c); err != nil {
 		r.found.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := &scope{channel: c, in: plan.Tenant{Images: r.Images, OperatorNamespace: r.OperatorNamespace, Gateway: r.Gateway}}
+	if !c.DeletionTimestamp.IsZero() {
+		r.found.forget(req.NamespacedName)
+		return r.tearDown(ctx, s)
+	}
 	s.facts.Dials = contract.Dials(string(c.Spec.Type))
 	return r.report(ctx, s, step.Run(ctx, r.steps(s)))
 }
@@ -83,6 +89,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "see where the tenant is", Do: with(r.lookAround)},
 		{Name: "find the database login", Do: with(r.findLogin)},
 		{Name: "check the provider's credentials", Do: with(r.checkCredentials)},
+		{Name: "bind it to its end", Do: with(r.bind)},
 		{Name: "apply the connector", Do: with(r.applyConnector)},
 		{Name: "hear what the provider says", Do: with(r.hearProvider)},
 	}
@@ -105,12 +112,6 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 	s.in.Tenant, s.in.Region = tenant, region
 	s.facts.Suspended = tenant.Spec.Suspended
 	return nil
-}
-
-// stop takes the connector down: its Tenant was deleted and the namespace stayed, or the Region does not allow it any more.
-func (r *Reconciler) stop(ctx context.Context, s *scope) error {
-	kinds := append(plan.Routes(r.Gateway), &appsv1.DeploymentList{}, &corev1.ServiceList{}, &networkingv1.NetworkPolicyList{}, &policyv1.PodDisruptionBudgetList{})
-	return r.Applier.Prune(ctx, s.channel.Namespace, map[string]string{v1alpha1.LabelChannel: s.channel.Name}, nil, kinds...)
 }
 
 // accept checks the channel's sub-processor. One that is not in the register any more gets nothing more: its connector is

@@ -46,8 +46,10 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		})), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, egressChanged, observe.ImageChanged))).
 		// What a Tenant is held to, when its Region was changed.
 		Watches(&v1alpha1.ResidencyBoundary{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)), changed).
-		// A migration that ends brings new logins.
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)), builder.WithPredicates(predicate.NewPredicateFuncs(plan.IsMigration)))
+		// A migration that ends brings new logins; and a webhook that was taken back lets its Channel go.
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(inNamespace)), builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+			return plan.IsMigration(o) || plan.IsWithdrawal(o)
+		})))
 	for _, owned := range []client.Object{
 		&appsv1.Deployment{}, &corev1.Service{}, &networkingv1.NetworkPolicy{}, &networkingv1.Ingress{}, &policyv1.PodDisruptionBudget{},
 	} {

@@ -41,6 +41,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 			{Name: "end a move", Do: with(r.endMove)},
 			{Name: "take it out as a file", Do: with(r.export)},
 			{Name: "count what goes", Do: with(r.count)},
+			{Name: "take the webhooks from their providers", Do: with(r.withdraw)}, // by what runs yet, and is allowed out
 			{Name: "end what runs", Do: with(r.endWorkloads)},
 			{Name: "empty the object store", Do: with(r.emptyStore)}, // nothing stores any more, and the credentials are there still
 			{Name: "empty the provider's database", Do: with(r.emptyDatabase)},

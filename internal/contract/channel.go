@@ -38,6 +38,9 @@ func WebhookPath(channelType string) string {
 // Dials tells the types whose connectors call their provider, and take no webhooks.
 func Dials(channelType string) bool { return WebhookPath(channelType) == "" }
 
+// Registers tells the types whose connectors set something up at their provider, which stays there until it is taken back.
+func Registers(channelType string) bool { return channelType == ChannelTypeTelegram }
+
 // CredentialKeys are the keys that the Secret of a channel of a type has. A WebChat needs one only
 // where guests sign in on the client's own site.
 func CredentialKeys(channelType string) []string {

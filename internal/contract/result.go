@@ -25,8 +25,18 @@ type Result struct {
 	Standby   *StandbyResult   `json:"standby,omitempty"`
 	CutOver   *CutOverResult   `json:"cutOver,omitempty"`
 	Reopen    *ReopenResult    `json:"reopen,omitempty"`
+	Withdraw  *WithdrawResult  `json:"withdraw,omitempty"`
 	// Error says in one sentence, without personal data, why the Job failed.
 	Error string `json:"error,omitempty"`
+}
+
+// WithdrawResult is the outcome of `instance withdraw`.
+type WithdrawResult struct {
+	// Gone: nothing at the provider leads to the channel any more.
+	Gone bool `json:"gone"`
+	// Problem of the credentials is why it is not, a Problem…; "" when the provider could not be reached, or did not say.
+	Problem string `json:"problem,omitempty"`
+	Code    string `json:"code,omitempty"` // as Check.Code
 }
 
 // MigrationResult is the outcome of `instance migrate`.

@@ -174,7 +174,7 @@ func Refused(outcome error) []metav1.Condition {
 	return summarise([]metav1.Condition{accepted}, outcome, "")
 }
 
-// Terminating judges a tenant that is being deleted: what its deletion waits for.
+// Terminating judges a tenant or a channel that is being deleted: what its deletion waits for.
 func Terminating(outcome error) []metav1.Condition {
 	waiting := is(v1alpha1.ConditionTerminating, true, v1alpha1.ReasonFailed, outcome.Error())
 	if c, says := told(v1alpha1.ConditionTerminating, outcome); says {

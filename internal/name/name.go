@@ -51,6 +51,12 @@ func CA(tenant string) string { return "tenant-" + tenant + "-ca" }
 // Connector names a channel's Deployment and Service.
 func Connector(channel string) string { return contract.ComponentConnector(channel) }
 
+// Withdraw names the Job that takes a channel's webhook from its provider, and its NetworkPolicy, by the beginning of the Channel's
+// uid: at most 58 characters. A Channel of the same name that comes later has another.
+func Withdraw(channel, uid string) string {
+	return "withdraw-" + channel + "-" + uid[:min(len(uid), 8)]
+}
+
 // ConnectorTLS names the Secret with a connector's serving certificate.
 func ConnectorTLS(channel string) string { return Connector(channel) + "-tls" }
 

@@ -31,6 +31,15 @@ func wrap(doing string, err error) error {
 // is held to it; nil where there is none. The namespace's label decides: a Tenant that
 // only claims it does not count, nor does one that is being deleted.
 func TenantOf(ctx context.Context, r client.Reader, namespace string) (*v1alpha1.Tenant, *v1alpha1.Region, error) {
+	t, region, err := HolderOf(ctx, r, namespace)
+	if err != nil || t == nil || !t.DeletionTimestamp.IsZero() {
+		return nil, nil, err
+	}
+	return t, region, nil
+}
+
+// HolderOf is TenantOf, and finds a Tenant that is being deleted, too.
+func HolderOf(ctx context.Context, r client.Reader, namespace string) (*v1alpha1.Tenant, *v1alpha1.Region, error) {
 	ns := &corev1.Namespace{}
 	if err := r.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		return nil, nil, wrap("reading namespace "+namespace, client.IgnoreNotFound(err))
@@ -39,7 +48,7 @@ func TenantOf(ctx context.Context, r client.Reader, namespace string) (*v1alpha1
 	if err := r.Get(ctx, client.ObjectKey{Name: ns.Labels[v1alpha1.LabelTenant]}, t); err != nil {
 		return nil, nil, wrap("reading the tenant of namespace "+namespace, client.IgnoreNotFound(err))
 	}
-	if !t.DeletionTimestamp.IsZero() || (plan.Tenant{Tenant: t}).Namespace() != namespace {
+	if (plan.Tenant{Tenant: t}).Namespace() != namespace {
 		return nil, nil, nil
 	}
 	region := &v1alpha1.Region{}

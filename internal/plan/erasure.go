@@ -80,6 +80,7 @@ func Certificate(in Tenant, erasure v1alpha1.Erasure, head *v1alpha1.Evidence, n
 		}
 		c.Spec.Unchecked = append(c.Spec.Unchecked, "backups, replicas and logs that provider "+d.Provider+" keeps of the database: ask the provider")
 	}
+	c.Spec.Unchecked = append(c.Spec.Unchecked, erasure.Webhooks...)
 	if erasure.Unchecked != "" {
 		c.Spec.Unchecked = append(c.Spec.Unchecked, erasure.Unchecked)
 	}

@@ -60,6 +60,10 @@ func everything(t *testing.T, dir string) []client.Object {
 			t.Fatal(refusal.Message)
 		}
 		connectors = append(connectors, plan.Connector(in, &channels[i], processor)...)
+		if contract.Registers(string(channels[i].Spec.Type)) {
+			policy, job := plan.Withdraw(in, &channels[i], processor)
+			connectors = append(connectors, policy, job)
+		}
 	}
 	for i := range policies {
 		if refusal := plan.Accept(region, &policies[i]); refusal != nil {
@@ -202,6 +206,11 @@ func TestEveryPodIsConfined(t *testing.T) {
 			}
 			if len(region.Spec.ObjectStores) > 0 {
 				want += 2
+			}
+			for _, c := range all[v1alpha1.Channel](t, dir, "channel*.yaml") {
+				if contract.Registers(string(c.Spec.Type)) {
+					want++ // what takes its webhook back
+				}
 			}
 			if plan.CloudNativePG(region) != nil {
 				want-- // its pods are for CloudNativePG to make

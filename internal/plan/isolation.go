@@ -49,6 +49,7 @@ const (
 	componentIsolation = "isolation"
 	componentMove      = "move"
 	componentWebhooks  = contract.ComponentWebhooks
+	componentWithdraw  = "withdraw"
 )
 
 func (in Tenant) networkPolicy(policyName string, pods map[string]string, ingress []networkingv1.NetworkPolicyIngressRule,

@@ -55,7 +55,7 @@ func TestEverythingButDataAndBindingIsOwned(t *testing.T) {
 			return true
 		}
 		want := "Tenant"
-		if o.GetLabels()[v1alpha1.LabelChannel] != "" {
+		if o.GetLabels()[v1alpha1.LabelChannel] != "" && !plan.IsWithdrawal(o) { // which outlives what a Channel owns
 			want = "Channel"
 		}
 		if o.GetLabels()[v1alpha1.LabelPolicy] != "" {

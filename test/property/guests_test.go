@@ -21,16 +21,47 @@ func (g guest) number() person.Address {
 	return person.Address{Kind: contract.KindPhone, Value: g.phone}
 }
 
-// isQuiet says that a reply to a thread is not stored: some address of its guest is suppressed
-// everywhere or on its channel.
-func (m *model) isQuiet(id uuid.UUID) bool {
+// isQuiet says that a reply to a thread is not stored: an address that it writes to is suppressed everywhere or on its channel, or
+// another one of its guest, and none that it writes to has said START since.
+func (m *model) isQuiet(id uuid.UUID) bool { return m.quietBy(id, true) }
+
+// quietBy leaves the thread's own addresses out, unless own.
+func (m *model) quietBy(id uuid.UUID, own bool) bool {
 	t := m.threads[id]
+	started := 0
 	for a, contact := range m.addresses {
-		if contact == t.contact && (m.quiet[suppressed{"*", a}] || m.quiet[suppressed{t.channel, a}]) {
-			return true
+		if contact == t.contact && a.Kind == contract.KindPhone {
+			started = max(started, m.started[a])
+		}
+	}
+	for a, contact := range m.addresses {
+		for _, s := range []suppressed{{"*", a}, {t.channel, a}} {
+			if contact != t.contact || !m.quiet[s] {
+				continue
+			}
+			if a.Kind == contract.KindPhone && own || a.Kind != contract.KindPhone && started <= m.since[s] {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// hush suppresses an address; false when it was already, and no other address of its guest has said START since.
+func (m *model) hush(s suppressed) bool {
+	if m.quiet[s] {
+		overruled := false
+		contact, known := m.addresses[s.address]
+		for a, other := range m.addresses {
+			overruled = overruled || known && other == contact && a != s.address && m.started[a] > m.since[s]
+		}
+		if !overruled {
+			return false
+		}
+	}
+	m.turn++
+	m.quiet[s], m.since[s] = true, m.turn
+	return true
 }
 
 // live says that a contact can be read and written to.
@@ -103,14 +134,16 @@ func (m *model) consent(a person.Address, channel, command string, conversation 
 	everywhere, here := suppressed{"*", a}, suppressed{channel, a}
 	switch command {
 	case "stop":
-		before := m.quiet[everywhere]
-		m.quiet[everywhere] = true
-		return !before
+		return m.hush(everywhere)
 	case "start":
-		before := m.quiet[everywhere] || m.quiet[here]
+		changed := m.quiet[everywhere] || m.quiet[here] || m.quietBy(conversation, false)
 		delete(m.quiet, everywhere)
 		delete(m.quiet, here)
-		return before
+		if changed {
+			m.turn++
+			m.started[a] = m.turn
+		}
+		return changed
 	case "help":
 		return !m.isQuiet(conversation)
 	}
@@ -161,8 +194,9 @@ func (w *world) playSend() {
 	changes := 0
 	for address, contact := range m.addresses {
 		if contact == t.contact && address.Kind == contract.KindPhone && !m.quiet[suppressed{"*", address}] && !m.quiet[suppressed{t.channel, address}] {
-			m.quiet[suppressed{t.channel, address}] = true
-			changes++
+			if m.hush(suppressed{t.channel, address}) {
+				changes++
+			}
 		}
 	}
 	w.listen(changes)

@@ -46,6 +46,9 @@ type model struct {
 	statuses  map[uuid.UUID]string          // of messages on their way out
 	bearers   map[string]map[uuid.UUID]bool // by hold of a person, all who ever bore an address of theirs
 	quiet     map[suppressed]bool
+	since     map[suppressed]int     // the turn in which it was last suppressed
+	started   map[person.Address]int // the turn in which it last changed something by START
+	turn      int
 	archives  int
 	// gone counts the rows that were deleted, by category; replayed those that replays have.
 	gone     map[string]int64
@@ -59,7 +62,7 @@ func newModel() *model {
 	m := &model{
 		rows: map[string]map[uuid.UUID]*fact{}, names: map[uuid.UUID]string{}, addresses: map[person.Address]uuid.UUID{},
 		threads: map[uuid.UUID]*thread{}, statuses: map[uuid.UUID]string{}, bearers: map[string]map[uuid.UUID]bool{},
-		quiet: map[suppressed]bool{}, gone: map[string]int64{},
+		quiet: map[suppressed]bool{}, since: map[suppressed]int{}, started: map[person.Address]int{}, gone: map[string]int64{},
 	}
 	for _, c := range categories {
 		m.rows[c] = map[uuid.UUID]*fact{}
@@ -86,7 +89,7 @@ func (m *model) clone() *model {
 		c.bearers[hold] = maps.Clone(who)
 	}
 	c.names, c.addresses, c.statuses = maps.Clone(m.names), maps.Clone(m.addresses), maps.Clone(m.statuses)
-	c.quiet, c.gone = maps.Clone(m.quiet), maps.Clone(m.gone)
+	c.quiet, c.since, c.started, c.gone = maps.Clone(m.quiet), maps.Clone(m.since), maps.Clone(m.started), maps.Clone(m.gone)
 	return &c
 }
 

@@ -174,8 +174,7 @@ func (m *model) count(a account, who []person.Address) {
 // suppress keeps everybody from writing to any address of a person.
 func (m *model) suppress(who []person.Address) (n int64) {
 	for _, address := range who {
-		if s := (suppressed{"*", address}); !m.quiet[s] {
-			m.quiet[s] = true
+		if m.hush(suppressed{"*", address}) {
 			n++
 		}
 	}

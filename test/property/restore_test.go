@@ -80,7 +80,7 @@ func (w *world) playRestore() {
 		w.skipped = true
 		return
 	}
-	quiet, anchor := w.model.quiet, w.ledger.anchor()
+	before, anchor := w.model, w.ledger.anchor()
 	w.leave()
 	w.pools = map[string]*pgxpool.Pool{}
 	w.db, w.model = b.put(), b.model
@@ -102,7 +102,7 @@ func (w *world) playRestore() {
 		}
 		return
 	}
-	w.replay(b, quiet)
+	w.replay(b, before)
 	w.quarantined(true, components[w.IntN(3)]) // but for the runs, which follow
 	for i := range w.policies {
 		w.runToItsEnd(i)
@@ -119,7 +119,7 @@ func (w *world) quarantined(want bool, component string) {
 
 // replay carries out again what the operator knows of. Who must not be written to is as it was
 // before the database was put back.
-func (w *world) replay(b snapshot, quiet map[suppressed]bool) {
+func (w *world) replay(b snapshot, before *model) {
 	input := w.ledger.replay(b.behind, b.heard)
 	var result contract.ReplayResult
 	run := func(ctx context.Context, pool *pgxpool.Pool) (err error) {
@@ -160,7 +160,8 @@ func (w *world) replay(b snapshot, quiet map[suppressed]bool) {
 			want.Unknown++
 		}
 	}
-	m.quiet, m.archives, m.replayed = quiet, 0, m.replayed+want.Erased
+	m.quiet, m.since, m.started, m.turn = before.quiet, before.since, before.started, before.turn
+	m.archives, m.replayed = 0, m.replayed+want.Erased
 	if result.Restored != want {
 		differ("the replay tells %s, and should %s", text(result.Restored), text(want))
 	}

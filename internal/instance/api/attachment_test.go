@@ -185,7 +185,7 @@ func TestStaffSendAFile(t *testing.T) {
 		want          int
 	}{
 		"HTML":               {"", "a.png", []byte("<html><script>x</script></html>"), http.StatusUnprocessableEntity},
-		"too large":          {"", "a.png", append(picture, make([]byte, 6<<20)...), http.StatusRequestEntityTooLarge},
+		"too large":          {"", "a.png", append(picture, make([]byte, 17<<20)...), http.StatusRequestEntityTooLarge},
 		"empty":              {"", "a.png", nil, http.StatusBadRequest},
 		"no file":            {`{"body":"x"}`, "", nil, http.StatusBadRequest},
 		"no JSON":            {"x", "a.png", picture, http.StatusBadRequest},
@@ -198,6 +198,12 @@ func TestStaffSendAFile(t *testing.T) {
 			t.Errorf("%s: answered %d, want %d: %s", name, got.status, c.want, got.body)
 		}
 	}
+	// What a provider would refuse is refused here, with its limit. None of it is kept.
+	of := func(size int) []byte { return append(bytes.Clone(picture), make([]byte, size-len(picture))...) }
+	v.sends(`{"body":"x"}`, "a.png", of(5_000_000)).want(http.StatusUnprocessableEntity).saying("file-refused").saying("at most 5000000 bytes, and this one comes to 5000001")
+	s.exec("UPDATE sb.channel SET type = 'WhatsApp' WHERE name = $1", pgtest.Channel)
+	v.sends("", "a.png", of(5_000_001)).want(http.StatusUnprocessableEntity).saying("image/png of at most 5000000 bytes")
+	v.sends("", "a.amr", append([]byte("#!AMR\n"), make([]byte, 16_000_000)...)).want(http.StatusUnprocessableEntity).saying("audio/amr of at most 16000000 bytes")
 	s.exec("UPDATE sb.channel SET type = 'Messenger' WHERE name = $1", pgtest.Channel)
 	v.sends(`{"body":"your receipt"}`, "a.png", picture).want(http.StatusUnprocessableEntity)
 	s.exec("UPDATE sb.channel SET type = 'Carrier pigeon' WHERE name = $1", pgtest.Channel)
@@ -205,6 +211,9 @@ func TestStaffSendAFile(t *testing.T) {
 	if n := s.count("SELECT count(*) FROM sb.file"); n != 1 {
 		t.Errorf("%d files are stored", n)
 	}
+	s.exec("UPDATE sb.channel SET type = 'Telegram' WHERE name = $1", pgtest.Channel)
+	s.exec("UPDATE sb.contact_address SET kind = sb.address_kind($1)", pgtest.Channel)
+	v.sends("", "a.png", of(12<<20)).want(http.StatusAccepted)
 	s.token = "x"
 	v.sends("", "a.png", picture).want(http.StatusUnauthorized)
 }

@@ -197,7 +197,7 @@ func (in *postMessageRequest) check(ctx context.Context, tx pgx.Tx, channel stri
 	if err := checkText("body", in.Body, 0, maxCaption); err != nil {
 		return err
 	}
-	return checkFile(kind, in.Body)
+	return checkFile(kind, in.Body, file)
 }
 
 // checkReachable says why a guest can't be written to.

@@ -77,7 +77,7 @@ const (
 // body is one that an operation takes.
 func (s *system) bodyOf(o operation) any {
 	bodies := map[string]any{
-		"postMessage": map[string]any{"body": "Hello"}, "retryMessage": map[string]any{}, "decideOptOutRequest": map[string]any{"decision": "confirm"},
+		"postMessage": map[string]any{"body": "Hello"}, "retryMessage": map[string]any{}, "retryUndeliveredEvent": map[string]any{}, "decideOptOutRequest": map[string]any{"decision": "confirm"},
 		"patchContact": map[string]any{"name": markName}, "optOutContact": map[string]any{}, "optInContact": map[string]any{}, "makeUnsubscribeLink": map[string]any{},
 		"mergeContact": map[string]any{"contact": uuid.NewString()}, "splitContact": map[string]any{},
 		"optOutAddress": map[string]any{"kind": "phone", "address": "+4930901829"}, "optInAddress": map[string]any{"kind": "phone", "address": "+4930901829"},

@@ -115,6 +115,8 @@ func (s *Server) routes() []route {
 		{pattern: "POST /api/v1/conversations/{id}/opt-out-request", roles: readers, handle: s.decideOptOutRequest},
 		{pattern: "GET /api/v1/attachments/{id}", roles: readers, handle: s.getAttachment},
 		{pattern: "GET /api/v1/undelivered-messages", roles: readers, handle: listUndelivered},
+		{pattern: "GET /api/v1/undelivered-events", roles: supervisors, handle: listDeadEvents},
+		{pattern: "POST /api/v1/undelivered-events/{id}/retries", roles: supervisors, handle: retryEvent},
 
 		{pattern: "GET /api/v1/contacts", roles: readers, handle: listContacts, scope: integration.ReadContacts},
 		{pattern: "GET /api/v1/contacts/{id}", roles: readers, handle: getContact, scope: integration.ReadContacts},

@@ -165,13 +165,20 @@ var fileChannels = map[string]bool{
 }
 
 // checkFile says why a file can't go with a reply.
-func checkFile(channelType, body string) error {
+func checkFile(channelType, body string, u *upload) error {
 	words, takes := fileChannels[channelType]
 	switch {
 	case !takes:
 		return fail(http.StatusUnprocessableEntity, typeFileRefused, "This channel takes no files.")
 	case body != "" && !words:
 		return fail(http.StatusUnprocessableEntity, typeFileRefused, "Messenger takes a file without words; send them as a message of their own.")
+	}
+	size, limit := len(u.content), media.Limit(channelType, u.mediaType)
+	if channelType == contract.ChannelTypeTwilioSMS {
+		size += len(body) // Twilio counts the message as a whole
+	}
+	if int64(size) > limit {
+		return fail(http.StatusUnprocessableEntity, typeFileRefused, fmt.Sprintf("This channel takes files of type %s of at most %d bytes, and this one comes to %d; send a smaller one.", u.mediaType, limit, size))
 	}
 	return nil
 }

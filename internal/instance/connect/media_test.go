@@ -477,6 +477,12 @@ func TestFilesOfStaffAreSentAsEachProviderTakesThem(t *testing.T) {
 		if m := s.api.Messages(tgGuest)[0]; m.As != "photo" || m.Text != "your room" || m.FileName != "file 0.png" || !bytes.Equal(m.File, content) {
 			t.Errorf("sent as %s %q %s", m.As, m.Text, m.FileName)
 		}
+		large := png(10_000_001)
+		s.replyWith(strconv.FormatInt(tgGuest, 10), "", large)
+		s.until("a large one", func() (bool, string) { return len(s.api.Messages(tgGuest)) == 2, fmt.Sprint(s.api.Attempts(tgGuest)) })
+		if m := s.api.Messages(tgGuest)[1]; m.As != "document" || !bytes.Equal(m.File, large) {
+			t.Errorf("a picture that Telegram does not take as one is sent as %s", m.As)
+		}
 	})
 	t.Run("Messenger", func(t *testing.T) {
 		s := newMessenger(t, pgtest.New(t))

@@ -16,8 +16,8 @@ import (
 const (
 	// MaxInbound bounds a file that a guest sends, in bytes: what WhatsApp takes of a video.
 	MaxInbound = 16 << 20
-	// MaxOutbound bounds a file that staff send, in bytes: what every provider takes. It is in memory as a whole.
-	MaxOutbound = 5 << 20
+	// MaxOutbound bounds a file that staff send, in bytes. It is in memory as a whole. What a channel takes may be less: see Limit.
+	MaxOutbound = 16 << 20
 	// MaxFiles bounds the files of one message.
 	MaxFiles = 10
 	// MaxSource bounds what a provider calls a file, in bytes.

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
@@ -242,4 +244,90 @@ func TestPersonsAgreeWithAPlainForest(t *testing.T) {
 			t.Fatalf("%d contacts are not of a person with a root", n)
 		}
 	}
+}
+
+// hears is what a guest says by an address, and whether it has changed something.
+func (p persons) hears(c contact, command string) bool {
+	p.t.Helper()
+	before := p.count("SELECT count(*) FROM sb.consent_log")
+	p.exec("SELECT sb.heed($1, (SELECT channel FROM sb.conversation WHERE id = $1), ARRAY[$2::bytea], 1, $3, NULL, gen_random_uuid())", c.thread, c.hash, command)
+	return p.count("SELECT count(*) FROM sb.consent_log") > before
+}
+
+// START lets the thread of the address that said it be written to, and no other: the stop of another address stays for that one.
+func TestStartOfOneAddressLetsItsOwnThreadBeWrittenTo(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	p := persons{t, d.Admin(t)}
+	connector := d.Pool(t, contract.LoginRole(contract.ComponentConnector(pgtest.Channel), 1))
+	// sends is what becomes of a reply that is about to be sent.
+	sends := func(c contact) (word string) {
+		t.Helper()
+		id := uuid.New()
+		p.exec("SELECT sb.store_message($1, clock_timestamp(), $2, $3, 'out', 'staff', 'queued', NULL, 'Hello')", id, c.thread, pgtest.Channel)
+		var at time.Time
+		if err := p.admin.QueryRow(t.Context(), "SELECT at FROM sb.message WHERE id = $1", id).Scan(&at); err != nil {
+			t.Fatal(err)
+		}
+		if err := connector.QueryRow(t.Context(), "SELECT sb.begin_attempt($1, $2, ARRAY[$3::bytea])", id, at, c.hash).Scan(&word); err != nil {
+			t.Fatal(err)
+		}
+		return word
+	}
+	all := p.guests(3)
+	mobile, home, work := all[0], all[1], all[2]
+	p.merge(home, mobile)
+	p.merge(work, mobile)
+	are := func(when string, want ...string) {
+		t.Helper()
+		for i, c := range all {
+			if got := p.optOut(c); got != want[i] {
+				t.Errorf("%s, thread %d is %s, want %s", when, i, got, want[i])
+			}
+		}
+	}
+	say := func(c contact, command string, changed bool) {
+		t.Helper()
+		if got := p.hears(c, command); got != changed {
+			t.Errorf("%s changes something: %t, want %t", command, got, changed)
+		}
+	}
+	say(mobile, "start", false) // nobody stopped
+	say(home, "stop", true)
+	are("after a STOP", "optedOut", "optedOut", "optedOut")
+	say(mobile, "start", true)
+	are("after a START of another address", "none", "optedOut", "optedOut")
+	if got := sends(mobile) + " " + sends(home) + " " + sends(work); got != "send suppressed suppressed" {
+		t.Errorf("what is about to be sent is %s", got)
+	}
+	say(mobile, "start", false)
+	say(home, "stop", true) // who says so again means it
+	are("after a second STOP", "optedOut", "optedOut", "optedOut")
+	say(home, "stop", false)
+	say(mobile, "start", true)
+	say(work, "start", true)
+	are("after two of three", "none", "optedOut", "none")
+	say(mobile, "stop", true)
+	are("after a STOP of its own", "optedOut", "optedOut", "optedOut")
+	say(mobile, "start", true)
+	say(home, "start", true)
+	are("after all of three", "none", "none", "none")
+	if n := p.count("SELECT count(*) FROM sb.suppression"); n != 0 {
+		t.Errorf("%d suppressions are left", n)
+	}
+	say(home, "request", true)
+	say(mobile, "start", true)
+	are("after a wish in words of their own", "none", "requested", "requested")
+	say(home, "request", true)
+	are("after another", "requested", "requested", "requested")
+
+	// What is replayed after a restore says the same.
+	p.exec("CREATE TABLE told AS SELECT * FROM sb.consent_log")
+	p.exec("DELETE FROM sb.suppression")
+	p.exec("DELETE FROM sb.consent_log")
+	p.exec("SELECT sb.restore_consent(at, channel, address_hash, key_version, change, source, reason) FROM (SELECT * FROM told ORDER BY epoch, xid, id) l")
+	are("after a restore", "requested", "requested", "requested")
+	p.exec("TRUNCATE told")
+	say(mobile, "start", true)
+	are("after a START", "none", "requested", "requested")
 }

@@ -40,6 +40,12 @@ type Checker interface {
 	Check(context.Context) error
 }
 
+// Withdrawer is a Provider that sets something up at the provider which stays there when the channel has gone.
+type Withdrawer interface {
+	// Withdraw takes it back, if it still is this channel's: what leads elsewhere by now is left alone. It fails as Check does.
+	Withdraw(context.Context) error
+}
+
 // Webhook is one kind of request that the provider makes.
 type Webhook struct {
 	Method string

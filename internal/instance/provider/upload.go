@@ -23,7 +23,7 @@ type Field struct{ Name, Value string }
 // Upload is Attempt for a form with a file, which is read while it is sent.
 func Upload(client *http.Client, request *http.Request, fields []Field, name string, f File) (status int, header http.Header, answer []byte, err error) {
 	if f.Size > media.MaxOutbound {
-		return 0, nil, nil, &RefusedError{Code: media.TooLarge, Reason: "the file is larger than 5 MiB"}
+		return 0, nil, nil, &RefusedError{Code: media.TooLarge, Reason: fmt.Sprintf("the file is larger than %d bytes", media.MaxOutbound)}
 	}
 	ctx, cancel := context.WithTimeout(request.Context(), uploadTimeout)
 	defer cancel()

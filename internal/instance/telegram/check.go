@@ -49,7 +49,7 @@ func (p *Provider) Check(ctx context.Context) error {
 	if err := p.call(ctx, "getWebhookInfo", struct{}{}, &kept); err != nil {
 		return err
 	}
-	want := webhook{URL: p.site.PublicURL + p.site.Prefix + contract.WebhookPath(contract.ChannelTypeTelegram), Secret: secret, Kinds: []string{"message"}}
+	want := webhook{URL: p.address(), Secret: secret, Kinds: []string{"message"}}
 	p.told.mu.Lock()
 	defer p.told.mu.Unlock()
 	if kept.URL == want.URL && p.told.webhook.Secret == want.Secret {
@@ -60,6 +60,24 @@ func (p *Provider) Check(ctx context.Context) error {
 	}
 	p.told.webhook = want
 	return nil
+}
+
+// address is where updates of the channel go.
+func (p *Provider) address() string {
+	return p.site.PublicURL + p.site.Prefix + contract.WebhookPath(contract.ChannelTypeTelegram)
+}
+
+// Withdraw has Telegram send nothing to the channel any more. Updates that wait at Telegram stay there, for 24 hours at most:
+// another channel may take the bot over.
+func (p *Provider) Withdraw(ctx context.Context) error {
+	var kept webhook
+	if err := p.call(ctx, "getWebhookInfo", struct{}{}, &kept); err != nil {
+		return err
+	}
+	if kept.URL != p.address() {
+		return nil
+	}
+	return p.call(ctx, "deleteWebhook", map[string]bool{"drop_pending_updates": false}, nil)
 }
 
 // errUnreadable is a file of the Secret that is missing, or no credential.

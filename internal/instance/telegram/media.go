@@ -107,14 +107,14 @@ func (p *Provider) Fetch(ctx context.Context, source string) (io.ReadCloser, err
 	return p.downloads.Get(ctx, p.channel.APIBaseURL+"/file/bot"+token+"/"+at.Path, nil)
 }
 
-// pictures are the types that Telegram shows as such; it makes them smaller. All else goes as a document.
+// pictures are the types that Telegram shows as such, up to a size; it makes them smaller. All else goes as a document.
 var pictures = map[string]bool{"image/jpeg": true, "image/png": true}
 
 // upload is a request to send a file.
 func (p *Provider) upload(ctx context.Context, chat int64, out provider.Outgoing) (int, http.Header, []byte, error) {
 	f := out.Files[0] // one, as the staff API sees to
 	method, part := "sendDocument", "document"
-	if pictures[f.MediaType] {
+	if pictures[f.MediaType] && f.Size <= media.MaxTelegramPhoto {
 		method, part = "sendPhoto", "photo"
 	}
 	request, err := p.request(ctx, method, nil)

@@ -172,6 +172,20 @@ func TestWhatIsNeverTakenIsGivenUp(t *testing.T) {
 	stop := s.work()
 	s.until("it to be given up", func() bool { return s.count("SELECT count(*) FROM sb.webhook_event WHERE dead_at IS NOT NULL") == 1 })
 	stop()
+	// Staff have it sent once more, and it is taken. It would be given up again after three more days.
+	var outcome string
+	if err := s.d.Serve(t).QueryRow(t.Context(), "SELECT sb.webhook_retry(id) FROM (SELECT (sb.webhook_dead('infinity', gen_random_uuid(), 1)).id) e").Scan(&outcome); err != nil || outcome != "sent" {
+		t.Fatal(outcome, err)
+	}
+	stop = s.work()
+	s.until("it to be tried again", func() bool {
+		return s.count("SELECT count(*) FROM sb.webhook_event WHERE dead_at IS NULL AND attempts > 0") == 1
+	})
+	stop()
+	s.exec("UPDATE sb.webhook_event SET retried_at = now() - interval '3 days 1 minute', next_at = now()")
+	stop = s.work()
+	s.until("it to be given up again", func() bool { return s.count("SELECT count(*) FROM sb.webhook_event WHERE dead_at IS NOT NULL") == 1 })
+	stop()
 	s.exec("UPDATE sb.webhook_event SET dead_at = now() - interval '7 days 1 minute'")
 	if _, err := s.d.Pool(t, contract.LoginRole(contract.ComponentWebhooks, 1)).Exec(context.Background(), "SELECT sb.webhook_sweep()"); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@
 //
 //	POST /bot{token}/getMe             whose token it is
 //	POST /bot{token}/setWebhook        where updates go
+//	POST /bot{token}/deleteWebhook     nowhere any more
 //	POST /bot{token}/getWebhookInfo    where they go now; the secret is not told
 //	POST /bot{token}/sendMessage       sends a text
 //

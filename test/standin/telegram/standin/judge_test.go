@@ -108,4 +108,7 @@ func TestAnIndependentHandlerTakesItsUpdates(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Error("no update came")
 	}
+	if ok, err := b.DeleteWebhook(t.Context(), &bot.DeleteWebhookParams{DropPendingUpdates: true}); err != nil || !ok || s.Webhook(token).URL != "" {
+		t.Errorf("the webhook stays: %v, %v", ok, err)
+	}
 }

@@ -70,6 +70,9 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, part string, g
 	case err != nil:
 		fail(w, http.StatusBadRequest, "Bad Request: can't parse parameters", 0)
 		return
+	case part == "photo" && len(content) > 10_000_000, len(content) > 50_000_000:
+		fail(w, http.StatusBadRequest, "Bad Request: file is too big", 0)
+		return
 	case len([]rune(caption)) > 1024:
 		fail(w, http.StatusBadRequest, "Bad Request: message caption is too long", 0)
 		return

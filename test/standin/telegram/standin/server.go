@@ -72,6 +72,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, Object{"id": bot.ID, "is_bot": true, "first_name": bot.Username, "username": bot.Username})
 	case "setWebhook":
 		s.setWebhook(w, bot, given)
+	case "deleteWebhook":
+		s.deleteWebhook(w, bot, given)
 	case "getWebhookInfo":
 		s.mu.Lock()
 		hook := s.webhooks[bot.Token]

@@ -40,6 +40,18 @@ func (s *Server) setWebhook(w http.ResponseWriter, bot Bot, given map[string]jso
 	}
 }
 
+func (s *Server) deleteWebhook(w http.ResponseWriter, bot Bot, given map[string]json.RawMessage) {
+	var drop bool
+	if !read(given, "drop_pending_updates", &drop) || len(given) > 0 {
+		fail(w, http.StatusBadRequest, "Bad Request: can't parse parameters", 0)
+		return
+	}
+	s.mu.Lock()
+	delete(s.webhooks, bot.Token)
+	s.mu.Unlock()
+	answer(w, true)
+}
+
 // Text is an update with a text that a guest writes to a bot.
 func (s *Server) Text(from int64, body string) Object {
 	return s.Update(from, Object{"text": body})

@@ -71,7 +71,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f, header, err := r.FormFile("file")
-	if err != nil || header.Header.Get("Content-Type") != r.FormValue("type") || strings.HasPrefix(r.FormValue("type"), "image/") && header.Size > 5<<20 {
+	if err != nil || header.Header.Get("Content-Type") != r.FormValue("type") || strings.HasPrefix(r.FormValue("type"), "image/") && header.Size > 5_000_000 {
 		fail(w, http.StatusBadRequest, 100, "Param file must be a file with one of the following types")
 		return
 	}
