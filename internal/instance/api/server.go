@@ -77,6 +77,7 @@ var (
 	readers     = staff.Roles{staff.Agent, staff.Supervisor, staff.PrivacyOfficer}
 	answerers   = staff.Roles{staff.Agent, staff.Supervisor}
 	supervisors = staff.Roles{staff.Supervisor}
+	officers    = staff.Roles{staff.PrivacyOfficer}
 	overseers   = staff.Roles{staff.Supervisor, staff.PrivacyOfficer, staff.Auditor}
 )
 
@@ -137,6 +138,11 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/invitations", roles: supervisors, handle: listInvitations},
 		{pattern: "POST /api/v1/invitations", roles: supervisors, handle: s.postInvitation},
 		{pattern: "DELETE /api/v1/invitations/{id}", roles: supervisors, handle: deleteInvitation},
+
+		{pattern: "GET /api/v1/privacy/requests", roles: officers, handle: listPrivacyRequests},
+		{pattern: "POST /api/v1/privacy/requests", roles: officers, handle: postPrivacyRequest},
+		{pattern: "GET /api/v1/privacy/request-counts", roles: overseers, handle: countPrivacyRequests},
+		{pattern: "GET /api/v1/privacy/holds", roles: officers, handle: listPrivacyHolds},
 
 		{pattern: "GET /api/v1/integrations", roles: supervisors, handle: listIntegrations},
 		{pattern: "POST /api/v1/integrations", roles: supervisors, handle: createIntegration},
