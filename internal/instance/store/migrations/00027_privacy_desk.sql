@@ -115,6 +115,10 @@ $$;
 -- +goose StatementEnd
 CREATE TRIGGER desk_sweep AFTER INSERT OR UPDATE ON sb.retention_run FOR EACH STATEMENT EXECUTE FUNCTION sb.desk_sweep();
 
+-- Pages look again.
+CREATE TRIGGER staff_tell AFTER UPDATE ON sb.desk FOR EACH ROW EXECUTE FUNCTION sb.staff_tell('o');
+CREATE TRIGGER staff_tell AFTER INSERT OR UPDATE ON sb.filed_request FOR EACH ROW EXECUTE FUNCTION sb.staff_tell('o');
+
 REVOKE ALL ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer), sb.filed_requests(integer), sb.desk_state(),
   sb.desk_tell(text, jsonb, jsonb), sb.desk_sweep() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer), sb.filed_requests(integer), sb.desk_state(),

@@ -166,6 +166,58 @@ export const changeSettings = (change: { requireSecondFactor: boolean }) => ask(
 
 export const counts = async () => ((await ask("GET", "/counts")) as { counts: { kind: string; rows: number }[] }).counts;
 
+export type RequestType = "Erasure" | "Access" | "Rectification" | "OptOut" | "Objection" | "Underage" | "Complaint";
+
+export const requestTypes: RequestType[] = ["Erasure", "Access", "Rectification", "OptOut", "Objection", "Underage", "Complaint"];
+
+/** Kinds of addresses by which a person is named. */
+export const kinds = ["phone", "email", "whatsapp", "messenger", "telegram", "webchat"];
+
+/** Ways to make sure who asks. */
+export const verifications = ["fromAddress", "booking", "document", "inPerson", "notNeeded"];
+
+export interface PrivacyRequest {
+  id: string | null;
+  name: string | null;
+  type: RequestType;
+  state: string;
+  receivedAt: string;
+  dueAt: string;
+  answeredAt: string | null;
+  completedAt: string | null;
+  message: string | null;
+  done: { category: string; rows: number }[];
+  refused: { category: string; rows: number; hold: string }[];
+  archiveUntil: string | null;
+}
+
+export interface PrivacyRequests { toldAt: string | null; requests: PrivacyRequest[] }
+
+/** The most urgent first. */
+export const privacyRequests = () => ask("GET", "/privacy/requests") as Promise<PrivacyRequests>;
+
+export interface NewPrivacyRequest {
+  type: RequestType;
+  receivedAt: string;
+  verified: string;
+  dueDays?: number;
+  archiveKey?: string;
+  contact?: string;
+  addresses?: { kind: string; address: string }[];
+  newName?: string;
+  newPhone?: string;
+}
+
+export const filePrivacyRequest = (request: NewPrivacyRequest) => ask("POST", "/privacy/requests", request) as Promise<PrivacyRequest>;
+
+export interface RequestCount { type: RequestType; clock: "open" | "dueSoon" | "pastDue" | "ended"; requests: number }
+
+export const requestCounts = async () => ((await ask("GET", "/privacy/request-counts")) as { counts: RequestCount[] }).counts;
+
+export interface Hold { name: string; reason: string; since: string; until: string | null; inForce: boolean; contacts: number | null; messages: number | null; heldBack: number | null }
+
+export const holds = async () => ((await ask("GET", "/privacy/holds")) as { holds: Hold[] }).holds;
+
 export interface Receipt { sequence: number; policy: string; digest: string; recordedAt: string }
 
 export async function evidence(before: string | null): Promise<Page<Receipt>> {
