@@ -142,6 +142,8 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/privacy/requests", roles: officers, handle: listPrivacyRequests},
 		{pattern: "POST /api/v1/privacy/requests", roles: officers, handle: postPrivacyRequest},
 		{pattern: "GET /api/v1/privacy/request-counts", roles: overseers, handle: countPrivacyRequests},
+		{pattern: "GET /api/v1/privacy/disclosures", roles: officers, handle: listDisclosures},
+		{pattern: "POST /api/v1/privacy/disclosures", roles: officers, handle: postDisclosure},
 		{pattern: "GET /api/v1/privacy/holds", roles: officers, handle: listPrivacyHolds},
 
 		{pattern: "GET /api/v1/integrations", roles: supervisors, handle: listIntegrations},

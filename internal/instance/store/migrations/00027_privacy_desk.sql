@@ -37,6 +37,32 @@ CREATE TABLE sb.desk (
 INSERT INTO sb.desk DEFAULT VALUES;
 GRANT SELECT (told, told_at) ON sb.desk TO sb_serve;
 
+-- What was given of guests' data to somebody who asked for it: an authority, a court. A line is added and never changed; one that was
+-- wrong is put right by another that names it. No guest is named in it. It is there to account for what was done, for which the limits
+-- of what it is about are too short, so it has one of its own: three years.
+CREATE TABLE sb.disclosure (
+  id          uuid PRIMARY KEY,
+  recorded_at timestamptz NOT NULL DEFAULT now(),
+  recorded_by uuid REFERENCES sb.staff (id) ON DELETE SET NULL,
+  asked_at    timestamptz NOT NULL,
+  asked_by    text        NOT NULL CHECK (length(asked_by) BETWEEN 1 AND 200),
+  ground      text        NOT NULL CHECK (length(ground) BETWEEN 1 AND 400),
+  outcome     text        NOT NULL CHECK (outcome IN ('given', 'partly', 'refused')),
+  given       text        NOT NULL CHECK (length(given) BETWEEN 1 AND 1600),
+  persons     integer     NOT NULL CHECK (persons >= 0),
+  noticed     boolean     NOT NULL,
+  not_noticed text        CHECK (length(not_noticed) BETWEEN 1 AND 400),
+  corrects    uuid REFERENCES sb.disclosure (id) ON DELETE SET NULL,
+  CHECK (noticed = (not_noticed IS NULL))
+);
+CREATE INDEX disclosure_recorded ON sb.disclosure (recorded_at, id);
+CREATE INDEX disclosure_account ON sb.disclosure (recorded_by);
+CREATE INDEX disclosure_corrects ON sb.disclosure (corrects);
+ALTER TABLE sb.disclosure ENABLE ROW LEVEL SECURITY;
+CREATE POLICY live ON sb.disclosure USING (recorded_at > now() - interval '3 years') WITH CHECK (true);
+GRANT SELECT ON sb.disclosure TO sb_serve;
+GRANT INSERT (id, recorded_by, asked_at, asked_by, ground, outcome, given, persons, noticed, not_noticed, corrects) ON sb.disclosure TO sb_serve;
+
 -- file_request keeps a request for the operator, unless too many wait already, or were filed within a day: then it fails with
 -- SB502.
 -- +goose StatementBegin
@@ -102,13 +128,14 @@ END
 $$;
 -- +goose StatementEnd
 
--- What has ended goes when retention runs, as the access log of its time does.
+-- What has ended goes when retention runs, as the access log of its time does; disclosures go by their own limit.
 -- +goose StatementBegin
 CREATE FUNCTION sb.desk_sweep() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   DELETE FROM sb.filed_request WHERE ended_at <= sb.cutoff('AccessLogs');
+  DELETE FROM sb.disclosure WHERE recorded_at <= now() - interval '3 years';
   RETURN NULL;
 END
 $$;
@@ -127,4 +154,4 @@ GRANT EXECUTE ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, i
 -- +goose Down
 DROP TRIGGER desk_sweep ON sb.retention_run;
 DROP FUNCTION sb.desk_sweep, sb.desk_tell, sb.desk_state, sb.filed_requests, sb.file_request;
-DROP TABLE sb.desk, sb.filed_request;
+DROP TABLE sb.disclosure, sb.desk, sb.filed_request;
