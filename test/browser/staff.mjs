@@ -238,7 +238,7 @@ const tests = {
     await b.page.screenshot({ path: `${settings.output}/oversight.png` });
     const asked = await b.page.evaluate(async () => {
       const all = [];
-      for (const path of ["/conversations", "/conversations?q=ada", "/contacts", "/colleagues", "/staff", "/undelivered-messages", "/canned-replies", "/privacy/requests", "/privacy/holds"]) all.push((await fetch("/api/v1" + path)).status);
+      for (const path of ["/conversations", "/conversations?q=ada", "/contacts", "/colleagues", "/staff", "/undelivered-messages", "/canned-replies", "/privacy/requests", "/privacy/holds", "/privacy/disclosures"]) all.push((await fetch("/api/v1" + path)).status);
       return all;
     });
     assert.deepEqual(asked, asked.map(() => 403));
@@ -289,6 +289,20 @@ const tests = {
     await desk.getByText("Kept by hold court-12: Messages 2").waitFor();
     await desk.getByText("Done: Messages 9").waitFor();
     await b.page.getByRole("list", { name: "Legal holds" }).getByText("court order <b>12 O 345/26</b>").waitFor();
+    await b.page.getByText("Record a disclosure").click();
+    await b.page.getByLabel(/^Who asked/).fill("Amtsgericht <i>Mitte</i>" + evil);
+    await b.page.locator("[name=askedAt]").fill(today);
+    await b.page.getByLabel("On what ground").fill("StPO 95");
+    await b.page.getByLabel("What became of it").selectOption({ label: "refused" });
+    await b.page.getByLabel(/^What was given/).fill("Nothing: it names nobody.");
+    await b.page.getByLabel(/^How many guests/).fill("0");
+    await b.page.getByLabel("The guests were told").uncheck();
+    await b.page.getByLabel(/^Why they were not told/).fill("There was nothing to tell.");
+    await accessible(b.page, "a disclosure that is typed");
+    await b.page.getByRole("button", { name: "Record it" }).click();
+    const log = b.page.getByRole("list", { name: "Disclosures" });
+    await log.getByText("Amtsgericht <i>Mitte</i>" + evil).waitFor();
+    await log.getByText("The guests were not told: There was nothing to tell.").waitFor();
     await accessible(b.page, "privacy requests that were taken");
     for (const [size, viewport] of [["wide", { width: 1280, height: 800 }], ["middle", { width: 800, height: 1000 }], ["narrow", { width: 390, height: 800 }]]) {
       await b.page.setViewportSize(viewport);
@@ -308,6 +322,20 @@ const tests = {
     }
   },
 
+  async "an agent reports a child, in two steps"() {
+    const a = await open();
+    await signIn(a.page, "night@hotel.example", chosen);
+    await a.page.getByRole("button", { name: /Grace Hopper/ }).click();
+    await a.page.getByText("Report: this guest is under 16").click();
+    await a.page.getByText("It cannot be taken back.").waitFor();
+    await accessible(a.page, "a report of a child");
+    await a.page.getByRole("button", { name: "Delete everything" }).click();
+    await a.page.getByText("Reported.").waitFor();
+    assert.equal(await a.page.evaluate(async () => (await fetch("/api/v1/privacy/requests")).status), 403);
+    assert.deepEqual(a.wrong, []);
+    await a.context.close();
+  },
+
   async "another site's page changes no account, password or factor"() {
     const { page, context } = await open();
     await signIn(page);
@@ -317,7 +345,7 @@ const tests = {
     const other = await context.newPage();
     await other.goto(`http://localhost:${site.address().port}/`);
     await other.evaluate(async (origin) => {
-      for (const [method, path] of [["POST", "/invitations"], ["POST", "/me/second-factor"], ["PUT", "/me/password"], ["PATCH", "/settings"], ["POST", "/privacy/requests"], ["POST", "/canned-replies"]]) {
+      for (const [method, path] of [["POST", "/invitations"], ["POST", "/me/second-factor"], ["PUT", "/me/password"], ["PATCH", "/settings"], ["POST", "/privacy/requests"], ["POST", "/privacy/disclosures"], ["POST", "/canned-replies"]]) {
         for (const mode of ["cors", "no-cors"]) await fetch(`${origin}/api/v1${path}`, { method, mode, credentials: "include", body: "{}" }).catch(() => {});
       }
     }, settings.origin);

@@ -103,16 +103,40 @@ func postPrivacyRequest(ctx context.Context, c *call) (reply, error) {
 	}
 	id := uuid.MustParse(filed.ID)
 	c.object = &id
+	return fileRequest(ctx, c, id, filed, in.Verified)
+}
+
+// postUnderageReport files that a guest is under 16, whoever of the staff found out: what is kept of a child goes at once.
+func postUnderageReport(ctx context.Context, c *call) (reply, error) {
+	contact, err := pathID(c.http, "contact")
+	if err != nil {
+		return reply{}, err
+	}
+	c.object = &contact
+	subject, err := subjectOf(ctx, c, postPrivacyRequestRequest{Contact: &contact})
+	if err != nil {
+		return reply{}, err
+	}
+	id, now := uuid.New(), time.Now()
+	filed := contract.Filed{ID: id.String(), Type: contract.RequestUnderage, ReceivedAt: now, DueDays: contract.DueDays(contract.RequestUnderage), Subject: subject}
+	if err := filed.Check(now); err != nil {
+		return reply{}, fmt.Errorf("filing a report by a contact's own addresses: %w", err)
+	}
+	return fileRequest(ctx, c, id, filed, "notNeeded")
+}
+
+// fileRequest keeps a checked request.
+func fileRequest(ctx context.Context, c *call, id uuid.UUID, filed contract.Filed, verified string) (reply, error) {
 	var subject any
 	if len(filed.Subject) > 0 {
 		subject = filed.Subject
 	}
 	made := privacyRequest{
 		ID: &id, Type: filed.Type, State: stateWaiting, ReceivedAt: filed.ReceivedAt.UTC(), DueAt: dueAt(filed.ReceivedAt, filed.DueDays),
-		FiledAt: &time.Time{}, FiledBy: &c.staff.ID, Verified: &in.Verified, Done: []contract.RequestCount{}, Refused: []contract.DeskRefusal{},
+		FiledAt: &time.Time{}, FiledBy: &c.staff.ID, Verified: &verified, Done: []contract.RequestCount{}, Refused: []contract.DeskRefusal{},
 	}
-	err = c.tx.QueryRow(ctx, "SELECT sb.file_request($1, $2, $3, $4, $5, $6, NULLIF($7, ''), $8, $9, $10)",
-		id, filed.Type, filed.ReceivedAt, c.staff.ID, in.Verified, filed.DueDays, filed.ArchiveKey, subject, contract.MaxFiled, contract.MaxFiledDay).Scan(made.FiledAt)
+	err := c.tx.QueryRow(ctx, "SELECT sb.file_request($1, $2, $3, $4, $5, $6, NULLIF($7, ''), $8, $9, $10)",
+		id, filed.Type, filed.ReceivedAt, c.staff.ID, verified, filed.DueDays, filed.ArchiveKey, subject, contract.MaxFiled, contract.MaxFiledDay).Scan(made.FiledAt)
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg) && pg.Code == codeTooManyFiled:

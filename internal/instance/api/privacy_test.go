@@ -200,6 +200,27 @@ func TestAContactIsFiledByItsAddresses(t *testing.T) {
 	officer.do("POST", "/api/v1/privacy/requests", body).want(http.StatusNotFound)
 }
 
+// TestAChildIsReportedByWhoeverFindsOut, and not by an auditor.
+func TestAChildIsReportedByWhoeverFindsOut(t *testing.T) {
+	s := start(t)
+	v := s.guest("Tim", "+4930901820", pgtest.Channel, s.now())
+	report := "/api/v1/contacts/" + v.guest.String() + "/underage-reports"
+	s.as(staff.Auditor).do("POST", report, nil).want(http.StatusForbidden)
+	agent := s.as(staff.Agent)
+	got := agent.do("POST", report, nil).want(http.StatusCreated).saying(`"type":"Underage"`, `"state":"Waiting"`)
+	if strings.Contains(string(got.body), "4930901820") {
+		t.Errorf("the answer shows the address: %s", got.body)
+	}
+	if a := s.lastAccess(); a.object == nil || *a.object != v.guest || a.status != http.StatusCreated {
+		t.Errorf("logged %+v", a)
+	}
+	filed := s.told(contract.DeskTold{})
+	if len(filed) != 1 || filed[0].Type != contract.RequestUnderage || filed[0].DueDays != 1 || filed[0].Subject["phone"] != "+4930901820" {
+		t.Errorf("handed %+v", filed)
+	}
+	agent.do("POST", "/api/v1/contacts/"+uuid.NewString()+"/underage-reports", nil).want(http.StatusNotFound)
+}
+
 func TestWhatCanNotBeFiled(t *testing.T) {
 	s := start(t)
 	officer := s.as(staff.PrivacyOfficer)

@@ -125,6 +125,7 @@ func (s *Server) routes() []route {
 		{pattern: "POST /api/v1/contacts/{id}/merges", roles: readers, handle: mergeContact},
 		{pattern: "POST /api/v1/contacts/{id}/splits", roles: readers, handle: splitContact},
 		{pattern: "POST /api/v1/contacts/{id}/unsubscribe-links", roles: readers, handle: s.makeUnsubscribeLink},
+		{pattern: "POST /api/v1/contacts/{id}/underage-reports", roles: readers, handle: postUnderageReport},
 		{pattern: "POST /api/v1/opt-outs", roles: readers, handle: s.optOutAddress, scope: integration.WriteOptOuts},
 		{pattern: "POST /api/v1/opt-ins", roles: readers, handle: s.optInAddress},
 

@@ -210,6 +210,8 @@ export interface NewPrivacyRequest {
 
 export const filePrivacyRequest = (request: NewPrivacyRequest) => ask("POST", "/privacy/requests", request) as Promise<PrivacyRequest>;
 
+export const reportUnderage = (contact: string) => ask("POST", `/contacts/${contact}/underage-reports`) as Promise<PrivacyRequest>;
+
 export interface RequestCount { type: RequestType; clock: "open" | "dueSoon" | "pastDue" | "ended"; requests: number }
 
 export const requestCounts = async () => ((await ask("GET", "/privacy/request-counts")) as { counts: RequestCount[] }).counts;
@@ -217,6 +219,20 @@ export const requestCounts = async () => ((await ask("GET", "/privacy/request-co
 export interface Hold { name: string; reason: string; since: string; until: string | null; inForce: boolean; contacts: number | null; messages: number | null; heldBack: number | null }
 
 export const holds = async () => ((await ask("GET", "/privacy/holds")) as { holds: Hold[] }).holds;
+
+export interface NewDisclosure { askedAt: string; askedBy: string; ground: string; outcome: string; given: string; persons: number; noticed: boolean; notNoticed?: string; corrects?: string }
+
+export interface Disclosure { id: string; askedAt: string; askedBy: string; ground: string; outcome: string; given: string; persons: number; noticed: boolean; notNoticed: string | null; corrects: string | null }
+
+/** The newest first. */
+export async function disclosures(cursor: string | null): Promise<Page<Disclosure>> {
+  const query = new URLSearchParams({ limit: "20" });
+  if (cursor) query.set("cursor", cursor);
+  const list = (await ask("GET", `/privacy/disclosures?${query}`)) as { disclosures: Disclosure[]; nextCursor: string | null };
+  return { rows: list.disclosures, next: list.nextCursor };
+}
+
+export const recordDisclosure = (disclosure: NewDisclosure) => ask("POST", "/privacy/disclosures", disclosure) as Promise<Disclosure>;
 
 export interface Receipt { sequence: number; policy: string; digest: string; recordedAt: string }
 

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "./api";
+import { Disclosures } from "./disclosures";
 import { Form, Text, useAttempts } from "./form";
 import type { News } from "./inbox";
 import { at, day, fill, words } from "./words";
@@ -39,6 +40,7 @@ export function Privacy({ about, forget, refused, news }: Props & { news: News }
       <h3>{words.privacy.holds}</h3>
       <ul class="rows" aria-label={words.privacy.holds}>{holds.map((h) => <Held key={h.name} hold={h} />)}</ul>
       {holds.length === 0 && <p>{words.privacy.noHolds}</p>}
+      <Disclosures refused={refused} />
     </article>
   );
 }

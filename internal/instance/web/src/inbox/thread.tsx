@@ -6,6 +6,7 @@ import type { News } from "./inbox";
 import { nameOf } from "./list";
 import { Note } from "./note";
 import type { Guest } from "./privacy";
+import { Underage } from "./underage";
 import { at, fill, words } from "./words";
 
 // When a thread is read again because something in it expires, in milliseconds from now.
@@ -64,6 +65,7 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
       </div>
       <div class="below">
         {api.answers(me) && <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />}
+        {conversation.contact && <Underage contact={conversation.contact.id} refused={refused} />}
         <Note id={id} changed={() => void read(null)} refused={refused} />
       </div>
     </article>
