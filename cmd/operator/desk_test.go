@@ -26,6 +26,7 @@ type standinDesk struct {
 	taken    []contract.DeskTaken
 	forgets  bool // it hands out again what was taken, as one whose database was put back does
 	tellings int
+	answered []contract.DeskAnswered
 }
 
 func (d *standinDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +42,7 @@ func (d *standinDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return slices.ContainsFunc(told.Taken, func(t contract.DeskTaken) bool { return t.ID == f.ID })
 		})
 	}
-	_ = json.NewEncoder(w).Encode(contract.DeskFiled{Filed: d.filed})
+	_ = json.NewEncoder(w).Encode(contract.DeskFiled{Filed: d.filed, Answered: d.answered})
 }
 
 // at does something with the desk between two questions.
@@ -125,6 +126,21 @@ func filedAtTheDesk(t *testing.T, c testCluster) {
 		}
 		i.at(func(d *standinDesk) { d.filed, d.forgets = nil, false })
 	})
+	t.Run("a complaint is ended by the desk's answer, and no other request is changed by one", func(t *testing.T) {
+		complaint := contract.Filed{ID: uuid.NewString(), Type: contract.RequestComplaint, ReceivedAt: erasure.ReceivedAt}
+		i.at(func(d *standinDesk) { d.filed = []contract.Filed{complaint} })
+		h.asked(t, name.Filed(complaint.ID), inPhase(v1alpha1.RequestOpen))
+		before := get(t, h, filed, &v1alpha1.DataSubjectRequest{})
+		at := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
+		i.at(func(d *standinDesk) {
+			d.answered = []contract.DeskAnswered{{ID: erasure.ID, At: at}, {ID: complaint.ID, At: at}, {ID: "../x", At: at}, {ID: uuid.NewString(), At: at}}
+		})
+		i.hears(t, "that it is answered", inDesk(name.Filed(complaint.ID), "Completed", func(r contract.DeskRequest) bool { return r.AnsweredAt != nil && r.AnsweredAt.Equal(at) }))
+		if after := get(t, h, filed, &v1alpha1.DataSubjectRequest{}); after.Generation != before.Generation {
+			t.Errorf("the erasure was changed: %+v", after.Spec)
+		}
+		i.at(func(d *standinDesk) { d.answered = nil })
+	})
 	t.Run("holds are told, and nothing is told twice", func(t *testing.T) {
 		create(t, c, aHold("court-12", h.namespace, v1alpha1.HoldMatch{Channel: "front-desk"}))
 		i.hears(t, "of the hold", func(d *standinDesk) error {
@@ -195,7 +211,7 @@ func filedAtTheDesk(t *testing.T, c testCluster) {
 			t.Errorf("%d were made, want %d", n, contract.MaxFiledDay)
 		}
 		i.at(func(d *standinDesk) {
-			if len(d.filed) != 6 { // the erasure counts too
+			if len(d.filed) != 7 { // the erasure and the complaint count too
 				t.Errorf("%d wait for tomorrow", len(d.filed))
 			}
 		})

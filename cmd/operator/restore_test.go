@@ -96,7 +96,7 @@ func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	state := i.state
 	state.Consents = nil
 	if i.desk != nil {
-		state.Desk = &contract.DeskState{Filed: int64(len(i.desk.filed)), Digest: i.desk.told.Digest}
+		state.Desk = &contract.DeskState{Filed: int64(len(i.desk.filed) + len(i.desk.answered)), Digest: i.desk.told.Digest}
 	}
 	for _, c := range i.state.Consents { // as sb.consents_after does
 		if p, after := c.Position, i.asked.Consent; !state.Behind && (p.XID > after.XID || p.XID == after.XID && p.ID > after.ID) {

@@ -41,7 +41,7 @@ func DueDays(requestType string) int32 {
 
 // DeskState is what a tenant's privacy desk has, as State tells it.
 type DeskState struct {
-	// Filed counts the requests that wait for the operator.
+	// Filed counts the requests that wait for the operator, and the complaints that were answered and it does not know it yet.
 	Filed int64 `json:"filed"`
 	// Digest is that of the DeskTold which it was told last; empty for none.
 	Digest string `json:"digest,omitempty"`
@@ -113,6 +113,14 @@ type DeskHold struct {
 // DeskFiled are requests that wait for the operator, the oldest first, at most MaxFiled.
 type DeskFiled struct {
 	Filed []Filed `json:"filed"`
+	// Answered are complaints of the desk's own that people have answered; at most MaxFiled.
+	Answered []DeskAnswered `json:"answered,omitempty"`
+}
+
+// DeskAnswered is a complaint that was answered.
+type DeskAnswered struct {
+	ID string    `json:"id"` // that it was filed by
+	At time.Time `json:"at"`
 }
 
 // Filed is a request as a privacy officer filed it. It has a person's addresses: it goes into a Secret, and nowhere else.
@@ -130,6 +138,17 @@ var (
 	uuidText     = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	ageRecipient = regexp.MustCompile(`^age1[02-9ac-hj-np-z]{58}$`)
 )
+
+// Check checks an answer as Filed.Check does a request.
+func (a DeskAnswered) Check(now time.Time) error {
+	switch {
+	case !uuidText.MatchString(a.ID):
+		return errors.New("id is no UUID in lower case")
+	case a.At.After(now.Add(time.Hour)) || a.At.Before(now.AddDate(-1, 0, 0)):
+		return errors.New("the time of the answer must lie within the last year")
+	}
+	return nil
+}
 
 // Check checks a filed request as both sides do: the instance before it keeps it, the operator before it makes an object
 // of it. Errors name fields alone.

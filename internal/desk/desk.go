@@ -10,11 +10,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/apply"
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -64,6 +66,36 @@ func (d *Desk) Take(ctx context.Context, t *v1alpha1.Tenant, filed []contract.Fi
 		}
 	}
 	return taken, failed
+}
+
+// Answer ends the clocks of complaints that people have answered: of those that the desk filed, once.
+func (d *Desk) Answer(ctx context.Context, t *v1alpha1.Tenant, answered []contract.DeskAnswered) error {
+	namespace := plan.Tenant{Tenant: t}.Namespace()
+	var failed error
+	for _, a := range answered[:min(len(answered), contract.MaxFiled)] {
+		if err := a.Check(d.Now()); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("an answer to a complaint: %w", err))
+			continue
+		}
+		failed = errors.Join(failed, d.answer(ctx, client.ObjectKey{Namespace: namespace, Name: name.Filed(a.ID)}, a.At))
+	}
+	return failed
+}
+
+func (d *Desk) answer(ctx context.Context, complaint client.ObjectKey, at time.Time) error {
+	q := &v1alpha1.DataSubjectRequest{}
+	if err := d.Live.Get(ctx, complaint, q); err != nil {
+		return client.IgnoreNotFound(err) // gone: the desk is told that it is
+	}
+	if q.Spec.Type != v1alpha1.RequestComplaint || q.Spec.AnsweredAt != nil || q.Labels[v1alpha1.LabelFiledBy] != v1alpha1.FiledByDesk {
+		return nil
+	}
+	before := q.DeepCopy()
+	q.Spec.AnsweredAt = &metav1.Time{Time: at.UTC().Truncate(time.Second)}
+	if err := d.Client.Patch(ctx, q, client.MergeFrom(before), client.FieldOwner(apply.FieldOwner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("answering DataSubjectRequest %s: %w", q.Name, err)
+	}
+	return nil
 }
 
 // left is how many more requests may be made of filed ones now. Those that there are are counted, not those that were made: a

@@ -212,10 +212,16 @@ func (j *Journal) attend(ctx context.Context, t *v1alpha1.Tenant, state contract
 		return err
 	}
 	var answer contract.DeskFiled
-	if err := j.tell(ctx, t, told, &answer); err != nil || len(answer.Filed) == 0 {
+	if err := j.tell(ctx, t, told, &answer); err != nil || len(answer.Filed)+len(answer.Answered) == 0 {
 		return err
 	}
-	taken, failed := j.Desk.Take(ctx, t, answer.Filed)
+	failed := j.Desk.Answer(ctx, t, answer.Answered)
+	var taken []contract.DeskTaken
+	if len(answer.Filed) > 0 {
+		var some error
+		taken, some = j.Desk.Take(ctx, t, answer.Filed)
+		failed = errors.Join(failed, some)
+	}
 	if len(taken) > 0 {
 		told.Taken = taken
 		failed = errors.Join(failed, j.tell(ctx, t, told, &answer))

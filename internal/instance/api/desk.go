@@ -34,12 +34,15 @@ func Desk(pool *pgxpool.Pool, log *slog.Logger) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
-		var filed []contract.Filed
+		var answer contract.DeskFiled
 		err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 			if err := learn(ctx, tx, told); err != nil {
 				return err
 			}
-			filed, err = waiting(ctx, tx)
+			if answer.Filed, err = waiting(ctx, tx); err != nil {
+				return err
+			}
+			answer.Answered, err = answered(ctx, tx)
 			return err
 		})
 		if err != nil {
@@ -49,7 +52,7 @@ func Desk(pool *pgxpool.Pool, log *slog.Logger) http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(contract.DeskFiled{Filed: filed}) // a client that went away can't be told
+		_ = json.NewEncoder(w).Encode(answer) // a client that went away can't be told
 	})
 }
 
@@ -91,6 +94,18 @@ func waiting(ctx context.Context, tx pgx.Tx) ([]contract.Filed, error) {
 	}
 	for i := range all {
 		all[i].ReceivedAt = all[i].ReceivedAt.UTC()
+	}
+	return all, nil
+}
+
+func answered(ctx context.Context, tx pgx.Tx) ([]contract.DeskAnswered, error) {
+	rows, _ := tx.Query(ctx, "SELECT id::text, at FROM sb.filed_answers($1)", contract.MaxFiled)
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[contract.DeskAnswered])
+	if err != nil {
+		return nil, fmt.Errorf("reading which complaints were answered: %w", err)
+	}
+	for i := range all {
+		all[i].At = all[i].At.UTC()
 	}
 	return all, nil
 }

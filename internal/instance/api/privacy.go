@@ -54,6 +54,7 @@ type privacyRequest struct {
 	Done         []contract.RequestCount `json:"done"`
 	Refused      []contract.DeskRefusal  `json:"refused"`
 	ArchiveUntil *time.Time              `json:"archiveUntil"`
+	Escalation   *string                 `json:"escalation"` // whom the answer to a complaint names to turn to
 }
 
 type privacyRequestList struct {
@@ -192,6 +193,40 @@ func subjectOf(ctx context.Context, c *call, in postPrivacyRequestRequest) (map[
 	return subject, nil
 }
 
+type answerComplaintRequest struct {
+	AnsweredAt time.Time `json:"answeredAt"`
+	Escalation *string   `json:"escalation"`
+}
+
+// answerComplaint notes that people have answered a complaint that was filed here: the operator ends its clock.
+func answerComplaint(ctx context.Context, c *call) (reply, error) {
+	id, err := pathID(c.http, "complaint")
+	if err != nil {
+		return reply{}, err
+	}
+	c.object = &id
+	var in answerComplaintRequest
+	if err := decode(c.w, c.http, &in); err != nil {
+		return reply{}, err
+	}
+	if err := (contract.DeskAnswered{ID: id.String(), At: in.AnsweredAt}).Check(time.Now()); err != nil {
+		return reply{}, badRequest("The complaint can't be answered so: " + err.Error() + ".")
+	}
+	if in.Escalation != nil {
+		if err := checkText("escalation", *in.Escalation, 1, maxName); err != nil {
+			return reply{}, err
+		}
+	}
+	tag, err := c.tx.Exec(ctx, "UPDATE sb.filed_request SET answered_at = $2, escalation = $3 WHERE id = $1 AND type = 'Complaint' AND answered_at IS NULL AND ended_at IS NULL", id, in.AnsweredAt, in.Escalation)
+	if err != nil {
+		return reply{}, fmt.Errorf("answering a complaint: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return reply{}, fail(http.StatusNotFound, typeUnspecific, "There is no such complaint that is open and was filed here; one of the cluster's is ended there, by spec.answeredAt.")
+	}
+	return reply{status: http.StatusNoContent}, nil
+}
+
 // readDesk gives what the operator told last; toldAt is nil when it never did.
 func readDesk(ctx context.Context, c *call) (d desk, toldAt *time.Time, err error) {
 	if err := c.tx.QueryRow(ctx, "SELECT told, told_at FROM sb.desk").Scan(&d, &toldAt); err != nil {
@@ -215,14 +250,14 @@ func privacyRequests(ctx context.Context, c *call) (privacyRequestList, error) {
 	for _, r := range d.Requests {
 		told[r.Name] = r
 	}
-	rows, _ := c.tx.Query(ctx, `SELECT id, name, type, received_at, due_days, filed_at, filed_by, verified, taken_at IS NOT NULL, refused, ended_at
+	rows, _ := c.tx.Query(ctx, `SELECT id, name, type, received_at, due_days, filed_at, filed_by, verified, taken_at IS NOT NULL, refused, answered_at, escalation, ended_at
 		FROM sb.filed_request ORDER BY filed_at DESC, id LIMIT $1`, maxFiledShown)
 	var r privacyRequest
 	var days int32
 	var taken bool
 	var refused *string
-	var ended *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&r.ID, &r.Name, &r.Type, &r.ReceivedAt, &days, &r.FiledAt, &r.FiledBy, &r.Verified, &taken, &refused, &ended}, func() error {
+	var answered, ended *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&r.ID, &r.Name, &r.Type, &r.ReceivedAt, &days, &r.FiledAt, &r.FiledBy, &r.Verified, &taken, &refused, &answered, &r.Escalation, &ended}, func() error {
 		one := r
 		one.Done, one.Refused = []contract.RequestCount{}, []contract.DeskRefusal{}
 		one.ReceivedAt, one.DueAt = one.ReceivedAt.UTC(), dueAt(one.ReceivedAt, days)
@@ -240,6 +275,10 @@ func privacyRequests(ctx context.Context, c *call) (privacyRequestList, error) {
 		if one.Name != nil {
 			if t, known := told[*one.Name]; known {
 				one.take(t)
+				if answered != nil { // the operator is yet to be told
+					utc := answered.UTC()
+					one.AnsweredAt = &utc
+				}
 				delete(told, t.Name)
 			}
 		}

@@ -200,6 +200,40 @@ func TestAContactIsFiledByItsAddresses(t *testing.T) {
 	officer.do("POST", "/api/v1/privacy/requests", body).want(http.StatusNotFound)
 }
 
+// TestAComplaintIsAnsweredOnceAndTheOperatorIsToldUntilItKnows.
+func TestAComplaintIsAnsweredOnceAndTheOperatorIsToldUntilItKnows(t *testing.T) {
+	s := start(t)
+	officer := s.as(staff.PrivacyOfficer)
+	received := time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
+	var made listed
+	officer.do("POST", "/api/v1/privacy/requests", map[string]any{"type": "Complaint", "receivedAt": received, "verified": "notNeeded"}).want(http.StatusCreated).into(&made)
+	open := contract.DeskRequest{Name: "desk-1", Type: "Complaint", ReceivedAt: received, Phase: "Open"}
+	s.told(contract.DeskTold{Digest: "1", Taken: []contract.DeskTaken{{ID: *made.ID, Name: "desk-1"}}, Requests: []contract.DeskRequest{open}})
+	answers := "/api/v1/privacy/requests/" + *made.ID + "/answers"
+	at := received.Add(time.Hour)
+	officer.do("POST", answers, map[string]any{"answeredAt": time.Now().Add(48 * time.Hour)}).want(http.StatusBadRequest).saying("within the last year")
+	officer.do("POST", answers, map[string]any{"answeredAt": at, "escalation": ""}).want(http.StatusBadRequest)
+	officer.do("POST", answers, map[string]any{"answeredAt": at, "escalation": "Berliner Beauftragte"}).want(http.StatusNoContent)
+	officer.do("POST", answers, map[string]any{"answeredAt": at}).want(http.StatusNotFound).saying("spec.answeredAt")
+	if all := officer.requests(); len(all) != 1 || all[0].AnsweredAt == nil || !all[0].AnsweredAt.Equal(at) {
+		t.Errorf("listed %+v", all)
+	}
+	officer.do("GET", "/api/v1/privacy/requests", nil).want(http.StatusOK).saying(`"escalation":"Berliner Beauftragte"`)
+	for range 2 {
+		_, answer := s.tellDesk(contract.OperatorName, contract.DeskTold{Digest: "1", Requests: []contract.DeskRequest{open}})
+		if len(answer.Answered) != 1 || answer.Answered[0].ID != *made.ID || !answer.Answered[0].At.Equal(at) {
+			t.Fatalf("the operator hears of %+v", answer)
+		}
+	}
+	open.Phase, open.CompletedAt, open.AnsweredAt = "Completed", &at, &at
+	if _, answer := s.tellDesk(contract.OperatorName, contract.DeskTold{Digest: "2", Requests: []contract.DeskRequest{open}}); len(answer.Answered) != 0 {
+		t.Errorf("the operator, which knows it, hears of %+v", answer)
+	}
+	// No other request is answered by people.
+	officer.do("POST", "/api/v1/privacy/requests", anErasure("+4930901820")).want(http.StatusCreated).into(&made)
+	officer.do("POST", "/api/v1/privacy/requests/"+*made.ID+"/answers", map[string]any{"answeredAt": at}).want(http.StatusNotFound)
+}
+
 // TestAChildIsReportedByWhoeverFindsOut, and not by an auditor.
 func TestAChildIsReportedByWhoeverFindsOut(t *testing.T) {
 	s := start(t)

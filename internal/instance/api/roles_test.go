@@ -89,6 +89,7 @@ func (s *system) bodyOf(o operation) any {
 		"putCannedReply":     map[string]any{"title": uuid.NewString(), "body": "Of course"},
 		"changePassword":     map[string]any{"present": pgtest.Password, "next": pgtest.Password},
 		"patchAccount":       map[string]any{"name": "Renamed"},
+		"answerComplaint":    map[string]any{"answeredAt": time.Now()},
 		"postDisclosure":     map[string]any{"askedAt": time.Now(), "askedBy": "Amtsgericht Mitte", "ground": "an order", "outcome": "refused", "given": "nothing: it names nobody", "persons": 0, "noticed": true},
 		"postPrivacyRequest": map[string]any{"type": "Erasure", "receivedAt": time.Now(), "verified": "booking", "addresses": []any{map[string]any{"kind": "phone", "address": markAddress}}},
 		"postEvent":          map[string]any{"kind": "a", "guest": map[string]any{"kind": "phone", "address": "+4930901829"}, "data": map[string]any{}},

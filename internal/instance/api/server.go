@@ -142,6 +142,7 @@ func (s *Server) routes() []route {
 
 		{pattern: "GET /api/v1/privacy/requests", roles: officers, handle: listPrivacyRequests},
 		{pattern: "POST /api/v1/privacy/requests", roles: officers, handle: postPrivacyRequest},
+		{pattern: "POST /api/v1/privacy/requests/{id}/answers", roles: officers, handle: answerComplaint},
 		{pattern: "GET /api/v1/privacy/request-counts", roles: overseers, handle: countPrivacyRequests},
 		{pattern: "GET /api/v1/privacy/disclosures", roles: officers, handle: listDisclosures},
 		{pattern: "POST /api/v1/privacy/disclosures", roles: officers, handle: postDisclosure},

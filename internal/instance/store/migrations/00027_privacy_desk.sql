@@ -17,15 +17,19 @@ CREATE TABLE sb.filed_request (
   taken_at    timestamptz,
   name        text UNIQUE,
   refused     text CHECK (length(refused) <= 512),
+  answered_at timestamptz, -- of a Complaint, by people
+  escalation  text CHECK (length(escalation) BETWEEN 1 AND 200), -- whom the answer names to turn to
   ended_at    timestamptz,
-  CHECK (taken_at IS NULL OR subject IS NULL)
+  CHECK (taken_at IS NULL OR subject IS NULL),
+  CHECK (answered_at IS NULL OR type = 'Complaint')
 );
 CREATE INDEX filed_request_waiting ON sb.filed_request (filed_at) WHERE taken_at IS NULL;
 CREATE INDEX filed_request_account ON sb.filed_request (filed_by);
 ALTER TABLE sb.filed_request ENABLE ROW LEVEL SECURITY;
 CREATE POLICY live ON sb.filed_request USING (ended_at IS NULL OR ended_at > (SELECT sb.cutoff('AccessLogs'))) WITH CHECK (true);
 -- Never the addresses: only the operator is given them, by filed_requests.
-GRANT SELECT (id, type, received_at, filed_at, filed_by, verified, due_days, taken_at, name, refused, ended_at) ON sb.filed_request TO sb_serve;
+GRANT UPDATE (answered_at, escalation) ON sb.filed_request TO sb_serve;
+GRANT SELECT (id, type, received_at, filed_at, filed_by, verified, due_days, taken_at, name, refused, answered_at, escalation, ended_at) ON sb.filed_request TO sb_serve;
 
 -- One row: what the operator told last. It names objects, counts and times, and nobody.
 CREATE TABLE sb.desk (
@@ -95,12 +99,22 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- desk_state says how many requests wait, and what the operator told last.
+-- filed_answers gives complaints that were answered, of which the operator has not told so yet.
+-- +goose StatementBegin
+CREATE FUNCTION sb.filed_answers(p_limit integer) RETURNS TABLE (id uuid, at timestamptz)
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT f.id, f.answered_at FROM sb.filed_request f
+  WHERE f.name IS NOT NULL AND f.answered_at IS NOT NULL AND f.ended_at IS NULL ORDER BY f.answered_at, f.id LIMIT p_limit
+$$;
+-- +goose StatementEnd
+
+-- desk_state says how many requests wait, or are answered without the operator's knowing, and what the operator told last.
 -- +goose StatementBegin
 CREATE FUNCTION sb.desk_state() RETURNS TABLE (filed bigint, digest text)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT (SELECT count(*) FROM sb.filed_request WHERE taken_at IS NULL), d.digest FROM sb.desk d
+  SELECT (SELECT count(*) FROM sb.filed_request f WHERE f.taken_at IS NULL OR f.name IS NOT NULL AND f.answered_at IS NOT NULL AND f.ended_at IS NULL), d.digest FROM sb.desk d
 $$;
 -- +goose StatementEnd
 
@@ -146,12 +160,12 @@ CREATE TRIGGER desk_sweep AFTER INSERT OR UPDATE ON sb.retention_run FOR EACH ST
 CREATE TRIGGER staff_tell AFTER UPDATE ON sb.desk FOR EACH ROW EXECUTE FUNCTION sb.staff_tell('o');
 CREATE TRIGGER staff_tell AFTER INSERT OR UPDATE ON sb.filed_request FOR EACH ROW EXECUTE FUNCTION sb.staff_tell('o');
 
-REVOKE ALL ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer), sb.filed_requests(integer), sb.desk_state(),
-  sb.desk_tell(text, jsonb, jsonb), sb.desk_sweep() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer), sb.filed_requests(integer), sb.desk_state(),
-  sb.desk_tell(text, jsonb, jsonb) TO sb_serve;
+REVOKE ALL ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer), sb.filed_requests(integer), sb.filed_answers(integer),
+  sb.desk_state(), sb.desk_tell(text, jsonb, jsonb), sb.desk_sweep() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer), sb.filed_requests(integer), sb.filed_answers(integer),
+  sb.desk_state(), sb.desk_tell(text, jsonb, jsonb) TO sb_serve;
 
 -- +goose Down
 DROP TRIGGER desk_sweep ON sb.retention_run;
-DROP FUNCTION sb.desk_sweep, sb.desk_tell, sb.desk_state, sb.filed_requests, sb.file_request;
+DROP FUNCTION sb.desk_sweep, sb.desk_tell, sb.desk_state, sb.filed_answers, sb.filed_requests, sb.file_request;
 DROP TABLE sb.disclosure, sb.desk, sb.filed_request;
