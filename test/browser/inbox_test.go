@@ -83,8 +83,8 @@ func play(t *testing.T, script string) {
 // theOperatorTakes tells the privacy desk what the operator would: an erasure was deferred, an access is carried out.
 func theOperatorTakes(ctx context.Context, admin *pgxpool.Pool) error {
 	_, err := admin.Exec(ctx, `WITH f AS (SELECT f.*, 'desk-' || replace(f.id::text, '-', '') AS object FROM sb.filed_requests(20) f)
-		SELECT sb.desk_tell('1', jsonb_build_object(
-			'requests', jsonb_agg(CASE type WHEN 'Erasure'
+		SELECT sb.desk_tell(gen_random_uuid()::text, jsonb_build_object(
+			'requests', (SELECT told -> 'requests' FROM sb.desk) || jsonb_agg(CASE type WHEN 'Complaint' THEN jsonb_build_object('name', object, 'type', type, 'receivedAt', received_at, 'phase', 'Open') WHEN 'Erasure'
 				THEN jsonb_build_object('name', object, 'type', type, 'receivedAt', received_at, 'phase', 'Deferred', 'answeredAt', now(), 'message', 'rows are kept',
 					'done', jsonb_build_array(jsonb_build_object('category', 'Messages', 'rows', 9)), 'refused', jsonb_build_array(jsonb_build_object('category', 'Messages', 'rows', 2, 'hold', 'court-12')))
 				ELSE jsonb_build_object('name', object, 'type', type, 'receivedAt', received_at, 'phase', 'Running') END),

@@ -289,6 +289,17 @@ const tests = {
     await desk.getByText("Kept by hold court-12: Messages 2").waitFor();
     await desk.getByText("Done: Messages 9").waitFor();
     await b.page.getByRole("list", { name: "Legal holds" }).getByText("court order <b>12 O 345/26</b>").waitFor();
+    // A complaint is answered by people, who name whom to turn to next.
+    await b.page.getByLabel("What was asked for").selectOption({ label: "Complaint" });
+    await b.page.getByLabel("Received on").fill(today);
+    await b.page.getByRole("button", { name: "File it" }).click();
+    await desk.getByText("waits for the operator").waitFor();
+    await step({ desk: "taken" });
+    await desk.getByText("It was answered").click();
+    await desk.getByLabel("Answered on").fill(today);
+    await desk.getByLabel(/^The body/).fill("Berliner Beauftragte");
+    await desk.getByRole("button", { name: "Note the answer" }).click();
+    await desk.getByText("May turn to: Berliner Beauftragte").waitFor();
     await b.page.getByText("Record a disclosure").click();
     await b.page.getByLabel(/^Who asked/).fill("Amtsgericht <i>Mitte</i>" + evil);
     await b.page.locator("[name=askedAt]").fill(today);

@@ -189,6 +189,7 @@ export interface PrivacyRequest {
   done: { category: string; rows: number }[];
   refused: { category: string; rows: number; hold: string }[];
   archiveUntil: string | null;
+  escalation: string | null;
 }
 
 export interface PrivacyRequests { toldAt: string | null; requests: PrivacyRequest[] }
@@ -211,6 +212,8 @@ export interface NewPrivacyRequest {
 export const filePrivacyRequest = (request: NewPrivacyRequest) => ask("POST", "/privacy/requests", request) as Promise<PrivacyRequest>;
 
 export const reportUnderage = (contact: string) => ask("POST", `/contacts/${contact}/underage-reports`) as Promise<PrivacyRequest>;
+
+export const answerComplaint = (id: string, answer: { answeredAt: string; escalation?: string }) => ask("POST", `/privacy/requests/${id}/answers`, answer);
 
 export interface RequestCount { type: RequestType; clock: "open" | "dueSoon" | "pastDue" | "ended"; requests: number }
 

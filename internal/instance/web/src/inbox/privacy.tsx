@@ -31,7 +31,7 @@ export function Privacy({ about, forget, refused, news }: Props & { news: News }
       <p>{words.privacy.hint}</p>
       <p role="alert">{told}</p>
       <ul class="rows" aria-busy={list === null} aria-label={words.privacy.title}>
-        {list?.requests.map((r) => <Request key={r.id ?? r.name} request={r} />)}
+        {list?.requests.map((r) => <Request key={r.id ?? r.name} request={r} answered={() => void attempt(read)} refused={refused} />)}
       </ul>
       {list?.requests.length === 0 && <p>{words.privacy.none}</p>}
       {list && <small>{list.toldAt ? fill(words.privacy.toldAt, { time: at(list.toldAt) }) : words.privacy.untold}</small>}
@@ -58,7 +58,7 @@ function clock(r: api.PrivacyRequest) {
 
 const urgent = (r: api.PrivacyRequest) => !r.answeredAt && !r.completedAt && Date.parse(r.dueAt) - Date.now() < 7 * dayLong;
 
-function Request({ request: r }: { request: api.PrivacyRequest }) {
+function Request({ request: r, answered, refused }: { request: api.PrivacyRequest; answered(): void; refused(error: unknown): void }) {
   const open = r.state !== "Completed" && r.state !== "Refused" && r.state !== "Gone";
   return (
     <li class="request">
@@ -70,7 +70,28 @@ function Request({ request: r }: { request: api.PrivacyRequest }) {
       {r.done.length > 0 && <small class="wide">{fill(words.privacy.done, { rows: r.done.map((c) => `${c.category} ${c.rows}`).join(", ") })}</small>}
       {r.refused.map((f) => <small class="wide" key={f.hold + f.category}>{fill(words.privacy.kept, { hold: f.hold, rows: `${f.category} ${f.rows}` })}</small>)}
       {r.archiveUntil && <small class="wide">{fill(words.privacy.archive, { time: at(r.archiveUntil) })}</small>}
+      {r.escalation && <small class="wide" dir="auto">{fill(words.privacy.escalatedTo, { body: r.escalation })}</small>}
+      {r.type === "Complaint" && r.id && r.state === "Open" && !r.answeredAt && <Answer id={r.id} answered={answered} refused={refused} />}
     </li>
+  );
+}
+
+/** Answer notes that people have answered a complaint. */
+function Answer({ id, answered, refused }: { id: string; answered(): void; refused(error: unknown): void }) {
+  const send = async (of: (name: string) => string) => {
+    // Noon of that day, or now, as nobody answers ahead of time.
+    const noon = new Date(`${of("answeredAt")}T12:00`);
+    await api.answerComplaint(id, { answeredAt: new Date(Math.min(noon.getTime(), Date.now())).toISOString(), ...(of("escalation") && { escalation: of("escalation") }) });
+    answered();
+  };
+  return (
+    <details class="wide">
+      <summary>{words.privacy.answer}</summary>
+      <Form submit={send} refused={refused} label={words.privacy.noteAnswer}>
+        <label>{words.privacy.answeredOn}<input name="answeredAt" type="date" required max={day(new Date())} /></label>
+        <Text label={words.privacy.escalation} name="escalation" maxLength={200} />
+      </Form>
+    </details>
   );
 }
 
