@@ -13,6 +13,8 @@ const (
 	LabelPolicy = "messaging.switchboard.dev/retention-policy"
 	// LabelRequest is the name of the DataSubjectRequest that an object serves.
 	LabelRequest = "messaging.switchboard.dev/request"
+	// LabelFiledBy on a DataSubjectRequest and its Secret says that the tenant's privacy desk filed it: FiledByDesk.
+	LabelFiledBy = "messaging.switchboard.dev/filed-by"
 	// LabelTenantUID on a ledger's ConfigMap is the uid of the Tenant that the chain belongs to.
 	LabelTenantUID = "messaging.switchboard.dev/tenant-uid"
 	// LabelRetained is "true" on a namespace whose Tenant was deleted with deletionPolicy Retain.
@@ -56,6 +58,9 @@ const (
 	// .RESOURCEVERSION of the Secret where there is one, separated by commas.
 	AnnotationHolds = "messaging.switchboard.dev/holds"
 )
+
+// FiledByDesk is the value of LabelFiledBy.
+const FiledByDesk = "privacy-desk"
 
 // FinalizerTenant lets the operator obey a Tenant's deletionPolicy.
 const FinalizerTenant = "messaging.switchboard.dev/deletion-policy"

@@ -30,6 +30,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/apply"
 	"github.com/switchboard-operator/switchboard/internal/checks"
 	"github.com/switchboard-operator/switchboard/internal/credentials"
+	"github.com/switchboard-operator/switchboard/internal/desk"
 	"github.com/switchboard-operator/switchboard/internal/journal"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/metric"
@@ -112,6 +113,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 	asked := &journal.Journal{
 		Client: c, Ledger: evidence, Keeper: keeper,
 		Every: o.journalEvery, Now: time.Now, Regions: o.regions, URL: o.stateURL, Changed: make(chan event.GenericEvent),
+		Desk: &desk.Desk{Client: c, Live: mgr.GetAPIReader(), Now: time.Now},
 	}
 	if err := mgr.Add(asked); err != nil {
 		return fmt.Errorf("adding the journal: %w", err)

@@ -70,6 +70,7 @@ func TestOperator(t *testing.T) {
 	t.Run("an engine that is not there", func(t *testing.T) { engineMissing(t, c) })
 	t.Run("held back", func(t *testing.T) { heldBack(t, c) })
 	t.Run("asked for by a guest", func(t *testing.T) { askedFor(t, c) })
+	t.Run("filed at the privacy desk", func(t *testing.T) { filedAtTheDesk(t, c) })
 	t.Run("out of its region, and back", func(t *testing.T) { drifts(t, c) })
 	t.Run("moved to another region", func(t *testing.T) { moved(t, c) })
 	t.Run("moved, and deleted meanwhile", func(t *testing.T) { retires(t, c) }) // in the regions of the one before

@@ -49,6 +49,7 @@ type instance struct {
 	asked  contract.Anchor
 	denied int // questions by somebody else
 	told   int // answers to the operator
+	desk   *standinDesk
 }
 
 // answersTwice waits until the operator has asked two more times.
@@ -77,7 +78,12 @@ func (i *instance) holds(s contract.State) {
 func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if r.TLS.VerifiedChains[0][0].Subject.CommonName != contract.OperatorName || r.URL.Path != contract.PathState {
+	operator := r.TLS.VerifiedChains[0][0].Subject.CommonName == contract.OperatorName
+	if operator && i.desk != nil && r.URL.Path == contract.PathDesk {
+		i.desk.ServeHTTP(w, r)
+		return
+	}
+	if !operator || r.URL.Path != contract.PathState {
 		i.denied++
 		http.NotFound(w, r)
 		return
@@ -89,6 +95,9 @@ func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.told++
 	state := i.state
 	state.Consents = nil
+	if i.desk != nil {
+		state.Desk = &contract.DeskState{Filed: int64(len(i.desk.filed) + len(i.desk.answered)), Digest: i.desk.told.Digest}
+	}
 	for _, c := range i.state.Consents { // as sb.consents_after does
 		if p, after := c.Position, i.asked.Consent; !state.Behind && (p.XID > after.XID || p.XID == after.XID && p.ID > after.ID) {
 			state.Consents = append(state.Consents, c)

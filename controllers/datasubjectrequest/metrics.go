@@ -45,7 +45,7 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge, tenantOf := newGauge(), metric.Tenants(ctx, c.Reader)
 	for i := range requests.Items {
 		q := &requests.Items[i]
-		answered := Answered(q)
+		answered := plan.Answered(q)
 		if !answered.IsZero() {
 			continue
 		}

@@ -95,7 +95,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, before *v1alpha1.Data
 	outcome = errors.Join(outcome, observed)
 	due := plan.Due(s.request)
 	s.facts.Outcome, s.facts.Now, s.facts.Due = outcome, r.Now(), due
-	s.facts.Answered = Answered(s.request)
+	s.facts.Answered = plan.Answered(s.request)
 	if st.CompletedAt != nil {
 		s.facts.Completed, s.facts.Files = st.CompletedAt.Time, st.Files
 	}
@@ -114,18 +114,6 @@ func (r *Reconciler) report(ctx context.Context, s *scope, before *v1alpha1.Data
 		result.RequeueAfter = r.next(s, result.RequeueAfter)
 	}
 	return result, err
-}
-
-// Answered is when the person could be told first; zero when that is still to come.
-func Answered(q *v1alpha1.DataSubjectRequest) time.Time {
-	switch st := q.Status; {
-	case q.Spec.Type == v1alpha1.RequestComplaint && q.Spec.AnsweredAt != nil:
-		return q.Spec.AnsweredAt.Time
-	case len(st.Receipts) > 0:
-		return st.Receipts[len(st.Receipts)-1].FinishedAt.Time
-	default:
-		return time.Time{}
-	}
 }
 
 func phase(s *scope) v1alpha1.RequestPhase {

@@ -206,8 +206,8 @@ type Request struct {
 	ArchiveKey string `json:"archiveKey,omitempty"`
 }
 
-// Types of requests that the instance carries out, as DataSubjectRequest.spec.type
-// spells them. A Complaint has a clock only.
+// Types of requests, as DataSubjectRequest.spec.type spells them. The instance carries out all but
+// a Complaint, which has a clock only.
 const (
 	RequestErasure       = "Erasure"
 	RequestAccess        = "Access"
@@ -215,6 +215,7 @@ const (
 	RequestOptOut        = "OptOut"
 	RequestObjection     = "Objection"
 	RequestUnderage      = "Underage"
+	RequestComplaint     = "Complaint"
 )
 
 // Retention is one policy as `instance retain` enforces it.

@@ -63,6 +63,8 @@ type State struct {
 	Webhooks []WebhookState `json:"webhooks,omitempty"`
 	// Usage is what the tenant is billed by; nil when it could not be counted.
 	Usage *Usage `json:"usage,omitempty"`
+	// Desk is what the privacy desk has; nil when it could not be asked.
+	Desk *DeskState `json:"desk,omitempty"`
 }
 
 // Replay is what `instance replay` carries out again: FileReplay in DirReplay, as JSON

@@ -4,6 +4,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -26,6 +27,7 @@ import (
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/credentials"
+	"github.com/switchboard-operator/switchboard/internal/desk"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/plan"
@@ -54,6 +56,8 @@ type Journal struct {
 	Regions served.Regions
 	// URL of a tenant's serve; its Service in the cluster when nil.
 	URL func(*v1alpha1.Tenant) string
+	// Desk sees to what privacy officers file; nil for nobody.
+	Desk *desk.Desk
 	// Changed is told of a tenant whose database was put back, or is current again.
 	Changed chan event.GenericEvent
 
@@ -170,7 +174,7 @@ func (j *Journal) Ask(ctx context.Context, t *v1alpha1.Tenant) error {
 		}
 		j.learn(ctx, t, Known{Anchor: anchor, State: state, at: j.Now()})
 		if len(state.Consents) < contract.MaxConsents {
-			return nil
+			return j.attend(ctx, t, state)
 		}
 		anchor.Consent = state.Consents[len(state.Consents)-1].Position
 	}
@@ -198,20 +202,68 @@ func (j *Journal) learn(ctx context.Context, t *v1alpha1.Tenant, k Known) {
 	}
 }
 
+// attend tells a privacy desk what it does not know yet, and takes what it has filed. Where neither is, nothing is asked.
+func (j *Journal) attend(ctx context.Context, t *v1alpha1.Tenant, state contract.State) error {
+	if j.Desk == nil || state.Desk == nil || state.Behind {
+		return nil
+	}
+	told, err := j.Desk.Told(ctx, t)
+	if err != nil || state.Desk.Filed == 0 && state.Desk.Digest == told.Digest {
+		return err
+	}
+	var answer contract.DeskFiled
+	if err := j.tell(ctx, t, told, &answer); err != nil || len(answer.Filed)+len(answer.Answered) == 0 {
+		return err
+	}
+	failed := j.Desk.Answer(ctx, t, answer.Answered)
+	var taken []contract.DeskTaken
+	if len(answer.Filed) > 0 {
+		var some error
+		taken, some = j.Desk.Take(ctx, t, answer.Filed)
+		failed = errors.Join(failed, some)
+	}
+	if len(taken) > 0 {
+		told.Taken = taken
+		failed = errors.Join(failed, j.tell(ctx, t, told, &answer))
+	}
+	if failed != nil && ctx.Err() == nil {
+		// An officer waits for this: unlike an instance that is not there, no condition tells of it.
+		log.FromContext(ctx).Error(failed, "taking what a privacy desk has filed; it is tried again", "tenant", t.Name)
+	}
+	return nil
+}
+
+func (j *Journal) tell(ctx context.Context, t *v1alpha1.Tenant, told contract.DeskTold, answer *contract.DeskFiled) error {
+	b, err := json.Marshal(told)
+	if err != nil {
+		return fmt.Errorf("encoding what the desk is told: %w", err)
+	}
+	*answer = contract.DeskFiled{}
+	return j.ask(ctx, t, http.MethodPost, contract.PathDesk, b, answer)
+}
+
 func (j *Journal) question(ctx context.Context, t *v1alpha1.Tenant, anchor contract.Anchor) (contract.State, error) {
 	var state contract.State
-	asker, err := j.asker(ctx, t)
-	if err != nil {
-		return state, err
-	}
 	b, err := json.Marshal(anchor)
 	if err != nil {
 		return state, fmt.Errorf("encoding the anchor: %w", err)
 	}
-	at := j.url(t) + contract.PathState + "?anchor=" + url.QueryEscape(string(b))
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	err = j.ask(ctx, t, http.MethodGet, contract.PathState+"?anchor="+url.QueryEscape(string(b)), nil, &state)
 	if err != nil {
-		return state, err
+		return contract.State{}, err
+	}
+	return state, nil
+}
+
+// ask asks a tenant's instance, and reads its answer as JSON into what into points to.
+func (j *Journal) ask(ctx context.Context, t *v1alpha1.Tenant, method, path string, send []byte, into any) error {
+	asker, err := j.asker(ctx, t)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, j.url(t)+path, bytes.NewReader(send))
+	if err != nil {
+		return err
 	}
 	response, err := asker.Do(request)
 	var stranger *tls.CertificateVerificationError
@@ -219,22 +271,22 @@ func (j *Journal) question(ctx context.Context, t *v1alpha1.Tenant, anchor contr
 		j.distrust(t)
 	}
 	if err != nil {
-		return state, err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxState+1))
 	switch {
 	case err != nil:
-		return state, err
+		return err
 	case response.StatusCode != http.StatusOK:
-		return state, fmt.Errorf("it answered %s", response.Status)
+		return fmt.Errorf("it answered %s", response.Status)
 	case len(body) > maxState:
-		return state, errors.New("its answer is too long")
+		return errors.New("its answer is too long")
 	}
-	if err := json.Unmarshal(body, &state); err != nil {
-		return state, fmt.Errorf("reading its answer: %w", err)
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("reading its answer: %w", err)
 	}
-	return state, nil
+	return nil
 }
 
 func (j *Journal) url(t *v1alpha1.Tenant) string {

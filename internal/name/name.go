@@ -74,6 +74,10 @@ func Subject(request, hash string) string { return "subject-" + request + "-" + 
 // Download names the Secret with the token of a request's archive.
 func Download(request string) string { return request + "-download" }
 
+// Filed names the DataSubjectRequest that a privacy desk filed, and the Secret of its person, by the id that the desk gave
+// it: a UUID.
+func Filed(id string) string { return "desk-" + strings.ReplaceAll(id, "-", "") }
+
 // Migrate names a migration Job by the hash of what it brings about.
 func Migrate(hash string) string { return "migrate-" + hash }
 

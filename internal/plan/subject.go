@@ -15,18 +15,9 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/name"
 )
 
-// Days of 24 hours that the law gives for a request, unless it says otherwise.
-const (
-	defaultDueDays  = 45
-	underageDueDays = 1
-)
-
 // Due is when a request is to be done.
 func Due(q *v1alpha1.DataSubjectRequest) time.Time {
-	days := int32(defaultDueDays)
-	if q.Spec.Type == v1alpha1.RequestUnderage {
-		days = underageDueDays
-	}
+	days := contract.DueDays(string(q.Spec.Type))
 	if q.Spec.DueDays != nil {
 		days = *q.Spec.DueDays
 	}

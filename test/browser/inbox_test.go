@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/api"
 	"github.com/switchboard-operator/switchboard/internal/instance/web"
@@ -78,6 +80,19 @@ func play(t *testing.T, script string) {
 	}
 }
 
+// theOperatorTakes tells the privacy desk what the operator would: an erasure was deferred, an access is carried out.
+func theOperatorTakes(ctx context.Context, admin *pgxpool.Pool) error {
+	_, err := admin.Exec(ctx, `WITH f AS (SELECT f.*, 'desk-' || replace(f.id::text, '-', '') AS object FROM sb.filed_requests(20) f)
+		SELECT sb.desk_tell(gen_random_uuid()::text, jsonb_build_object(
+			'requests', (SELECT told -> 'requests' FROM sb.desk) || jsonb_agg(CASE type WHEN 'Complaint' THEN jsonb_build_object('name', object, 'type', type, 'receivedAt', received_at, 'phase', 'Open') WHEN 'Erasure'
+				THEN jsonb_build_object('name', object, 'type', type, 'receivedAt', received_at, 'phase', 'Deferred', 'answeredAt', now(), 'message', 'rows are kept',
+					'done', jsonb_build_array(jsonb_build_object('category', 'Messages', 'rows', 9)), 'refused', jsonb_build_array(jsonb_build_object('category', 'Messages', 'rows', 2, 'hold', 'court-12')))
+				ELSE jsonb_build_object('name', object, 'type', type, 'receivedAt', received_at, 'phase', 'Running') END),
+			'holds', jsonb_build_array(jsonb_build_object('name', 'court-12', 'reason', 'court order <b>12 O 345/26</b>', 'since', now(), 'inForce', true, 'contacts', 1, 'messages', 2))),
+			jsonb_agg(jsonb_build_object('id', id, 'name', object))) FROM f`)
+	return err
+}
+
 // steps does what happens in the database outside of the page.
 func steps(t *testing.T, d *pgtest.Database) http.Handler {
 	admin := d.Admin(t)
@@ -108,6 +123,12 @@ func steps(t *testing.T, d *pgtest.Database) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
+		if query.Get("desk") != "" {
+			if err := theOperatorTakes(r.Context(), admin); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+			}
+			return
+		}
 		todo, known := statements[query.Get("step")]
 		if !known {
 			guest, err := strconv.Atoi(query.Get("guest"))

@@ -24,7 +24,7 @@ async function open(url = `${settings.origin}/inbox/`, options = {}) {
   page.setDefaultTimeout(30_000);
   const wrong = [];
   page.on("request", (request) => { if (new URL(request.url()).host !== new URL(settings.origin).host) wrong.push(request.url()); });
-  page.on("console", (message) => { if (message.type() === "error" && !/401|403|404|409|422/.test(message.text())) wrong.push(message.text()); });
+  page.on("console", (message) => { if (message.type() === "error" && !/400|401|403|404|409|422/.test(message.text())) wrong.push(message.text()); });
   page.on("pageerror", (error) => wrong.push(String(error)));
   await page.goto(url);
   return { context, page, wrong };
@@ -238,7 +238,7 @@ const tests = {
     await b.page.screenshot({ path: `${settings.output}/oversight.png` });
     const asked = await b.page.evaluate(async () => {
       const all = [];
-      for (const path of ["/conversations", "/conversations?q=ada", "/contacts", "/colleagues", "/staff", "/undelivered-messages", "/canned-replies"]) all.push((await fetch("/api/v1" + path)).status);
+      for (const path of ["/conversations", "/conversations?q=ada", "/contacts", "/colleagues", "/staff", "/undelivered-messages", "/canned-replies", "/privacy/requests", "/privacy/holds", "/privacy/disclosures"]) all.push((await fetch("/api/v1" + path)).status);
       return all;
     });
     assert.deepEqual(asked, asked.map(() => 403));
@@ -252,6 +252,101 @@ const tests = {
     await b.context.close();
   },
 
+  async "a privacy officer files a request, and follows it to its end"() {
+    const a = await open();
+    await signIn(a.page);
+    const b = await member(a.page, "officer@hotel.example", "privacyOfficer", "Olga");
+    const desk = b.page.getByRole("list", { name: "Privacy requests" });
+    await b.page.getByRole("button", { name: "Privacy", exact: true }).click();
+    await b.page.getByText("There are none.").waitFor();
+    await b.page.getByLabel(/^Phone/).fill("030 1234");
+    const today = new Date().toISOString().slice(0, 10);
+    await b.page.getByLabel("Received on").fill(today);
+    await b.page.getByRole("button", { name: "File it" }).click();
+    await b.page.getByRole("alert").getByText("this is no address of that kind").waitFor();
+    assert.equal(await b.page.getByLabel(/^Phone/).inputValue(), "030 1234", "what was typed is lost");
+    await b.page.getByLabel(/^Phone/).fill("+4930901829\n+4930901828");
+    await b.page.getByLabel("Days that the law gives, if not 45").fill("30");
+    await b.page.getByLabel("How you made sure who asks").selectOption("booking");
+    await b.page.getByRole("button", { name: "File it" }).click();
+    await desk.getByText("waits for the operator").waitFor();
+    await desk.getByText("29 days left").or(desk.getByText("30 days left")).waitFor();
+    assert.equal(await b.page.getByLabel(/^Phone/).inputValue(), "", "the address stays in the page");
+    assert.ok(!(await b.page.content()).includes("4930901829"), "the address stays in the page");
+    await accessible(b.page, "privacy requests");
+    // For a guest whose thread is open, by all addresses known.
+    await b.page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await b.page.getByRole("button", { name: "File a request" }).click();
+    await b.page.getByText("About Ada Lovelace").waitFor();
+    await b.page.getByLabel("What was asked for").selectOption({ label: "Access to the data" });
+    await b.page.getByLabel(/age key/).fill("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p");
+    await b.page.getByLabel("Received on").fill(today);
+    await b.page.getByRole("button", { name: "File it" }).click();
+    await desk.getByRole("listitem").nth(1).waitFor();
+    // The operator takes both, holds some of one back, and is heard of at once.
+    await step({ desk: "taken" });
+    await desk.getByText("partly kept by a hold").waitFor();
+    await desk.getByText("Kept by hold court-12: Messages 2").waitFor();
+    await desk.getByText("Done: Messages 9").waitFor();
+    await b.page.getByRole("list", { name: "Legal holds" }).getByText("court order <b>12 O 345/26</b>").waitFor();
+    // A complaint is answered by people, who name whom to turn to next.
+    await b.page.getByLabel("What was asked for").selectOption({ label: "Complaint" });
+    await b.page.getByLabel("Received on").fill(today);
+    await b.page.getByRole("button", { name: "File it" }).click();
+    await desk.getByText("waits for the operator").waitFor();
+    await step({ desk: "taken" });
+    await desk.getByText("It was answered").click();
+    await desk.getByLabel("Answered on").fill(today);
+    await desk.getByLabel(/^The body/).fill("Berliner Beauftragte");
+    await desk.getByRole("button", { name: "Note the answer" }).click();
+    await desk.getByText("May turn to: Berliner Beauftragte").waitFor();
+    await b.page.getByText("Record a disclosure").click();
+    await b.page.getByLabel(/^Who asked/).fill("Amtsgericht <i>Mitte</i>" + evil);
+    await b.page.locator("[name=askedAt]").fill(today);
+    await b.page.getByLabel("On what ground").fill("StPO 95");
+    await b.page.getByLabel("What became of it").selectOption({ label: "refused" });
+    await b.page.getByLabel(/^What was given/).fill("Nothing: it names nobody.");
+    await b.page.getByLabel(/^How many guests/).fill("0");
+    await b.page.getByLabel("The guests were told").uncheck();
+    await b.page.getByLabel(/^Why they were not told/).fill("There was nothing to tell.");
+    await accessible(b.page, "a disclosure that is typed");
+    await b.page.getByRole("button", { name: "Record it" }).click();
+    const log = b.page.getByRole("list", { name: "Disclosures" });
+    await log.getByText("Amtsgericht <i>Mitte</i>" + evil).waitFor();
+    await log.getByText("The guests were not told: There was nothing to tell.").waitFor();
+    await accessible(b.page, "privacy requests that were taken");
+    for (const [size, viewport] of [["wide", { width: 1280, height: 800 }], ["middle", { width: 800, height: 1000 }], ["narrow", { width: 390, height: 800 }]]) {
+      await b.page.setViewportSize(viewport);
+      for (const colorScheme of ["light", "dark"]) {
+        await b.page.emulateMedia({ colorScheme });
+        await b.page.screenshot({ path: `${settings.output}/privacy-${size}-${colorScheme}.png` });
+      }
+    }
+    await a.page.getByRole("button", { name: "Evidence" }).click();
+    await a.page.getByText("Erasure: answered or ended").waitFor();
+    assert.equal(await a.page.getByRole("button", { name: "Privacy", exact: true }).count(), 0, "a supervisor files requests");
+    assert.equal(await a.page.evaluate(async () => (await fetch("/api/v1/privacy/requests")).status), 403);
+    for (const { page, wrong, context } of [a, b]) {
+      assert.equal(await page.evaluate(() => window.pwned), undefined);
+      assert.deepEqual(wrong, []);
+      await context.close();
+    }
+  },
+
+  async "an agent reports a child, in two steps"() {
+    const a = await open();
+    await signIn(a.page, "night@hotel.example", chosen);
+    await a.page.getByRole("button", { name: /Grace Hopper/ }).click();
+    await a.page.getByText("Report: this guest is under 16").click();
+    await a.page.getByText("It cannot be taken back.").waitFor();
+    await accessible(a.page, "a report of a child");
+    await a.page.getByRole("button", { name: "Delete everything" }).click();
+    await a.page.getByText("Reported.").waitFor();
+    assert.equal(await a.page.evaluate(async () => (await fetch("/api/v1/privacy/requests")).status), 403);
+    assert.deepEqual(a.wrong, []);
+    await a.context.close();
+  },
+
   async "another site's page changes no account, password or factor"() {
     const { page, context } = await open();
     await signIn(page);
@@ -261,7 +356,7 @@ const tests = {
     const other = await context.newPage();
     await other.goto(`http://localhost:${site.address().port}/`);
     await other.evaluate(async (origin) => {
-      for (const [method, path] of [["POST", "/invitations"], ["POST", "/me/second-factor"], ["PUT", "/me/password"], ["PATCH", "/settings"], ["POST", "/canned-replies"]]) {
+      for (const [method, path] of [["POST", "/invitations"], ["POST", "/me/second-factor"], ["PUT", "/me/password"], ["PATCH", "/settings"], ["POST", "/privacy/requests"], ["POST", "/privacy/disclosures"], ["POST", "/canned-replies"]]) {
         for (const mode of ["cors", "no-cors"]) await fetch(`${origin}/api/v1${path}`, { method, mode, credentials: "include", body: "{}" }).catch(() => {});
       }
     }, settings.origin);

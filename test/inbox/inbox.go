@@ -191,6 +191,56 @@ func (b *Inbox) DismissRequest(ctx context.Context, conversation string) error {
 	return nil
 }
 
+// Become invites somebody of a role, and goes on as them: the invitation is accepted, and they sign in.
+func (b *Inbox) Become(ctx context.Context, email, role, password string) error {
+	var made struct {
+		Token string `json:"token"`
+	}
+	if err := b.do(ctx, http.MethodPost, "/api/v1/invitations", "", map[string]string{"email": email, "name": "", "role": role}, &made); err != nil {
+		return fmt.Errorf("inviting: %w", err)
+	}
+	b.token = ""
+	if err := b.do(ctx, http.MethodPost, "/api/v1/accepted-invitations", "", map[string]string{"token": made.Token, "name": "", "password": password}, nil); err != nil {
+		return fmt.Errorf("accepting an invitation: %w", err)
+	}
+	return b.SignIn(ctx, email, password)
+}
+
+// PrivacyRequest is what a person asked for by law.
+type PrivacyRequest struct {
+	ID          *string    `json:"id"`
+	Name        *string    `json:"name"`
+	Type        string     `json:"type"`
+	State       string     `json:"state"`
+	DueAt       time.Time  `json:"dueAt"`
+	CompletedAt *time.Time `json:"completedAt"`
+	Done        []struct {
+		Category string `json:"category"`
+		Rows     int64  `json:"rows"`
+	} `json:"done"`
+}
+
+// FileErasure files that a guest's contact is to be erased.
+func (b *Inbox) FileErasure(ctx context.Context, contact string, received time.Time) (PrivacyRequest, error) {
+	var made PrivacyRequest
+	in := map[string]any{"type": "Erasure", "receivedAt": received.UTC(), "verified": "fromAddress", "contact": contact}
+	if err := b.do(ctx, http.MethodPost, "/api/v1/privacy/requests", "", in, &made); err != nil {
+		return made, fmt.Errorf("filing a request: %w", err)
+	}
+	return made, nil
+}
+
+// PrivacyRequests gives all, the most urgent first.
+func (b *Inbox) PrivacyRequests(ctx context.Context) ([]PrivacyRequest, error) {
+	var list struct {
+		Requests []PrivacyRequest `json:"requests"`
+	}
+	if err := b.do(ctx, http.MethodGet, "/api/v1/privacy/requests", "", nil, &list); err != nil {
+		return nil, fmt.Errorf("listing requests: %w", err)
+	}
+	return list.Requests, nil
+}
+
 // Status gives the status of a message of a thread.
 func (b *Inbox) Status(ctx context.Context, conversation, message string) (string, error) {
 	messages, err := b.Messages(ctx, conversation)

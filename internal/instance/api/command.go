@@ -60,6 +60,7 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	}
 	handler := http.NewServeMux()
 	handler.Handle("GET "+contract.PathState, State(unguarded, log))
+	handler.Handle("POST "+contract.PathDesk, Desk(pool, log))
 	handler.Handle("GET "+web.InboxPath, web.Inbox())
 	handler.Handle("GET /{$}", http.RedirectHandler(web.InboxPath, http.StatusFound))
 	handler.Handle("/", server.WithObjects(objects))

@@ -48,6 +48,7 @@ const (
 	typeClosed          = "urn:switchboard:problem:account-closed"
 	typeWrongPassword   = "urn:switchboard:problem:wrong-password"
 	typeLastSupervisor  = "urn:switchboard:problem:last-supervisor"
+	typeTooManyFiled    = "urn:switchboard:problem:too-many-filed"
 	typeKeyReused       = "urn:switchboard:problem:idempotency-key-reused"
 	typeWrongSignIn     = "urn:switchboard:problem:wrong-sign-in"
 	typeNoSession       = "urn:switchboard:problem:no-session"

@@ -77,6 +77,7 @@ var (
 	readers     = staff.Roles{staff.Agent, staff.Supervisor, staff.PrivacyOfficer}
 	answerers   = staff.Roles{staff.Agent, staff.Supervisor}
 	supervisors = staff.Roles{staff.Supervisor}
+	officers    = staff.Roles{staff.PrivacyOfficer}
 	overseers   = staff.Roles{staff.Supervisor, staff.PrivacyOfficer, staff.Auditor}
 )
 
@@ -126,6 +127,7 @@ func (s *Server) routes() []route {
 		{pattern: "POST /api/v1/contacts/{id}/merges", roles: readers, handle: mergeContact},
 		{pattern: "POST /api/v1/contacts/{id}/splits", roles: readers, handle: splitContact},
 		{pattern: "POST /api/v1/contacts/{id}/unsubscribe-links", roles: readers, handle: s.makeUnsubscribeLink},
+		{pattern: "POST /api/v1/contacts/{id}/underage-reports", roles: readers, handle: postUnderageReport},
 		{pattern: "POST /api/v1/opt-outs", roles: readers, handle: s.optOutAddress, scope: integration.WriteOptOuts},
 		{pattern: "POST /api/v1/opt-ins", roles: readers, handle: s.optInAddress},
 
@@ -139,6 +141,14 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/invitations", roles: supervisors, handle: listInvitations},
 		{pattern: "POST /api/v1/invitations", roles: supervisors, handle: s.postInvitation},
 		{pattern: "DELETE /api/v1/invitations/{id}", roles: supervisors, handle: deleteInvitation},
+
+		{pattern: "GET /api/v1/privacy/requests", roles: officers, handle: listPrivacyRequests},
+		{pattern: "POST /api/v1/privacy/requests", roles: officers, handle: postPrivacyRequest},
+		{pattern: "POST /api/v1/privacy/requests/{id}/answers", roles: officers, handle: answerComplaint},
+		{pattern: "GET /api/v1/privacy/request-counts", roles: overseers, handle: countPrivacyRequests},
+		{pattern: "GET /api/v1/privacy/disclosures", roles: officers, handle: listDisclosures},
+		{pattern: "POST /api/v1/privacy/disclosures", roles: officers, handle: postDisclosure},
+		{pattern: "GET /api/v1/privacy/holds", roles: officers, handle: listPrivacyHolds},
 
 		{pattern: "GET /api/v1/integrations", roles: supervisors, handle: listIntegrations},
 		{pattern: "POST /api/v1/integrations", roles: supervisors, handle: createIntegration},

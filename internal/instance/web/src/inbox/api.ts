@@ -166,6 +166,77 @@ export const changeSettings = (change: { requireSecondFactor: boolean }) => ask(
 
 export const counts = async () => ((await ask("GET", "/counts")) as { counts: { kind: string; rows: number }[] }).counts;
 
+export type RequestType = "Erasure" | "Access" | "Rectification" | "OptOut" | "Objection" | "Underage" | "Complaint";
+
+export const requestTypes: RequestType[] = ["Erasure", "Access", "Rectification", "OptOut", "Objection", "Underage", "Complaint"];
+
+/** Kinds of addresses by which a person is named. */
+export const kinds = ["phone", "email", "whatsapp", "messenger", "telegram", "webchat"];
+
+/** Ways to make sure who asks. */
+export const verifications = ["fromAddress", "booking", "document", "inPerson", "notNeeded"];
+
+export interface PrivacyRequest {
+  id: string | null;
+  name: string | null;
+  type: RequestType;
+  state: string;
+  receivedAt: string;
+  dueAt: string;
+  answeredAt: string | null;
+  completedAt: string | null;
+  message: string | null;
+  done: { category: string; rows: number }[];
+  refused: { category: string; rows: number; hold: string }[];
+  archiveUntil: string | null;
+  escalation: string | null;
+}
+
+export interface PrivacyRequests { toldAt: string | null; requests: PrivacyRequest[] }
+
+/** The most urgent first. */
+export const privacyRequests = () => ask("GET", "/privacy/requests") as Promise<PrivacyRequests>;
+
+export interface NewPrivacyRequest {
+  type: RequestType;
+  receivedAt: string;
+  verified: string;
+  dueDays?: number;
+  archiveKey?: string;
+  contact?: string;
+  addresses?: { kind: string; address: string }[];
+  newName?: string;
+  newPhone?: string;
+}
+
+export const filePrivacyRequest = (request: NewPrivacyRequest) => ask("POST", "/privacy/requests", request) as Promise<PrivacyRequest>;
+
+export const reportUnderage = (contact: string) => ask("POST", `/contacts/${contact}/underage-reports`) as Promise<PrivacyRequest>;
+
+export const answerComplaint = (id: string, answer: { answeredAt: string; escalation?: string }) => ask("POST", `/privacy/requests/${id}/answers`, answer);
+
+export interface RequestCount { type: RequestType; clock: "open" | "dueSoon" | "pastDue" | "ended"; requests: number }
+
+export const requestCounts = async () => ((await ask("GET", "/privacy/request-counts")) as { counts: RequestCount[] }).counts;
+
+export interface Hold { name: string; reason: string; since: string; until: string | null; inForce: boolean; contacts: number | null; messages: number | null; heldBack: number | null }
+
+export const holds = async () => ((await ask("GET", "/privacy/holds")) as { holds: Hold[] }).holds;
+
+export interface NewDisclosure { askedAt: string; askedBy: string; ground: string; outcome: string; given: string; persons: number; noticed: boolean; notNoticed?: string; corrects?: string }
+
+export interface Disclosure { id: string; askedAt: string; askedBy: string; ground: string; outcome: string; given: string; persons: number; noticed: boolean; notNoticed: string | null; corrects: string | null }
+
+/** The newest first. */
+export async function disclosures(cursor: string | null): Promise<Page<Disclosure>> {
+  const query = new URLSearchParams({ limit: "20" });
+  if (cursor) query.set("cursor", cursor);
+  const list = (await ask("GET", `/privacy/disclosures?${query}`)) as { disclosures: Disclosure[]; nextCursor: string | null };
+  return { rows: list.disclosures, next: list.nextCursor };
+}
+
+export const recordDisclosure = (disclosure: NewDisclosure) => ask("POST", "/privacy/disclosures", disclosure) as Promise<Disclosure>;
+
 export interface Receipt { sequence: number; policy: string; digest: string; recordedAt: string }
 
 export async function evidence(before: string | null): Promise<Page<Receipt>> {

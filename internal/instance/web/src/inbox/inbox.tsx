@@ -5,6 +5,7 @@ import { List } from "./list";
 import { listen } from "./live";
 import { Evidence } from "./oversight";
 import { People } from "./people";
+import { type Guest, Privacy } from "./privacy";
 import { Replies } from "./replies";
 import { Thread } from "./thread";
 import { words } from "./words";
@@ -12,10 +13,10 @@ import { words } from "./words";
 /** News is what has changed since; each is another object. ids null: anything may have. */
 export interface News { ids: Set<string> | null }
 
-type Panel = "people" | "replies" | "evidence" | "account";
+type Panel = "privacy" | "people" | "replies" | "evidence" | "account";
 
 const panels: Record<api.Role, Panel[]> = {
-  agent: ["account"], supervisor: ["people", "replies", "evidence", "account"], privacyOfficer: ["evidence", "account"], auditor: [],
+  agent: ["account"], supervisor: ["people", "replies", "evidence", "account"], privacyOfficer: ["privacy", "evidence", "account"], auditor: [],
 };
 
 interface Props { staff: api.Staff; changed(staff: api.Staff): void; ended(): void; signOut(): void }
@@ -25,6 +26,7 @@ export function Inbox({ staff, changed, ended, signOut }: Props) {
   const [news, setNews] = useState<News>({ ids: null });
   const [connected, setConnected] = useState(true);
   const [chosen, setChosen] = useState<string | null>(null);
+  const [about, setAbout] = useState<Guest | null>(null); // whom a request is filed for
   const leave = useRef(ended);
   leave.current = ended;
   useEffect(() => listen({ changed: (ids) => setNews({ ids }), connected: setConnected, ended: () => leave.current() }), []);
@@ -48,11 +50,12 @@ export function Inbox({ staff, changed, ended, signOut }: Props) {
       <p class="offline" role="status">{connected ? "" : words.offline}</p>
       <List me={staff} news={news} chosen={chosen} choose={(id) => { setPanel(null); setChosen(id); }} refused={refused} />
       <main>
+        {panel === "privacy" && <Privacy news={news} about={about} forget={() => setAbout(null)} refused={refused} />}
         {panel === "people" && <People refused={refused} />}
         {panel === "replies" && <Replies refused={refused} />}
         {panel === "evidence" && <Evidence refused={refused} />}
         {panel === "account" && <Account staff={staff} changed={changed} refused={refused} />}
-        {panel ? null : chosen ? <Thread key={chosen} id={chosen} me={staff} news={news} refused={refused} expired={() => setNews({ ids: null })} back={() => setChosen(null)} /> : <p class="none">{words.choose}</p>}
+        {panel ? null : chosen ? <Thread key={chosen} id={chosen} me={staff} news={news} refused={refused} expired={() => setNews({ ids: null })} back={() => setChosen(null)} file={(guest) => { setAbout(guest); setPanel("privacy"); }} /> : <p class="none">{words.choose}</p>}
       </main>
     </div>
   );

@@ -3,6 +3,7 @@ import { Account } from "./account";
 import * as api from "./api";
 import { useAttempts } from "./form";
 import { listen } from "./live";
+import { RequestCounts } from "./privacy";
 import { at, words } from "./words";
 
 interface Props { staff: api.Staff; changed(staff: api.Staff): void; ended(): void; signOut(): void }
@@ -50,6 +51,7 @@ export function Evidence({ refused }: { refused(error: unknown): void }) {
       <h2>{words.counts}</h2>
       <p role="alert">{told}</p>
       <dl>{counts.map((c) => <div key={c.kind}><dt>{c.kind}</dt><dd>{c.rows}</dd></div>)}</dl>
+      <RequestCounts refused={refused} />
       <h2>{words.evidence}</h2>
       <ul class="rows">
         {page.rows.map((r) => <li key={r.sequence}><strong>#{r.sequence} {r.policy}</strong><time dateTime={r.recordedAt}>{at(r.recordedAt)}</time><code>{r.digest}</code></li>)}

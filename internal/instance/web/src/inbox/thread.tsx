@@ -5,6 +5,8 @@ import { Composer } from "./composer";
 import type { News } from "./inbox";
 import { nameOf } from "./list";
 import { Note } from "./note";
+import type { Guest } from "./privacy";
+import { Underage } from "./underage";
 import { at, fill, words } from "./words";
 
 // When a thread is read again because something in it expires, in milliseconds from now.
@@ -12,7 +14,7 @@ const soonest = 2000;
 const latest = 24 * 3600 * 1000;
 
 /** Thread shows a conversation's messages, and takes replies. */
-export function Thread({ id, me, news, refused, expired, back }: { id: string; me: api.Staff; news: News; refused(error: unknown): void; expired(): void; back(): void }) {
+export function Thread({ id, me, news, refused, expired, back, file }: { id: string; me: api.Staff; news: News; refused(error: unknown): void; expired(): void; back(): void; file(about: Guest): void }) {
   const [conversation, setConversation] = useState<api.Conversation | null>(null);
   const [page, setPage] = useState<api.Page<api.Message>>({ rows: [], next: null });
   const [failed, setFailed] = useState(false);
@@ -53,6 +55,7 @@ export function Thread({ id, me, news, refused, expired, back }: { id: string; m
         <h2>{nameOf(conversation)}</h2>
         <small>{conversation.channel}</small>
         {api.answers(me) && <Assignee conversation={conversation} me={me} changed={setConversation} refused={refused} />}
+        {me.role === "privacyOfficer" && conversation.contact && <button class="plain" onClick={() => file({ id: conversation.contact?.id ?? "", name: nameOf(conversation) })}>{words.privacy.file}</button>}
       </header>
       <div class="messages" role="log" tabIndex={0} aria-label={nameOf(conversation)}>
         {failed && <p class="none" role="status">{words.failed}</p>}
@@ -62,6 +65,7 @@ export function Thread({ id, me, news, refused, expired, back }: { id: string; m
       </div>
       <div class="below">
         {api.answers(me) && <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />}
+        {conversation.contact && <Underage contact={conversation.contact.id} refused={refused} />}
         <Note id={id} changed={() => void read(null)} refused={refused} />
       </div>
     </article>

@@ -21,6 +21,9 @@ const date = new Intl.DateTimeFormat(navigator.languages as string[], { dateStyl
 
 export const at = (time: string) => moment.format(new Date(time));
 
+/** A day of the reader's calendar, as fields of dates have it. */
+export const day = (of: Date) => `${of.getFullYear()}-${String(of.getMonth() + 1).padStart(2, "0")}-${String(of.getDate()).padStart(2, "0")}`;
+
 /** The time of today, the date of another day. */
 export function briefly(time: string) {
   const then = new Date(time);

@@ -1,0 +1,153 @@
+// Package desk makes objects of the requests that a tenant's privacy officers file, and says what its desk is to be told. The
+// instance asks for nothing: it answers the operator, and what it answers is data. See docs/design/0019.
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/apply"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/plan"
+)
+
+// Desk sees to what tenants' privacy desks file.
+type Desk struct {
+	Client client.Client // reads from a cache, and writes
+	Live   client.Reader // knows of an object that was made a moment ago
+	Now    func() time.Time
+}
+
+// Told is what a tenant's desk is to be told.
+func (d *Desk) Told(ctx context.Context, t *v1alpha1.Tenant) (contract.DeskTold, error) {
+	in := client.InNamespace(plan.Tenant{Tenant: t}.Namespace())
+	var requests v1alpha1.DataSubjectRequestList
+	var holds v1alpha1.LegalHoldList
+	if err := d.Client.List(ctx, &requests, in); err != nil {
+		return contract.DeskTold{}, fmt.Errorf("listing the DataSubjectRequests: %w", err)
+	}
+	if err := d.Client.List(ctx, &holds, in); err != nil {
+		return contract.DeskTold{}, fmt.Errorf("listing the LegalHolds: %w", err)
+	}
+	return plan.Desk(requests.Items, holds.Items)
+}
+
+// Take makes objects of filed requests: once, however often each is told of. What it does not give back stays filed, because
+// enough was made for today or the API server did not answer.
+func (d *Desk) Take(ctx context.Context, t *v1alpha1.Tenant, filed []contract.Filed) ([]contract.DeskTaken, error) {
+	in := plan.Tenant{Tenant: t}
+	left, err := d.left(ctx, in.Namespace())
+	if err != nil {
+		return nil, err
+	}
+	var taken []contract.DeskTaken
+	var failed error
+	for _, f := range filed[:min(len(filed), contract.MaxFiled)] {
+		if err := f.Check(d.Now()); err != nil {
+			taken = append(taken, contract.DeskTaken{ID: f.ID, Refused: err.Error()})
+			continue
+		}
+		one, made, err := d.take(ctx, in, f, left > 0)
+		failed = errors.Join(failed, err) // one that can't be made keeps no other from it
+		if made {
+			left--
+		}
+		if err == nil && one.Name+one.Refused != "" {
+			taken = append(taken, one)
+		}
+	}
+	return taken, failed
+}
+
+// Answer ends the clocks of complaints that people have answered: of those that the desk filed, once.
+func (d *Desk) Answer(ctx context.Context, t *v1alpha1.Tenant, answered []contract.DeskAnswered) error {
+	namespace := plan.Tenant{Tenant: t}.Namespace()
+	var failed error
+	for _, a := range answered[:min(len(answered), contract.MaxFiled)] {
+		if err := a.Check(d.Now()); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("an answer to a complaint: %w", err))
+			continue
+		}
+		failed = errors.Join(failed, d.answer(ctx, client.ObjectKey{Namespace: namespace, Name: name.Filed(a.ID)}, a.At))
+	}
+	return failed
+}
+
+func (d *Desk) answer(ctx context.Context, complaint client.ObjectKey, at time.Time) error {
+	q := &v1alpha1.DataSubjectRequest{}
+	if err := d.Live.Get(ctx, complaint, q); err != nil {
+		return client.IgnoreNotFound(err) // gone: the desk is told that it is
+	}
+	if q.Spec.Type != v1alpha1.RequestComplaint || q.Spec.AnsweredAt != nil || q.Labels[v1alpha1.LabelFiledBy] != v1alpha1.FiledByDesk {
+		return nil
+	}
+	before := q.DeepCopy()
+	q.Spec.AnsweredAt = &metav1.Time{Time: at.UTC().Truncate(time.Second)}
+	if err := d.Client.Patch(ctx, q, client.MergeFrom(before), client.FieldOwner(apply.FieldOwner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("answering DataSubjectRequest %s: %w", q.Name, err)
+	}
+	return nil
+}
+
+// left is how many more requests may be made of filed ones now. Those that there are are counted, not those that were made: a
+// restart of the operator forgets none, and whoever may delete the objects may make them too.
+func (d *Desk) left(ctx context.Context, namespace string) (int, error) {
+	var list v1alpha1.DataSubjectRequestList
+	err := d.Live.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelFiledBy: v1alpha1.FiledByDesk})
+	if err != nil {
+		return 0, fmt.Errorf("counting what the privacy desk filed: %w", err)
+	}
+	left := contract.MaxFiledDay
+	for i := range list.Items {
+		if d.Now().Sub(list.Items[i].CreationTimestamp.Time) < 24*time.Hour {
+			left--
+		}
+	}
+	return left, nil
+}
+
+// take makes one request, and its Secret first. Neither is made again once the request is there: its Secret goes when it is done.
+func (d *Desk) take(ctx context.Context, in plan.Tenant, f contract.Filed, may bool) (told contract.DeskTaken, made bool, err error) {
+	told.ID = f.ID
+	request, secret := plan.Filed(in, f)
+	err = d.Live.Get(ctx, client.ObjectKeyFromObject(request), &v1alpha1.DataSubjectRequest{})
+	switch {
+	case err == nil:
+		told.Name = request.Name
+		return told, false, nil
+	case !apierrors.IsNotFound(err):
+		return told, false, fmt.Errorf("looking for DataSubjectRequest %s: %w", request.Name, err)
+	case !may:
+		return told, false, nil
+	}
+	if secret != nil {
+		if err := d.Client.Create(ctx, secret, client.FieldOwner(apply.FieldOwner)); err != nil && !apierrors.IsAlreadyExists(err) {
+			return told, false, fmt.Errorf("making the Secret of DataSubjectRequest %s: %w", request.Name, err)
+		}
+	}
+	err = d.Client.Create(ctx, request, client.FieldOwner(apply.FieldOwner))
+	switch {
+	case err == nil || apierrors.IsAlreadyExists(err):
+		told.Name = request.Name
+		return told, true, nil
+	case !apierrors.IsInvalid(err):
+		return told, false, fmt.Errorf("making DataSubjectRequest %s: %w", request.Name, err)
+	}
+	// The cluster will not have it, by its schema or by a policy of admission: nobody's addresses stay behind.
+	if secret != nil {
+		if err := d.Client.Delete(ctx, &corev1.Secret{ObjectMeta: secret.ObjectMeta}); client.IgnoreNotFound(err) != nil {
+			return told, false, fmt.Errorf("removing the Secret of DataSubjectRequest %s: %w", request.Name, err)
+		}
+	}
+	told.Refused = "the cluster refused it: see the operator's admission policies"
+	return told, false, nil
+}
