@@ -104,7 +104,7 @@ e2e: tools $(CLUSTER) load load-s3 ## The end-to-end suite on the real cluster.
 		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='!long'
 
 .PHONY: e2e-long
-e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: databases of CloudNativePG's and of a provider's, a move there and back.
+e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: faults of the platform, databases of CloudNativePG's and of a provider's, a move there and back.
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
 		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='long'
 
