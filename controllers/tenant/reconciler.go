@@ -186,6 +186,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 		return err
 	}
 	s.evidence = evidence
+	if err := r.observeRollout(ctx, s); err != nil {
+		return err
+	}
 	if !f.NamespaceReady || s.in.Region.Name == "" {
 		return nil // nothing there is known to be the tenant's
 	}
@@ -193,9 +196,6 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 		return err
 	}
 	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {
-		return err
-	}
-	if err := r.observeRollout(ctx, s); err != nil {
 		return err
 	}
 	return r.lookAround(ctx, s)

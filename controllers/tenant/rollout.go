@@ -30,6 +30,17 @@ type turns struct {
 	given map[types.UID]*v1alpha1.Rollout
 }
 
+// turnAgain is how soon a tenant that waits for its turn asks again, besides when it is told that another's has ended.
+const turnAgain = time.Minute
+
+// sooner gives the shorter of two times; 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a <= 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
 // takeTurn has a tenant's pods run another image when its turn has come: status says so before anything is done.
 func (r *Reconciler) takeTurn(ctx context.Context, s *scope) error {
 	t, wanted := s.tenant, r.Images.Instance
@@ -59,6 +70,7 @@ func (r *Reconciler) takeTurn(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.facts.Rollout.Turn = turn; !turn.Granted {
+		s.again = sooner(s.again, turnAgain) // whoever was woken in its place may have had to wait for something else
 		return nil
 	}
 	i.Rollout = r.turns.of(t)
@@ -77,7 +89,7 @@ func (r *Reconciler) turn(ctx context.Context, t *v1alpha1.Tenant, wanted string
 	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil { // copied where it is changed
 		return rollout.Turn{}, fmt.Errorf("reading the other tenants: %w", err)
 	}
-	items := slices.Clone(all.Items)
+	items := slices.DeleteFunc(slices.Clone(all.Items), func(o v1alpha1.Tenant) bool { return !r.Regions.Serve(o.Spec.Region) })
 	for n := range items {
 		given, ok := r.turns.given[items[n].UID]
 		switch i := items[n].Status.Instance; {
@@ -131,6 +143,7 @@ func (r *Reconciler) changeImage(ctx context.Context, s *scope) error {
 
 // observeRollout ends a tenant's turn once every Deployment of the tenant's is there with the image.
 func (r *Reconciler) observeRollout(ctx context.Context, s *scope) error {
+	s.facts.Rollout.Wanted = r.Images.Instance
 	i := s.tenant.Status.Instance.DeepCopy()
 	if i == nil {
 		return nil
@@ -139,7 +152,11 @@ func (r *Reconciler) observeRollout(ctx context.Context, s *scope) error {
 	if i.Rollout == nil {
 		return nil
 	}
-	settled, err := observe.RolledOut(ctx, r.Client, s.tenant.Name, s.in.Namespace(), i.Rollout.To)
+	var channels v1alpha1.ChannelList
+	if err := r.Client.List(ctx, &channels, client.InNamespace(s.in.Namespace())); err != nil {
+		return fmt.Errorf("reading the channels: %w", err)
+	}
+	settled, err := observe.RolledOut(ctx, r.Client, s.tenant.Name, s.in.Namespace(), i.Rollout.To, channels.Items)
 	if err != nil {
 		return err
 	}
@@ -149,8 +166,8 @@ func (r *Reconciler) observeRollout(ctx context.Context, s *scope) error {
 	}
 	now := r.Now()
 	s.facts.Rollout.Overdue = r.Rollout.Overdue(i.Rollout, now)
-	if left := r.Rollout.Deadline - now.Sub(i.Rollout.Since.Time); left >= 0 && (s.again == 0 || left < s.again) {
-		s.again = left + time.Second
+	if left := r.Rollout.Deadline - now.Sub(i.Rollout.Since.Time); left >= 0 {
+		s.again = sooner(s.again, left+time.Second)
 	}
 	return nil
 }
@@ -165,7 +182,7 @@ func (r *Reconciler) nextTurns() handler.EventHandler {
 			if !ok || !is || !rolling(before) {
 				return
 			}
-			if overdue(before) != overdue(after) {
+			if overdue(before) != overdue(after) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() {
 				r.wake(ctx, queue, true)
 			} else if !rolling(after) {
 				r.wake(ctx, queue, false)
@@ -190,7 +207,7 @@ func (r *Reconciler) wake(ctx context.Context, queue workqueue.TypedRateLimiting
 		t := &tenants.Items[i]
 		request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(t)}
 		switch is := t.Status.Instance; {
-		case is == nil || is.Rollout != nil || is.Image == r.Images.Instance || !t.DeletionTimestamp.IsZero():
+		case is == nil || is.Rollout != nil || is.Image == r.Images.Instance || !t.DeletionTimestamp.IsZero() || !r.Regions.Serve(t.Spec.Region):
 		case isServed(t):
 			well = append(well, request)
 		default:

@@ -13,6 +13,7 @@ import (
 // Rollout is what is known of the image that a tenant's pods run.
 type Rollout struct {
 	Status  *v1alpha1.InstanceStatus // nil while it is not known
+	Wanted  string                   // the image that the operator was told to run
 	Turn    rollout.Turn             // why it does not run another yet
 	Overdue bool                     // it has not become ready with it in time
 }
@@ -31,6 +32,8 @@ func upToDate(f Rollout) metav1.Condition {
 		return is(condition, false, v1alpha1.ReasonRollingOut, fmt.Sprintf("on the way from %s to %s", i.Rollout.From, i.Rollout.To))
 	case f.Turn.Reason != "":
 		return is(condition, false, f.Turn.Reason, "runs "+i.Image+"; "+f.Turn.Message)
+	case i.Image != f.Wanted:
+		return is(condition, false, v1alpha1.ReasonWaitingForTurn, fmt.Sprintf("runs %s; %s waits until nothing else of the tenant is under way", i.Image, f.Wanted))
 	default:
 		return is(condition, true, v1alpha1.ReasonReady, "runs "+i.Image)
 	}

@@ -7,9 +7,11 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/name"
 )
 
 // Workload is a Deployment or StatefulSet.
@@ -77,15 +79,25 @@ func Image(ctx context.Context, r client.Reader, namespace, deployment string) (
 	return d.Spec.Template.Spec.Containers[0].Image, nil
 }
 
-// RolledOut tells whether all pods of a tenant's Deployments run an image, and are available.
-func RolledOut(ctx context.Context, r client.Reader, tenant, namespace, image string) (bool, error) {
+// RolledOut tells whether all pods of a tenant's Deployments run an image, and are available. A connector does not count that its
+// channel keeps from it, or from being available, whatever the image: one without its Secret, or that its provider turns away.
+func RolledOut(ctx context.Context, r client.Reader, tenant, namespace, image string, channels []v1alpha1.Channel) (bool, error) {
 	var all appsv1.DeploymentList
 	if err := r.List(ctx, &all, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelTenant: tenant}); err != nil {
 		return false, wrap("reading the Deployments of "+namespace, err)
 	}
+	ownTrouble := map[string]bool{}
+	for i := range channels {
+		c := &channels[i]
+		for _, condition := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionCredentialsReady, v1alpha1.ConditionCredentialsAccepted} {
+			if !c.DeletionTimestamp.IsZero() || meta.IsStatusConditionFalse(c.Status.Conditions, condition) {
+				ownTrouble[name.Connector(c.Name)] = true
+			}
+		}
+	}
 	for i := range all.Items {
 		d := &all.Items[i]
-		if d.Spec.Template.Spec.Containers[0].Image != image || !settled(d) {
+		if !ownTrouble[d.Name] && (d.Spec.Template.Spec.Containers[0].Image != image || !settled(d)) {
 			return false, nil
 		}
 	}

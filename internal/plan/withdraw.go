@@ -36,6 +36,7 @@ func Withdraw(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProces
 	container := in.instance("withdraw", need{cpu: "25m", memory: "32Mi", memoryLimit: "96Mi"},
 		[]corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(channel))}}, []corev1.VolumeMount{mount("channel", contract.DirChannel)})
 	container.Args = append(container.Args, "--patience="+withdrawPatience)
+	container.Image = in.Images.Instance // it knows no database, so that it need not wait for the tenant's turn
 	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{credentials})
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	// It stays for a while: a pass that does not know yet that the Channel has gone must not make it anew.

@@ -35,11 +35,11 @@ func (r Rules) Next(all []v1alpha1.Tenant, tenant, image string, now time.Time) 
 	for i := range all {
 		t := &all[i]
 		switch {
-		case t.Name == tenant || !t.DeletionTimestamp.IsZero() || !holdsUp(t):
-		case r.Overdue(t.Status.Instance.Rollout, now):
-			overdue = append(overdue, t.Name)
-		default:
+		case t.Name == tenant || !holdsUp(t):
+		case !r.Overdue(t.Status.Instance.Rollout, now):
 			away++
+		case !t.Status.Instance.Rollout.Mending:
+			overdue = append(overdue, t.Name)
 		}
 	}
 	switch bound := r.Bound(len(all)); {
@@ -53,10 +53,14 @@ func (r Rules) Next(all []v1alpha1.Tenant, tenant, image string, now time.Time) 
 	return Turn{Granted: true}
 }
 
-// holdsUp tells whether others wait for a tenant.
+// holdsUp tells whether others wait for a tenant: not for one that goes, nor for one whose database is being handed over to another
+// region, which nothing but that may touch.
 func holdsUp(t *v1alpha1.Tenant) bool {
-	i := t.Status.Instance
-	return i != nil && i.Rollout != nil && !i.Rollout.Mending
+	i, m := t.Status.Instance, t.Status.Move
+	if i == nil || i.Rollout == nil || !t.DeletionTimestamp.IsZero() {
+		return false
+	}
+	return m == nil || m.Phase != v1alpha1.MoveQuiesced && m.Phase != v1alpha1.MoveAborting
 }
 
 // Overdue tells whether a rollout takes longer than it may.
