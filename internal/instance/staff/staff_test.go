@@ -76,25 +76,25 @@ func TestSigningIn(t *testing.T) {
 	}
 }
 
-// TestAnUnknownAccountTakesAsLong compares the fastest of several, generously: without a hash an
-// unknown account would be told within a hundredth of the time.
+// TestAnUnknownAccountTakesAsLong compares the fastest of several, taken in turns, since a machine may be busy with something else for a
+// while: without a hash an unknown account would be told within a hundredth of the time, at its fastest and at its slowest.
 func TestAnUnknownAccountTakesAsLong(t *testing.T) {
 	db := pgtest.New(t).Serve(t)
-	fastest := func(email string) time.Duration {
-		least := time.Hour
-		for range 5 {
+	fastest := map[string]time.Duration{pgtest.StaffEmail: time.Hour, "nobody@hotel.example": time.Hour}
+	for round := range 20 {
+		for email, least := range fastest {
 			begin := time.Now()
 			if _, err := staff.SignIn(t.Context(), db, nil, email, "a wrong password", ""); !errors.Is(err, staff.ErrWrong) {
 				t.Fatal(err)
 			}
-			least = min(least, time.Since(begin))
+			fastest[email] = min(least, time.Since(begin))
 		}
-		return least
+		known, unknown := fastest[pgtest.StaffEmail], fastest["nobody@hotel.example"]
+		if round >= 4 && unknown >= known/2 && known >= unknown/2 {
+			return
+		}
 	}
-	known, unknown := fastest(pgtest.StaffEmail), fastest("nobody@hotel.example")
-	if unknown < known/2 || known < unknown/2 {
-		t.Errorf("a wrong password takes %s, an unknown account %s", known, unknown)
-	}
+	t.Errorf("at their fastest: %v", fastest)
 }
 
 func TestADamagedHashIsAnErrorAndNotASignIn(t *testing.T) {
