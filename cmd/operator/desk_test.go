@@ -91,7 +91,7 @@ func filedAtTheDesk(t *testing.T, c testCluster) {
 		if b, err := json.Marshal(q); err != nil || strings.Contains(string(b), "23125177") {
 			t.Errorf("the object names somebody: %s, %v", b, err)
 		}
-		if s := get(t, h, filed, &corev1.Secret{}); string(s.Data["phone"]) != address || s.Immutable == nil || !*s.Immutable {
+		if s := get(t, h, filed, &corev1.Secret{}); string(s.Data["phone"]) != address || s.Immutable == nil || !*s.Immutable || len(s.OwnerReferences) != 1 || s.OwnerReferences[0].UID != q.UID {
 			t.Errorf("the Secret is %+v", s)
 		}
 		i.hears(t, "of the object, and takes no more of it", func(d *standinDesk) error {

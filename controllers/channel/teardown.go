@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -44,8 +47,11 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 	with := func(do func(context.Context, *scope) error) func(context.Context) error {
 		return func(ctx context.Context) error { return do(ctx, s) }
 	}
+	if end := meta.FindStatusCondition(s.channel.Status.Conditions, v1alpha1.ConditionTerminating); end != nil && end.Status == metav1.ConditionTrue && end.Reason == v1alpha1.ReasonWebhookLeft {
+		s.left = end.Message // once told it stays told, whatever becomes of the Job
+	}
 	outcome := step.Run(ctx, []step.Step{
-		{Name: "see whether the region is served", Do: func(ctx context.Context) error { return r.Regions.Check(ctx, r.Client, s.channel.Namespace) }},
+		{Name: "see whether the region is served", Do: with(r.served)},
 		{Name: "take the webhook from the provider", Do: with(r.withdraw)},
 		{Name: "end the connector", Do: with(r.stop)},
 		{Name: "leave it to the tenant's erasure", Do: with(r.handOver)},
@@ -75,15 +81,44 @@ func leftBehind(s *scope) *step.Wait {
 	return &step.Wait{Condition: v1alpha1.ConditionTerminating, Reason: v1alpha1.ReasonWebhookLeft, Message: s.left, After: 5 * time.Second}
 }
 
+// served waits for the deadline where the operator does not serve the tenant's region (any more): nothing is started there, and
+// nobody else would let the Channel go.
+func (r *Reconciler) served(ctx context.Context, s *scope) error {
+	err := r.Regions.Check(ctx, r.Client, s.channel.Namespace)
+	var stall *step.Stall
+	if !errors.As(err, &stall) {
+		return err
+	}
+	if r.late(s) {
+		if s.left == "" {
+			s.left = judge.WebhookLeft(s.channel.Spec.Type, "the operator does not serve its region, so that nothing can be started there")
+		}
+		return nil
+	}
+	stall.After = s.channel.DeletionTimestamp.Add(plan.WithdrawDeadline).Sub(r.Now()) + time.Second
+	return stall
+}
+
+func (r *Reconciler) late(s *scope) bool {
+	return r.Now().Sub(s.channel.DeletionTimestamp.Time) > plan.WithdrawDeadline
+}
+
 // withdraw sets s.left when the webhook is not known to be gone, and never will be.
 func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 	tenant, region, err := observe.HolderOf(ctx, r.Client, s.channel.Namespace)
 	if err != nil {
 		return err
 	}
+	held := tenant != nil && (tenant.DeletionTimestamp.IsZero() || tenant.Spec.DeletionPolicy == v1alpha1.DeletionErase)
+	if s.left != "" {
+		if held && r.Regions.Serve(tenant.Spec.Region) {
+			s.in.Tenant = tenant
+		}
+		return nil
+	}
 	leave := func(why string) { s.left = judge.WebhookLeft(s.channel.Spec.Type, why) }
 	switch {
-	case tenant == nil || !tenant.DeletionTimestamp.IsZero() && tenant.Spec.DeletionPolicy != v1alpha1.DeletionErase:
+	case !held:
 		leave("its namespace belongs to no Tenant any more, so that nothing can be started there")
 		return nil
 	case region == nil:
@@ -110,7 +145,7 @@ func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 		leave("Job " + job.Name + " failed")
 		s.withdrawing = nil
 		return nil
-	case r.Now().Sub(s.channel.DeletionTimestamp.Time) > plan.WithdrawDeadline:
+	case r.late(s):
 		leave("it was tried for " + plan.WithdrawDeadline.String())
 		s.withdrawing = nil
 		return nil

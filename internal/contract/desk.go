@@ -21,7 +21,8 @@ const (
 	MaxFiledDay = 50
 	// MaxDeskTold bounds a DeskTold as JSON, in bytes.
 	MaxDeskTold = 4 << 20
-	// MaxDeskRequests and MaxDeskHolds bound what a DeskTold lists: the newest.
+	// MaxDeskRequests and MaxDeskHolds bound what a DeskTold lists: of requests those that are open, the desk's own and what is
+	// due first before others, then what has ended last; of holds the newest.
 	MaxDeskRequests = 500
 	MaxDeskHolds    = 200
 )
@@ -55,6 +56,8 @@ type DeskTold struct {
 	Taken []DeskTaken `json:"taken,omitempty"`
 	// Requests of the tenant, whoever filed them: those that are open first, the newest of each first.
 	Requests []DeskRequest `json:"requests"`
+	// Cut says that there are more requests than those: one that is not listed need not be gone.
+	Cut bool `json:"cut,omitempty"`
 	// Holds of the tenant, the newest first.
 	Holds []DeskHold `json:"holds"`
 }

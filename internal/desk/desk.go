@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -45,7 +47,7 @@ func (d *Desk) Told(ctx context.Context, t *v1alpha1.Tenant) (contract.DeskTold,
 // enough was made for today or the API server did not answer.
 func (d *Desk) Take(ctx context.Context, t *v1alpha1.Tenant, filed []contract.Filed) ([]contract.DeskTaken, error) {
 	in := plan.Tenant{Tenant: t}
-	left, err := d.left(ctx, in.Namespace())
+	counted, err := d.counted(ctx, in.Namespace())
 	if err != nil {
 		return nil, err
 	}
@@ -56,10 +58,10 @@ func (d *Desk) Take(ctx context.Context, t *v1alpha1.Tenant, filed []contract.Fi
 			taken = append(taken, contract.DeskTaken{ID: f.ID, Refused: err.Error()})
 			continue
 		}
-		one, made, err := d.take(ctx, in, f, left > 0)
+		one, made, err := d.take(ctx, in, f, len(counted) < contract.MaxFiledDay || counted[name.Filed(f.ID)])
 		failed = errors.Join(failed, err) // one that can't be made keeps no other from it
 		if made {
-			left--
+			counted[name.Filed(f.ID)] = true
 		}
 		if err == nil && one.Name+one.Refused != "" {
 			taken = append(taken, one)
@@ -98,32 +100,36 @@ func (d *Desk) answer(ctx context.Context, complaint client.ObjectKey, at time.T
 	return nil
 }
 
-// left is how many more requests may be made of filed ones now. Those that there are are counted, not those that were made: a
-// restart of the operator forgets none, and whoever may delete the objects may make them too.
-func (d *Desk) left(ctx context.Context, namespace string) (int, error) {
-	var list v1alpha1.DataSubjectRequestList
-	err := d.Live.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelFiledBy: v1alpha1.FiledByDesk})
-	if err != nil {
-		return 0, fmt.Errorf("counting what the privacy desk filed: %w", err)
-	}
-	left := contract.MaxFiledDay
-	for i := range list.Items {
-		if d.Now().Sub(list.Items[i].CreationTimestamp.Time) < 24*time.Hour {
-			left--
+// counted names the requests that were made of filed ones within a day. Those that there are are counted, not those that were made:
+// a restart of the operator forgets none, and whoever may delete the objects may make them too. A Secret whose request the API
+// server did not answer for counts as one.
+func (d *Desk) counted(ctx context.Context, namespace string) (map[string]bool, error) {
+	counted := map[string]bool{}
+	for _, kind := range []schema.GroupVersionKind{v1alpha1.GroupVersion.WithKind("DataSubjectRequestList"), corev1.SchemeGroupVersion.WithKind("SecretList")} {
+		list := &metav1.PartialObjectMetadataList{} // nobody's addresses are read
+		list.SetGroupVersionKind(kind)
+		if err := d.Live.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelFiledBy: v1alpha1.FiledByDesk}); err != nil {
+			return nil, fmt.Errorf("counting what the privacy desk filed: %w", err)
+		}
+		for i := range list.Items {
+			if d.Now().Sub(list.Items[i].CreationTimestamp.Time) < 24*time.Hour {
+				counted[list.Items[i].Name] = true
+			}
 		}
 	}
-	return left, nil
+	return counted, nil
 }
 
 // take makes one request, and its Secret first. Neither is made again once the request is there: its Secret goes when it is done.
 func (d *Desk) take(ctx context.Context, in plan.Tenant, f contract.Filed, may bool) (told contract.DeskTaken, made bool, err error) {
 	told.ID = f.ID
 	request, secret := plan.Filed(in, f)
-	err = d.Live.Get(ctx, client.ObjectKeyFromObject(request), &v1alpha1.DataSubjectRequest{})
+	there := &v1alpha1.DataSubjectRequest{}
+	err = d.Live.Get(ctx, client.ObjectKeyFromObject(request), there)
 	switch {
 	case err == nil:
 		told.Name = request.Name
-		return told, false, nil
+		return told, false, d.own(ctx, there, secret)
 	case !apierrors.IsNotFound(err):
 		return told, false, fmt.Errorf("looking for DataSubjectRequest %s: %w", request.Name, err)
 	case !may:
@@ -136,18 +142,46 @@ func (d *Desk) take(ctx context.Context, in plan.Tenant, f contract.Filed, may b
 	}
 	err = d.Client.Create(ctx, request, client.FieldOwner(apply.FieldOwner))
 	switch {
-	case err == nil || apierrors.IsAlreadyExists(err):
+	case err == nil:
 		told.Name = request.Name
-		return told, true, nil
-	case !apierrors.IsInvalid(err):
-		return told, false, fmt.Errorf("making DataSubjectRequest %s: %w", request.Name, err)
+		return told, true, d.own(ctx, request, secret)
+	case mayExist(err):
+		return told, true, fmt.Errorf("making DataSubjectRequest %s: %w", request.Name, err) // the next time finds it, or makes it
 	}
-	// The cluster will not have it, by its schema or by a policy of admission: nobody's addresses stay behind.
+	// The cluster will not have it, by its schema, a quota or a policy of admission, or not now: nobody's addresses stay behind.
 	if secret != nil {
 		if err := d.Client.Delete(ctx, &corev1.Secret{ObjectMeta: secret.ObjectMeta}); client.IgnoreNotFound(err) != nil {
 			return told, false, fmt.Errorf("removing the Secret of DataSubjectRequest %s: %w", request.Name, err)
 		}
 	}
-	told.Refused = "the cluster refused it: see the operator's admission policies"
+	ends := apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+	if !apierrors.IsInvalid(err) && (!apierrors.IsForbidden(err) || ends) {
+		return told, false, fmt.Errorf("making DataSubjectRequest %s: %w", request.Name, err)
+	}
+	told.Refused = "the cluster refused it: see the operator's admission policies and the quotas of the namespace"
 	return told, false, nil
+}
+
+// own has a person's Secret go with its request. The request has to be there first; a Secret that is gone has done its work.
+func (d *Desk) own(ctx context.Context, request *v1alpha1.DataSubjectRequest, secret *corev1.Secret) error {
+	if secret == nil {
+		return nil
+	}
+	owned := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secret.Name, Namespace: secret.Namespace}}
+	before := owned.DeepCopy()
+	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DataSubjectRequest", Name: request.Name, UID: request.UID}}
+	if err := d.Client.Patch(ctx, owned, client.MergeFrom(before), client.FieldOwner(apply.FieldOwner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("binding the Secret of DataSubjectRequest %s to it: %w", request.Name, err)
+	}
+	return nil
+}
+
+// mayExist says that an object may be there although making it failed: it was there before, or nobody knows.
+func mayExist(err error) bool {
+	var told apierrors.APIStatus
+	if !errors.As(err, &told) || apierrors.IsAlreadyExists(err) {
+		return true
+	}
+	code := told.Status().Code
+	return code < http.StatusBadRequest || code == http.StatusRequestTimeout || code >= http.StatusInternalServerError
 }

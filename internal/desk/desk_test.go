@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -110,5 +111,91 @@ func TestARequestThatFailsIsMadeLater(t *testing.T) {
 	}
 	if got := names(t, c); len(got) != 4 {
 		t.Errorf("there are %v", got)
+	}
+}
+
+// A policy's webhook and a quota answer that it is forbidden: that is a refusal. Nobody's addresses wait for what can't be made now.
+func TestNoAddressesAreLeftByARequestThatIsNotMade(t *testing.T) {
+	kind := schema.GroupResource{Resource: "datasubjectrequests"}
+	ending := apierrors.NewForbidden(kind, "x", errors.New("the namespace ends"))
+	ending.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	for what, c := range map[string]struct {
+		answer           error
+		refused, remains bool
+	}{
+		"forbidden":                {answer: apierrors.NewForbidden(kind, "x", errors.New("exceeded quota")), refused: true},
+		"the namespace ends":       {answer: ending},
+		"a request that is no one": {answer: apierrors.NewBadRequest("no")},
+		"too many":                 {answer: apierrors.NewTooManyRequestsError("later")},
+		"a timeout":                {answer: apierrors.NewTimeoutError("late", 1), remains: true},
+		"no answer":                {answer: context.DeadlineExceeded, remains: true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			d, cluster := stage(t, func(o client.Object) error {
+				if _, request := o.(*v1alpha1.DataSubjectRequest); request {
+					return c.answer
+				}
+				return nil
+			})
+			taken, err := d.Take(t.Context(), berlin, []contract.Filed{filed(one)})
+			if (err == nil) != c.refused || (len(taken) == 1 && taken[0].Refused != "") != c.refused {
+				t.Errorf("taken %+v, %v", taken, err)
+			}
+			if got := names(t, cluster); (len(got) == 1) != c.remains {
+				t.Errorf("there are %v", got)
+			}
+		})
+	}
+}
+
+// Addresses that stay because nobody knows whether the request was made are bounded as requests are.
+func TestSecretsOfWhatFailedAreBoundedToo(t *testing.T) {
+	down := true
+	d, c := stage(t, func(o client.Object) error {
+		if _, request := o.(*v1alpha1.DataSubjectRequest); request && down {
+			return context.DeadlineExceeded
+		}
+		return nil
+	})
+	var last string
+	for range contract.MaxFiledDay + 5 {
+		last = uuid.NewString()
+		if _, err := d.Take(t.Context(), berlin, []contract.Filed{filed(last)}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+	}
+	got := names(t, c)
+	if len(got) != contract.MaxFiledDay {
+		t.Fatalf("there are %d", len(got))
+	}
+	down = false
+	if taken, err := d.Take(t.Context(), berlin, []contract.Filed{filed(last)}); err != nil || len(taken) != 0 {
+		t.Errorf("one more than may be: %+v, %v", taken, err)
+	}
+	// One that has its Secret already is made all the same.
+	id := uuid.MustParse(strings.TrimPrefix(got[0], "secret desk-")).String()
+	if taken, err := d.Take(t.Context(), berlin, []contract.Filed{filed(id)}); err != nil || len(taken) != 1 || taken[0].Name != name.Filed(id) {
+		t.Errorf("taken %+v, %v", taken, err)
+	}
+}
+
+// A Secret goes with its request, also where the operator was cut off between the two.
+func TestASecretBelongsToItsRequest(t *testing.T) {
+	d, c := stage(t, func(client.Object) error { return nil })
+	for range 2 {
+		if taken, err := d.Take(t.Context(), berlin, []contract.Filed{filed(one)}); err != nil || len(taken) != 1 {
+			t.Fatalf("taken %+v, %v", taken, err)
+		}
+		key, secret := client.ObjectKey{Namespace: "tenant-berlin", Name: name.Filed(one)}, &corev1.Secret{}
+		if err := c.Get(t.Context(), key, secret); err != nil {
+			t.Fatal(err)
+		}
+		if len(secret.OwnerReferences) != 1 || secret.OwnerReferences[0].Kind != "DataSubjectRequest" || secret.OwnerReferences[0].Name != key.Name || string(secret.Data["phone"]) == "" {
+			t.Errorf("it belongs to %+v", secret.OwnerReferences)
+		}
+		secret.OwnerReferences = nil
+		if err := c.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -56,13 +56,17 @@ func Filed(in Tenant, f contract.Filed) (*v1alpha1.DataSubjectRequest, *corev1.S
 // Desk is what a tenant's privacy desk is told of requests and holds.
 func Desk(requests []v1alpha1.DataSubjectRequest, holds []v1alpha1.LegalHold) (contract.DeskTold, error) {
 	told := contract.DeskTold{Requests: []contract.DeskRequest{}, Holds: []contract.DeskHold{}}
-	for i := range requests {
+	requests = slices.Clone(requests)
+	slices.SortFunc(requests, func(a, b v1alpha1.DataSubjectRequest) int {
+		return cmp.Or(missed(&a)-missed(&b), sooner(&a, &b), cmp.Compare(a.Name, b.Name))
+	})
+	told.Cut = len(requests) > contract.MaxDeskRequests
+	for i := range requests[:min(len(requests), contract.MaxDeskRequests)] {
 		told.Requests = append(told.Requests, deskRequest(&requests[i]))
 	}
 	slices.SortFunc(told.Requests, func(a, b contract.DeskRequest) int {
 		return cmp.Or(ended(a)-ended(b), b.ReceivedAt.Compare(a.ReceivedAt), cmp.Compare(a.Name, b.Name))
 	})
-	told.Requests = told.Requests[:min(len(told.Requests), contract.MaxDeskRequests)]
 	for i := range holds {
 		told.Holds = append(told.Holds, deskHold(&holds[i]))
 	}
@@ -77,6 +81,34 @@ func Desk(requests []v1alpha1.DataSubjectRequest, holds []v1alpha1.LegalHold) (c
 	digest := sha256.Sum256(b)
 	told.Digest = hex.EncodeToString(digest[:])
 	return told, nil
+}
+
+// missed ranks requests by how a desk would miss them, were there too many: first its own that are open, then the cluster's, then
+// what has ended.
+func missed(q *v1alpha1.DataSubjectRequest) int {
+	switch {
+	case q.Status.CompletedAt != nil:
+		return 2
+	case q.Labels[v1alpha1.LabelFiledBy] != v1alpha1.FiledByDesk:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// sooner puts what is due first before the rest, and of what has ended that which ended last.
+func sooner(a, b *v1alpha1.DataSubjectRequest) int {
+	if a.Status.CompletedAt != nil && b.Status.CompletedAt != nil {
+		return b.Status.CompletedAt.Compare(a.Status.CompletedAt.Time)
+	}
+	return due(a).Compare(due(b))
+}
+
+func due(q *v1alpha1.DataSubjectRequest) time.Time {
+	if q.Status.DueAt != nil {
+		return q.Status.DueAt.Time
+	}
+	return q.Spec.ReceivedAt.Time // not looked at yet
 }
 
 func ended(r contract.DeskRequest) int {

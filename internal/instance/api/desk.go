@@ -60,10 +60,11 @@ func Desk(pool *pgxpool.Pool, log *slog.Logger) http.Handler {
 type desk struct {
 	Requests []contract.DeskRequest `json:"requests"`
 	Holds    []contract.DeskHold    `json:"holds"`
+	Cut      bool                   `json:"cut"`
 }
 
 func learn(ctx context.Context, tx pgx.Tx, told contract.DeskTold) error {
-	kept := desk{append([]contract.DeskRequest{}, told.Requests...), append([]contract.DeskHold{}, told.Holds...)}
+	kept := desk{append([]contract.DeskRequest{}, told.Requests...), append([]contract.DeskHold{}, told.Holds...), told.Cut}
 	type taken struct {
 		ID      string  `json:"id"`
 		Name    *string `json:"name"`

@@ -20,7 +20,7 @@ import (
 const (
 	// codeTooManyFiled is how sb.file_request says so.
 	codeTooManyFiled = "SB502"
-	// maxFiledShown bounds a list of what was filed: the newest.
+	// maxFiledShown bounds a list of what was filed: what is open, then the newest.
 	maxFiledShown = 500
 	// dueSoon is how long before the end a clock is said to run out: as the operator has it.
 	dueSoon = 7 * 24 * time.Hour
@@ -251,7 +251,7 @@ func privacyRequests(ctx context.Context, c *call) (privacyRequestList, error) {
 		told[r.Name] = r
 	}
 	rows, _ := c.tx.Query(ctx, `SELECT id, name, type, received_at, due_days, filed_at, filed_by, verified, taken_at IS NOT NULL, refused, answered_at, escalation, ended_at
-		FROM sb.filed_request ORDER BY filed_at DESC, id LIMIT $1`, maxFiledShown)
+		FROM sb.filed_request ORDER BY ended_at IS NOT NULL, filed_at DESC, id LIMIT $1`, maxFiledShown)
 	var r privacyRequest
 	var days int32
 	var taken bool

@@ -155,6 +155,55 @@ func TestARequestIsFiledTakenAndFollowed(t *testing.T) {
 	}
 }
 
+// TestAnObjectThatIsGoneAtOnceEndsItsRequest: the operator has nothing new to tell then, and is asked to all the same; once.
+func TestAnObjectThatIsGoneAtOnceEndsItsRequest(t *testing.T) {
+	s := start(t)
+	officer := s.as(staff.PrivacyOfficer)
+	var made listed
+	officer.do("POST", "/api/v1/privacy/requests", anErasure("+4930901820")).want(http.StatusCreated).into(&made)
+	s.told(contract.DeskTold{Digest: "1", Taken: []contract.DeskTaken{{ID: *made.ID, Name: "desk-1"}}})
+	waits := func(want int) {
+		t.Helper()
+		if n := s.count("SELECT filed FROM sb.desk_state()"); n != want {
+			t.Errorf("%d wait, want %d", n, want)
+		}
+	}
+	waits(0)
+	s.exec("UPDATE sb.filed_request SET taken_at = now() - interval '2 minutes'")
+	waits(1)
+	s.told(contract.DeskTold{Digest: "1"})
+	waits(0)
+	if all := officer.requests(); len(all) != 1 || all[0].State != "Gone" {
+		t.Errorf("listed %+v", all)
+	}
+	s.told(contract.DeskTold{Digest: "2", Requests: []contract.DeskRequest{{Name: "desk-1", Type: "Erasure", Phase: "Running"}}})
+	waits(0)
+	if all := officer.requests(); len(all) != 1 || all[0].State != "Running" {
+		t.Errorf("listed %+v", all)
+	}
+}
+
+// TestWhatIsNotToldForWantOfRoomHasNotEnded, and what had ended stays so.
+func TestWhatIsNotToldForWantOfRoomHasNotEnded(t *testing.T) {
+	s := start(t)
+	officer := s.as(staff.PrivacyOfficer)
+	var open, done listed
+	for _, made := range []*listed{&open, &done} {
+		officer.do("POST", "/api/v1/privacy/requests", anErasure("+4930901820")).want(http.StatusCreated).into(made)
+	}
+	now := time.Now().UTC()
+	s.told(contract.DeskTold{Digest: "1", Taken: []contract.DeskTaken{{ID: *open.ID, Name: "desk-1"}, {ID: *done.ID, Name: "desk-2"}},
+		Requests: []contract.DeskRequest{{Name: "desk-1", Type: "Erasure", Phase: "Running"}, {Name: "desk-2", Type: "Erasure", Phase: "Completed", CompletedAt: &now}}})
+	s.exec("UPDATE sb.filed_request SET taken_at = now() - interval '2 minutes'")
+	s.told(contract.DeskTold{Digest: "2", Cut: true})
+	if n := s.count("SELECT count(*) FROM sb.filed_request WHERE (name = 'desk-2') = (ended_at IS NOT NULL)"); n != 2 {
+		t.Errorf("of %d of 2 it is known whether they have ended", n)
+	}
+	if n := s.count("SELECT filed FROM sb.desk_state()"); n != 0 {
+		t.Errorf("the operator is asked for %d, and can't tell", n)
+	}
+}
+
 // TestADeskHearsTheOperatorAlone: to everybody else there is nothing, whatever certificate they have.
 func TestADeskHearsTheOperatorAlone(t *testing.T) {
 	s := start(t)

@@ -35,7 +35,7 @@ GRANT SELECT (id, type, received_at, filed_at, filed_by, verified, due_days, tak
 CREATE TABLE sb.desk (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   digest    text  NOT NULL DEFAULT '',
-  told      jsonb NOT NULL DEFAULT '{"requests": [], "holds": []}',
+  told      jsonb NOT NULL DEFAULT '{"requests": [], "holds": [], "cut": false}',
   told_at   timestamptz
 );
 INSERT INTO sb.desk DEFAULT VALUES;
@@ -109,12 +109,19 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- desk_state says how many requests wait, or are answered without the operator's knowing, and what the operator told last.
+-- desk_state says of how many requests the operator is to be asked: those that wait, that are answered without its knowing, and
+-- whose object was gone when it told last, a minute after they were taken; and what it told last.
 -- +goose StatementBegin
 CREATE FUNCTION sb.desk_state() RETURNS TABLE (filed bigint, digest text)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT (SELECT count(*) FROM sb.filed_request f WHERE f.taken_at IS NULL OR f.name IS NOT NULL AND f.answered_at IS NOT NULL AND f.ended_at IS NULL), d.digest FROM sb.desk d
+  SELECT (
+    SELECT count(*) FROM sb.filed_request f WHERE f.taken_at IS NULL OR f.name IS NOT NULL AND f.ended_at IS NULL AND (
+      f.answered_at IS NOT NULL
+      OR f.taken_at < now() - interval '1 minute' AND NOT (d.told ->> 'cut')::boolean
+        AND NOT d.told -> 'requests' @> jsonb_build_array(jsonb_build_object('name', f.name))
+    )
+  ), d.digest FROM sb.desk d
 $$;
 -- +goose StatementEnd
 
@@ -130,10 +137,14 @@ BEGIN
     FROM jsonb_to_recordset(p_taken) AS t (id uuid, name text, refused text)
     WHERE f.id = t.id AND f.taken_at IS NULL;
   UPDATE sb.desk SET digest = p_digest, told = p_told, told_at = now() WHERE digest <> p_digest;
-  -- One whose object is gone has ended too, unless it was made just now and the operator's cache does not know it. It has
-  -- not, when it is told of again.
+  -- One whose object is gone has ended too, unless it was made just now and the operator's cache does not know it, or not all
+  -- were told. It has not, when it is told of again.
   WITH now_ended AS (
-    SELECT f.id, COALESCE(t."completedAt", CASE WHEN t.name IS NULL AND f.taken_at < now() - interval '1 minute' THEN now() END) AS at
+    SELECT f.id, CASE
+      WHEN t.name IS NOT NULL THEN t."completedAt"
+      WHEN (p_told ->> 'cut')::boolean THEN f.ended_at
+      WHEN f.taken_at < now() - interval '1 minute' THEN COALESCE(f.ended_at, now())
+    END AS at
     FROM sb.filed_request f LEFT JOIN jsonb_to_recordset(p_told -> 'requests') AS t (name text, "completedAt" timestamptz) ON t.name = f.name
     WHERE f.name IS NOT NULL
   )
