@@ -150,7 +150,7 @@ func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 		s.withdrawing = nil
 		return nil
 	case a.Job != nil:
-		return withdrawing(s, fmt.Sprintf("Job %s takes it from the provider, and tries again while the provider does not answer", job.Name))
+		return withdrawing(fmt.Sprintf("Job %s takes it from the provider, and tries again while the provider does not answer", job.Name))
 	}
 	if err := r.quiet(ctx, s); err != nil {
 		return err
@@ -162,7 +162,7 @@ func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return r.unstartable(fmt.Errorf("making Job %s: %w", job.Name, err), leave)
 	}
-	return withdrawing(s, "Job "+job.Name+" was started")
+	return withdrawing("Job " + job.Name + " was started")
 }
 
 // unstartable is no error where the namespace goes, too: nothing can be made there any more.
@@ -174,7 +174,7 @@ func (*Reconciler) unstartable(err error, leave func(string)) error {
 	return nil
 }
 
-func withdrawing(s *scope, message string) *step.Wait {
+func withdrawing(message string) *step.Wait {
 	return &step.Wait{
 		Condition: v1alpha1.ConditionTerminating, Reason: v1alpha1.ReasonWithdrawing, After: 5 * time.Second,
 		Message: fmt.Sprintf("the webhook is taken from the provider: %s; after %s the Channel goes without it", message, plan.WithdrawDeadline),
@@ -187,7 +187,7 @@ func (r *Reconciler) quiet(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.in.EgressClosed {
-		return withdrawing(s, "something of the tenant is outside of its region, so that nothing is sent yet")
+		return withdrawing("something of the tenant is outside of its region, so that nothing is sent yet")
 	}
 	if err := r.stop(ctx, s); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (r *Reconciler) quiet(ctx context.Context, s *scope) error {
 		names = append(names, pods.Items[i].Name)
 	}
 	slices.Sort(names)
-	return withdrawing(s, "waiting for pods to end: "+strings.Join(names[:min(len(names), 10)], ", "))
+	return withdrawing("waiting for pods to end: " + strings.Join(names[:min(len(names), 10)], ", "))
 }
 
 // erasing says that the Channel goes with its tenant.

@@ -3,6 +3,7 @@ package connect
 import (
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -74,7 +75,7 @@ func setWebhook(t *testing.T, server *httptest.Server, at string) {
 		t.Fatal(err)
 	}
 	response, err := server.Client().Post(server.URL+"/bot"+botToken+"/setWebhook", "application/json", strings.NewReader(string(body)))
-	if err != nil || response.StatusCode != 200 {
+	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("setting the webhook: %v, %v", response, err)
 	}
 	_ = response.Body.Close()
