@@ -17,8 +17,12 @@ const PathDesk = "/operator/v1/desk"
 const (
 	// MaxFiled bounds the requests that wait to be taken.
 	MaxFiled = 20
-	// MaxFiledDay bounds those that are filed within 24 hours.
+	// MaxFiledDay bounds those that officers file within 24 hours.
 	MaxFiledDay = 50
+	// MaxReports bounds what one account reports of guests under 16 within 24 hours, MaxReportsDay what all do. They don't count
+	// among what officers file.
+	MaxReports    = 5
+	MaxReportsDay = 20
 	// MaxDeskTold bounds a DeskTold as JSON, in bytes.
 	MaxDeskTold = 4 << 20
 	// MaxDeskRequests and MaxDeskHolds bound what a DeskTold lists: of requests those that are open, the desk's own and what is

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -58,10 +57,10 @@ func (d *Desk) Take(ctx context.Context, t *v1alpha1.Tenant, filed []contract.Fi
 			taken = append(taken, contract.DeskTaken{ID: f.ID, Refused: err.Error()})
 			continue
 		}
-		one, made, err := d.take(ctx, in, f, len(counted) < contract.MaxFiledDay || counted[name.Filed(f.ID)])
+		one, made, err := d.take(ctx, in, f, room(counted, f))
 		failed = errors.Join(failed, err) // one that can't be made keeps no other from it
 		if made {
-			counted[name.Filed(f.ID)] = true
+			counted[name.Filed(f.ID)] = f.Type
 		}
 		if err == nil && one.Name+one.Refused != "" {
 			taken = append(taken, one)
@@ -100,24 +99,46 @@ func (d *Desk) answer(ctx context.Context, complaint client.ObjectKey, at time.T
 	return nil
 }
 
-// counted names the requests that were made of filed ones within a day. Those that there are are counted, not those that were made:
-// a restart of the operator forgets none, and whoever may delete the objects may make them too. A Secret whose request the API
-// server did not answer for counts as one.
-func (d *Desk) counted(ctx context.Context, namespace string) (map[string]bool, error) {
-	counted := map[string]bool{}
-	for _, kind := range []schema.GroupVersionKind{v1alpha1.GroupVersion.WithKind("DataSubjectRequestList"), corev1.SchemeGroupVersion.WithKind("SecretList")} {
-		list := &metav1.PartialObjectMetadataList{} // nobody's addresses are read
-		list.SetGroupVersionKind(kind)
-		if err := d.Live.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelFiledBy: v1alpha1.FiledByDesk}); err != nil {
-			return nil, fmt.Errorf("counting what the privacy desk filed: %w", err)
-		}
-		for i := range list.Items {
-			if d.Now().Sub(list.Items[i].CreationTimestamp.Time) < 24*time.Hour {
-				counted[list.Items[i].Name] = true
-			}
+// counted has the types of requests that were made of filed ones within a day, by name. Those that there are are counted, not
+// those that were made: a restart of the operator forgets none, and whoever may delete the objects may make them too. A Secret
+// whose request the API server did not answer for counts as one, of no type.
+func (d *Desk) counted(ctx context.Context, namespace string) (map[string]string, error) {
+	counted, in := map[string]string{}, []client.ListOption{client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelFiledBy: v1alpha1.FiledByDesk}}
+	secrets := &metav1.PartialObjectMetadataList{} // nobody's addresses are read
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	if err := d.Live.List(ctx, secrets, in...); err != nil {
+		return nil, fmt.Errorf("counting the Secrets of what the privacy desk filed: %w", err)
+	}
+	var requests v1alpha1.DataSubjectRequestList
+	if err := d.Live.List(ctx, &requests, in...); err != nil {
+		return nil, fmt.Errorf("counting what the privacy desk filed: %w", err)
+	}
+	count := func(o client.Object, kind string) {
+		if d.Now().Sub(o.GetCreationTimestamp().Time) < 24*time.Hour {
+			counted[o.GetName()] = kind
 		}
 	}
+	for i := range secrets.Items {
+		count(&secrets.Items[i], "")
+	}
+	for i := range requests.Items {
+		count(&requests.Items[i], string(requests.Items[i].Spec.Type))
+	}
 	return counted, nil
+}
+
+// room says whether one more may be made today. Reports of guests under 16 have room of their own, which nothing else takes.
+func room(counted map[string]string, f contract.Filed) bool {
+	if _, known := counted[name.Filed(f.ID)]; known {
+		return true
+	}
+	others := 0
+	for _, kind := range counted {
+		if kind != contract.RequestUnderage {
+			others++
+		}
+	}
+	return len(counted) < contract.MaxFiledDay+contract.MaxReportsDay && (f.Type == contract.RequestUnderage || others < contract.MaxFiledDay)
 }
 
 // take makes one request, and its Secret first. Neither is made again once the request is there: its Secret goes when it is done.

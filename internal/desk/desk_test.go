@@ -199,3 +199,27 @@ func TestASecretBelongsToItsRequest(t *testing.T) {
 		}
 	}
 }
+
+// Reports of children take none of the room of what officers file, and are bounded themselves.
+func TestReportsHaveRoomOfTheirOwn(t *testing.T) {
+	d, c := stage(t, func(client.Object) error { return nil })
+	take := func(kind string, n int) {
+		t.Helper()
+		for range n {
+			f := filed(uuid.NewString())
+			f.Type = kind
+			if _, err := d.Take(t.Context(), berlin, []contract.Filed{f}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	take(contract.RequestUnderage, contract.MaxReportsDay)
+	take(contract.RequestErasure, contract.MaxFiledDay+5)
+	if got := names(t, c); len(got) != 2*(contract.MaxFiledDay+contract.MaxReportsDay) {
+		t.Errorf("there are %d objects", len(got))
+	}
+	take(contract.RequestUnderage, 5)
+	if got := names(t, c); len(got) != 2*(contract.MaxFiledDay+contract.MaxReportsDay) {
+		t.Errorf("there are %d objects", len(got))
+	}
+}

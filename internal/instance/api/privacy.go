@@ -104,7 +104,7 @@ func postPrivacyRequest(ctx context.Context, c *call) (reply, error) {
 	}
 	id := uuid.MustParse(filed.ID)
 	c.object = &id
-	return fileRequest(ctx, c, id, filed, in.Verified)
+	return fileRequest(ctx, c, id, filed, in.Verified, false)
 }
 
 // postUnderageReport files that a guest is under 16, whoever of the staff found out: what is kept of a child goes at once.
@@ -123,11 +123,11 @@ func postUnderageReport(ctx context.Context, c *call) (reply, error) {
 	if err := filed.Check(now); err != nil {
 		return reply{}, fmt.Errorf("filing a report by a contact's own addresses: %w", err)
 	}
-	return fileRequest(ctx, c, id, filed, "notNeeded")
+	return fileRequest(ctx, c, id, filed, "notNeeded", true)
 }
 
-// fileRequest keeps a checked request.
-func fileRequest(ctx context.Context, c *call, id uuid.UUID, filed contract.Filed, verified string) (reply, error) {
+// fileRequest keeps a checked request. A report by whoever of the staff has bounds of its own.
+func fileRequest(ctx context.Context, c *call, id uuid.UUID, filed contract.Filed, verified string, report bool) (reply, error) {
 	var subject any
 	if len(filed.Subject) > 0 {
 		subject = filed.Subject
@@ -136,12 +136,19 @@ func fileRequest(ctx context.Context, c *call, id uuid.UUID, filed contract.File
 		ID: &id, Type: filed.Type, State: stateWaiting, ReceivedAt: filed.ReceivedAt.UTC(), DueAt: dueAt(filed.ReceivedAt, filed.DueDays),
 		FiledAt: &time.Time{}, FiledBy: &c.staff.ID, Verified: &verified, Done: []contract.RequestCount{}, Refused: []contract.DeskRefusal{},
 	}
-	err := c.tx.QueryRow(ctx, "SELECT sb.file_request($1, $2, $3, $4, $5, $6, NULLIF($7, ''), $8, $9, $10)",
-		id, filed.Type, filed.ReceivedAt, c.staff.ID, verified, filed.DueDays, filed.ArchiveKey, subject, contract.MaxFiled, contract.MaxFiledDay).Scan(made.FiledAt)
+	day, reports := contract.MaxFiledDay, (*int)(nil)
+	full := fmt.Sprintf("%d requests wait for the operator, or %d were filed within a day; wait until it has taken some, or have the cluster's people file this one.", contract.MaxFiled, contract.MaxFiledDay)
+	if report {
+		most := contract.MaxReports
+		day, reports = contract.MaxReportsDay, &most
+		full = fmt.Sprintf("%d guests were reported by this account within a day, or %d by all; have a privacy officer file this one.", contract.MaxReports, contract.MaxReportsDay)
+	}
+	err := c.tx.QueryRow(ctx, "SELECT sb.file_request($1, $2, $3, $4, $5, $6, NULLIF($7, ''), $8, $9, $10, $11)",
+		id, filed.Type, filed.ReceivedAt, c.staff.ID, verified, filed.DueDays, filed.ArchiveKey, subject, contract.MaxFiled, day, reports).Scan(made.FiledAt)
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &pg) && pg.Code == codeTooManyFiled:
-		return reply{}, fail(http.StatusConflict, typeTooManyFiled, fmt.Sprintf("%d requests wait for the operator, or %d were filed within a day; wait until it has taken some, or have the cluster's people file this one.", contract.MaxFiled, contract.MaxFiledDay))
+		return reply{}, fail(http.StatusConflict, typeTooManyFiled, full)
 	case err != nil:
 		return reply{}, fmt.Errorf("filing a request: %w", err)
 	}

@@ -304,6 +304,33 @@ func TestAChildIsReportedByWhoeverFindsOut(t *testing.T) {
 	agent.do("POST", "/api/v1/contacts/"+uuid.NewString()+"/underage-reports", nil).want(http.StatusNotFound)
 }
 
+// TestReportsTakeNoneOfTheOfficersRoom: one agent can't use up the day of those who file.
+func TestReportsTakeNoneOfTheOfficersRoom(t *testing.T) {
+	s := start(t)
+	v := s.guest("Tim", "+4930901820", pgtest.Channel, s.now())
+	report := "/api/v1/contacts/" + v.guest.String() + "/underage-reports"
+	agent := s.as(staff.Agent)
+	for range contract.MaxReports {
+		agent.do("POST", report, nil).want(http.StatusCreated)
+	}
+	agent.do("POST", report, nil).want(http.StatusConflict).saying("too-many-filed", "have a privacy officer")
+	officer := s.as(staff.PrivacyOfficer)
+	for range contract.MaxFiled {
+		officer.do("POST", "/api/v1/privacy/requests", anErasure("+4930901820")).want(http.StatusCreated)
+	}
+	officer.do("POST", "/api/v1/privacy/requests", anErasure("+4930901820")).want(http.StatusConflict)
+	for _, f := range s.told(contract.DeskTold{}) {
+		if f.Type != contract.RequestErasure {
+			t.Error("a report comes before what an officer filed")
+		}
+	}
+	officer.do("POST", report, nil).want(http.StatusCreated) // another account has its own
+	s.exec("INSERT INTO sb.filed_request (id, type, received_at, verified, due_days, reported) SELECT gen_random_uuid(), 'Underage', now(), 'notNeeded', 1, true FROM generate_series(1, $1)", contract.MaxReportsDay-contract.MaxReports-1)
+	officer.do("POST", report, nil).want(http.StatusConflict).saying("too-many-filed")
+	s.exec("UPDATE sb.filed_request SET filed_at = now() - interval '25 hours'")
+	agent.do("POST", report, nil).want(http.StatusCreated)
+}
+
 func TestWhatCanNotBeFiled(t *testing.T) {
 	s := start(t)
 	officer := s.as(staff.PrivacyOfficer)

@@ -12,6 +12,7 @@ CREATE TABLE sb.filed_request (
   filed_by    uuid REFERENCES sb.staff (id) ON DELETE SET NULL,
   verified    text        NOT NULL CHECK (verified IN ('fromAddress', 'booking', 'document', 'inPerson', 'notNeeded')),
   due_days    integer     NOT NULL CHECK (due_days BETWEEN 1 AND 90),
+  reported    boolean     NOT NULL, -- by anybody of the staff, and not by an officer
   archive_key text,
   subject     jsonb,
   taken_at    timestamptz,
@@ -68,34 +69,36 @@ GRANT SELECT ON sb.disclosure TO sb_serve;
 GRANT INSERT (id, recorded_by, asked_at, asked_by, ground, outcome, given, persons, noticed, not_noticed, corrects) ON sb.disclosure TO sb_serve;
 
 -- file_request keeps a request for the operator, unless too many wait already, or were filed within a day: then it fails with
--- SB502.
+-- SB502. With p_reports it is a report: of those so many are taken of each account within a day, p_day of all, and they don't
+-- count among what officers file.
 -- +goose StatementBegin
 CREATE FUNCTION sb.file_request(
   p_id uuid, p_type text, p_received_at timestamptz, p_by uuid, p_verified text, p_due_days integer, p_archive_key text, p_subject jsonb,
-  p_waiting integer, p_day integer
+  p_waiting integer, p_day integer, p_reports integer
 ) RETURNS timestamptz
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(27, 1);
-  IF (SELECT count(*) FROM sb.filed_request WHERE taken_at IS NULL) >= p_waiting
-    OR (SELECT count(*) FROM sb.filed_request WHERE filed_at > now() - interval '24 hours') >= p_day THEN
+  IF (SELECT count(*) FROM sb.filed_request WHERE taken_at IS NULL AND NOT reported) >= p_waiting AND p_reports IS NULL
+    OR (SELECT count(*) FROM sb.filed_request WHERE reported = (p_reports IS NOT NULL) AND filed_at > now() - interval '24 hours') >= p_day
+    OR (SELECT count(*) FROM sb.filed_request WHERE reported AND filed_by = p_by AND filed_at > now() - interval '24 hours') >= p_reports THEN
     RAISE EXCEPTION 'too many requests were filed' USING ERRCODE = 'SB502';
   END IF;
-  INSERT INTO sb.filed_request (id, type, received_at, filed_by, verified, due_days, archive_key, subject)
-    VALUES (p_id, p_type, p_received_at, p_by, p_verified, p_due_days, p_archive_key, p_subject);
+  INSERT INTO sb.filed_request (id, type, received_at, filed_by, verified, due_days, archive_key, subject, reported)
+    VALUES (p_id, p_type, p_received_at, p_by, p_verified, p_due_days, p_archive_key, p_subject, p_reports IS NOT NULL);
   RETURN now();
 END
 $$;
 -- +goose StatementEnd
 
--- filed_requests gives what waits for the operator, the oldest first.
+-- filed_requests gives what waits for the operator: what officers filed before reports, the oldest first.
 -- +goose StatementBegin
 CREATE FUNCTION sb.filed_requests(p_limit integer) RETURNS TABLE (id uuid, type text, received_at timestamptz, due_days integer, archive_key text, subject jsonb)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT f.id, f.type, f.received_at, f.due_days, f.archive_key, f.subject FROM sb.filed_request f
-  WHERE f.taken_at IS NULL ORDER BY f.filed_at, f.id LIMIT p_limit
+  WHERE f.taken_at IS NULL ORDER BY f.reported, f.filed_at, f.id LIMIT p_limit
 $$;
 -- +goose StatementEnd
 
@@ -171,9 +174,9 @@ CREATE TRIGGER desk_sweep AFTER INSERT OR UPDATE ON sb.retention_run FOR EACH ST
 CREATE TRIGGER staff_tell AFTER UPDATE ON sb.desk FOR EACH ROW EXECUTE FUNCTION sb.staff_tell('o');
 CREATE TRIGGER staff_tell AFTER INSERT OR UPDATE ON sb.filed_request FOR EACH ROW EXECUTE FUNCTION sb.staff_tell('o');
 
-REVOKE ALL ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer), sb.filed_requests(integer), sb.filed_answers(integer),
+REVOKE ALL ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer, integer), sb.filed_requests(integer), sb.filed_answers(integer),
   sb.desk_state(), sb.desk_tell(text, jsonb, jsonb), sb.desk_sweep() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer), sb.filed_requests(integer), sb.filed_answers(integer),
+GRANT EXECUTE ON FUNCTION sb.file_request(uuid, text, timestamptz, uuid, text, integer, text, jsonb, integer, integer, integer), sb.filed_requests(integer), sb.filed_answers(integer),
   sb.desk_state(), sb.desk_tell(text, jsonb, jsonb) TO sb_serve;
 
 -- +goose Down
