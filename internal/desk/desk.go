@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -199,10 +198,11 @@ func (d *Desk) own(ctx context.Context, request *v1alpha1.DataSubjectRequest, se
 
 // mayExist says that an object may be there although making it failed: it was there before, or nobody knows.
 func mayExist(err error) bool {
-	var told apierrors.APIStatus
-	if !errors.As(err, &told) || apierrors.IsAlreadyExists(err) {
+	switch apierrors.ReasonForError(err) {
+	case metav1.StatusReasonUnknown, metav1.StatusReasonAlreadyExists, metav1.StatusReasonTimeout, metav1.StatusReasonServerTimeout,
+		metav1.StatusReasonInternalError, metav1.StatusReasonServiceUnavailable:
 		return true
+	default:
+		return false
 	}
-	code := told.Status().Code
-	return code < http.StatusBadRequest || code == http.StatusRequestTimeout || code >= http.StatusInternalServerError
 }
