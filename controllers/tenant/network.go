@@ -128,11 +128,9 @@ func (r *Reconciler) comeAgain(s *scope, result ctrl.Result, err error) (ctrl.Re
 	if due <= 0 && s.network != nil {
 		due = s.network.ProbedAt.Add(judge.ProbeCounts + time.Second).Sub(r.Now())
 	}
-	if s.lookAgain > 0 && (due <= 0 || due > s.lookAgain) {
-		due = s.lookAgain
-	}
-	if s.secretMissing && (due <= 0 || due > askAgain) {
-		due = askAgain
+	due = sooner(due, s.lookAgain)
+	if s.secretMissing {
+		due = sooner(due, askAgain)
 	}
 	if err == nil && due > 0 && (result.RequeueAfter == 0 || due < result.RequeueAfter) {
 		result.RequeueAfter = due

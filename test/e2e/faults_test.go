@@ -169,7 +169,7 @@ func allStored(ctx context.Context, cl *client, sids []string) {
 	Expect(sids).NotTo(BeEmpty())
 	Expect(cl.count(ctx, fmt.Sprintf(`SELECT count(*) FROM sb.message m JOIN sb.message_body b USING (id, at) WHERE m.provider_id IN ('%s')`, strings.Join(sids, "','")))).
 		To(BeEquivalentTo(len(sids)))
-	AddReportEntry("messages", fmt.Sprintf("%d taken meanwhile, each there once", len(sids)))
+	AddReportEntry("messages", fmt.Sprintf("%s: %d taken meanwhile, each there once", cl.tenant, len(sids)))
 }
 
 // containersOf are all that run for a tenant all the time.
