@@ -74,6 +74,7 @@ func (h hotel) settle(t *testing.T) {
 			return err
 		}
 		return errors.Join(
+			condition(tenant.Status.Conditions, v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue, ""),
 			condition(tenant.Status.Conditions, v1alpha1.ConditionMigrated, metav1.ConditionTrue, ""),
 			condition(tenant.Status.Conditions, v1alpha1.ConditionInstanceAvailable, metav1.ConditionTrue, ""),
 			condition(channel.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, ""),

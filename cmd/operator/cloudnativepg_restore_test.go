@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -68,13 +69,13 @@ func clusterIsPutBack(t *testing.T, h hotel) {
 	h.asleep(t, false)
 	get(t, h, "postgres-1", &corev1.PersistentVolumeClaim{})
 	h.is(t, "the restore", func(o *v1alpha1.Tenant) error {
-		// A pass whose status was not taken is made again, and has the database sleep once more.
-		h.asleep(t, h.cluster(t).GetAnnotations()["cnpg.io/hibernation"] == "on")
+		h.obeys(t) // a pass whose status was not taken is made again, and has the database sleep once more
 		if r := o.Status.Restore; r == nil || r.Phase != v1alpha1.RestoreDone {
 			return fmt.Errorf("it is %+v", o.Status.Restore)
 		}
 		return nil
 	})
+	h.obeys(t)
 	h.settle(t)
 }
 
@@ -91,19 +92,32 @@ func (h hotel) asksBack(t *testing.T, request string) {
 // asleep has the database sleep or wake, as CloudNativePG's operator tells of it.
 func (h hotel) asleep(t *testing.T, asleep bool) {
 	t.Helper()
-	u := h.cluster(t)
-	status := map[string]any{"instances": int64(2), "readyInstances": int64(2), "currentPrimary": "postgres-1"}
-	if asleep {
-		status["readyInstances"] = int64(0)
-		status["conditions"] = []any{map[string]any{
-			"type": "cnpg.io/hibernation", "status": "True", "reason": "Hibernated", "message": "Cluster has been hibernated", "lastTransitionTime": "2026-11-24T09:00:00Z",
-		}}
-	}
-	u.Object["status"] = status
-	if err := h.Status().Update(t.Context(), u); err != nil && !apierrors.IsConflict(err) {
+	h.tells(t, func(map[string]string) bool { return asleep })
+}
+
+// obeys has the database sleep or wake as the Cluster asks for it at that moment.
+func (h hotel) obeys(t *testing.T) {
+	t.Helper()
+	h.tells(t, func(annotations map[string]string) bool { return annotations["cnpg.io/hibernation"] == "on" })
+}
+
+// tells writes the Cluster's status; on a conflict it decides anew by what is asked for then.
+func (h hotel) tells(t *testing.T, asleep func(annotations map[string]string) bool) {
+	t.Helper()
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		u := h.cluster(t)
+		status := map[string]any{"instances": int64(2), "readyInstances": int64(2), "currentPrimary": "postgres-1"}
+		if asleep(u.GetAnnotations()) {
+			status["readyInstances"] = int64(0)
+			status["conditions"] = []any{map[string]any{
+				"type": "cnpg.io/hibernation", "status": "True", "reason": "Hibernated", "message": "Cluster has been hibernated", "lastTransitionTime": "2026-11-24T09:00:00Z",
+			}}
+		}
+		u.Object["status"] = status
+		return h.Status().Update(t.Context(), u)
+	})
+	if err != nil {
 		t.Fatal(err)
-	} else if err != nil {
-		h.asleep(t, asleep)
 	}
 }
 

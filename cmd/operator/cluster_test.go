@@ -178,8 +178,11 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
 	var missing error
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 60*time.Second, true, func(ctx context.Context) (bool, error) {
-		missing = check(ctx)
-		return missing == nil, nil
+		err := check(ctx)
+		if end, _ := ctx.Deadline(); time.Until(end) > time.Second || missing == nil {
+			missing = err // what the end of the time does to the last look says nothing
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", what, missing)

@@ -134,7 +134,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
 		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},
 		&tenant.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
+			Client: c, Live: mgr.GetAPIReader(), Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
 			Keeper: keeper, Regions: o.regions, Rollout: o.rollout,
 		},
 		&channel.Reconciler{

@@ -104,13 +104,17 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 	if observe.Copied(s.move) {
 		return nil // one thing at a time: it is taken up when the move has ended
 	}
-	request := s.tenant.Annotations[v1alpha1.AnnotationRestore]
-	st := s.tenant.Status.Restore
-	if st != nil && st.Phase == v1alpha1.RestoreRestoring {
-		request = st.Request // what is under way is ended, whatever is asked for by now
-	}
-	if request == "" || st != nil && st.Request == request && st.Phase != v1alpha1.RestoreRestoring {
+	request := toPutBack(s.tenant)
+	if request == "" {
 		return nil
+	}
+	// The cache may not know yet that the last pass ended it, and the database would be stopped once more for nothing.
+	now := &v1alpha1.Tenant{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(s.tenant), now); err != nil {
+		return fmt.Errorf("reading whether a backup is put back: %w", err)
+	}
+	if toPutBack(now) != request {
+		return nil // the change comes to the cache, and brings another pass
 	}
 	file, _, _ := strings.Cut(request, " ")
 	s.restore = &v1alpha1.RestoreStatus{Request: request, Phase: v1alpha1.RestoreRestoring}
@@ -167,6 +171,21 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 	}
 	s.in.DatabaseStopped = false
 	return nil
+}
+
+// toPutBack gives the request for a backup to be put back that a tenant has not ended; empty without one. What is under way is
+// ended, whatever is asked for by now.
+func toPutBack(tenant *v1alpha1.Tenant) string {
+	asked, st := tenant.Annotations[v1alpha1.AnnotationRestore], tenant.Status.Restore
+	switch {
+	case st == nil:
+		return asked
+	case st.Phase == v1alpha1.RestoreRestoring:
+		return st.Request
+	case st.Request == asked:
+		return ""
+	}
+	return asked
 }
 
 // lookAgain is when pods and volumes are looked for again that are CloudNativePG's, and not watched.

@@ -51,6 +51,7 @@ import (
 // Reconciler brings Tenants about.
 type Reconciler struct {
 	Client   client.Client
+	Live     client.Reader // knows what the last pass wrote
 	Applier  *apply.Applier
 	Keeper   credentials.Keeper
 	Recorder events.EventRecorder
