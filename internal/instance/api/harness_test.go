@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,19 +58,25 @@ func start(t *testing.T) *system {
 	return s
 }
 
-func openapi(t *testing.T) validator.Validator {
-	t.Helper()
+// described judges by openapi.yaml; it is made once, since compiling every schema takes seconds.
+var described = sync.OnceValues(func() (validator.Validator, error) {
 	b, err := os.ReadFile("openapi.yaml")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	document, err := libopenapi.NewDocument(b)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	judge, errs := validator.NewValidator(document)
-	if len(errs) > 0 {
-		t.Fatal(errs)
+	return judge, errors.Join(errs...)
+})
+
+func openapi(t *testing.T) validator.Validator {
+	t.Helper()
+	judge, err := described()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return judge
 }
