@@ -44,7 +44,7 @@ demo: tools $(CLUSTER) load ## Do the main job on a real cluster: two clients on
 test: tools ## Unit, API server (envtest) and PostgreSQL tests, with the race detector.
 	cd test/standin/s3 && CGO_ENABLED=0 go tool -n versitygw >/dev/null # so that no test waits for its build
 	KUBEBUILDER_ASSETS=$(call built,kube-apiserver etcd kubectl) \
-		go test -race -timeout 20m $$(go list ./... | grep -v /test/e2e)
+		go test -race -p 3 -timeout 20m $$(go list ./... | grep -v /test/e2e)
 	cd hack/localcluster && go test -race ./...
 	KUBEBUILDER_ASSETS=$(call built,kube-apiserver etcd kubectl) go test -C test/chart -count=1 ./... # the cache knows nothing of files outside of the module
 	cd test/network && go test -count=1 ./...
@@ -101,12 +101,18 @@ uninstall: ## Remove the operator; Tenants must be gone first (kubectl delete te
 .PHONY: e2e
 e2e: tools $(CLUSTER) load load-s3 ## The end-to-end suite on the real cluster.
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
-		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='!long'
+		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='!long && !helm'
 
 .PHONY: e2e-long
 e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: faults of the platform, databases of CloudNativePG's and of a provider's, a move there and back.
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
 		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='long'
+
+.PHONY: e2e-helm
+e2e-helm: tools $(CLUSTER) load ## Promises again with an operator that Helm installs, upgrades and takes away; on a cluster that has none yet.
+	helm="$$(mktemp -d)"; trap 'rm -r "$$helm"' EXIT; CGO_ENABLED=0 go build -C test/chart -o "$$helm/helm" helm.sh/helm/v3/cmd/helm; \
+		KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_HELM="$$helm/helm" SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
+		go test ./test/e2e -timeout 20m -count=1 -v -ginkgo.v -ginkgo.label-filter='helm || residency || drift || inbound'
 
 .PHONY: fuzz
 fuzz: ## Fuzz the parsers of all that comes from outside, four at a time, each for FUZZTIME (60s).
