@@ -12,9 +12,13 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/test/cluster"
 	"github.com/switchboard-operator/switchboard/test/fixture"
 	"github.com/switchboard-operator/switchboard/test/guest"
@@ -43,7 +47,7 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 	}
 
 	It("the network between the regions is cut for 20 s: each region serves on by itself, and nothing is restarted", SpecTimeout(4*time.Minute), func(ctx SpecContext) {
-		before := append(containersOf(ctx, berlin), containersOf(ctx, boston)...)
+		before := bothContainers(ctx)
 		write := directLine(ctx, berlin)
 		cut(ctx, boston, outage)
 		sids := write(ctx, outage-5*time.Second)
@@ -58,7 +62,7 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 		allStored(ctx, berlin, sids)
 		berlin.awaitReady(ctx)
 		boston.awaitReady(ctx)
-		Expect(append(containersOf(ctx, berlin), containersOf(ctx, boston)...)).To(Equal(before), "something was restarted")
+		Expect(bothContainers(ctx)).To(Equal(before), "something was restarted")
 	})
 
 	It("the operator runs out of memory again and again: guests are served, and it goes on when it has enough", SpecTimeout(5*time.Minute), func(ctx SpecContext) {
@@ -93,6 +97,60 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 		worksOn(ctx)
 	})
 
+	It("a node's kubelet answers nobody until the node counts as lost: its tenant says so, takes what reaches it, and comes back", SpecTimeout(6*time.Minute), func(ctx SpecContext) {
+		before := bothContainers(ctx)
+		write := directLine(ctx, boston)
+		node := nodeOfTenant(ctx, boston)
+		stopProcess(ctx, "kubelet", node, 100*time.Second)
+		Expect(cluster.Until(ctx, 90*time.Second, "the node counts as lost", func(ctx context.Context) error {
+			n := &corev1.Node{}
+			if err := c.Get(ctx, crclient.ObjectKey{Name: node}, n); err != nil {
+				return err
+			}
+			for _, condition := range n.Status.Conditions {
+				if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
+					return nil
+				}
+			}
+			return errors.New("it is Ready")
+		})).To(Succeed())
+		Expect(cluster.Until(ctx, 30*time.Second, "its tenant says so", func(ctx context.Context) error {
+			return notTrue(boston.get(ctx), v1alpha1.ConditionInstanceAvailable)
+		})).To(Succeed())
+		sids := write(ctx, 3*time.Second)
+		berlin.awaitReady(ctx)
+		boston.awaitReady(ctx)
+		allStored(ctx, boston, sids)
+		Expect(bothContainers(ctx)).To(Equal(before), "something was restarted")
+		worksOn(ctx)
+	})
+
+	It("the Secret with a connector's login is deleted while guests write: a newer login takes its place, and no message is lost", SpecTimeout(8*time.Minute), func(ctx SpecContext) {
+		login, version := newestLogin(ctx, berlin, contract.ComponentConnector("front-desk"))
+		stop := everyoneWrites(ctx)
+		_, err := c.Run(ctx, nil, "-n", berlin.namespace(), "delete", "secret/"+login)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(cluster.Until(ctx, 6*time.Minute, "the connector has a newer login", func(ctx context.Context) error {
+			d := &appsv1.Deployment{}
+			if err := c.Get(ctx, crclient.ObjectKey{Namespace: berlin.namespace(), Name: name.Connector("front-desk")}, d); err != nil {
+				return err
+			}
+			for _, volume := range d.Spec.Template.Spec.Volumes {
+				if volume.Secret == nil {
+					continue
+				}
+				if _, mounted, is := name.ParseCredentials(volume.Secret.SecretName); is && mounted > version && d.Status.UpdatedReplicas == d.Status.Replicas && d.Status.UnavailableReplicas == 0 {
+					return nil
+				}
+			}
+			return fmt.Errorf("it has that of version %d", version)
+		})).To(Succeed())
+		for cl, sids := range stop() {
+			allStored(ctx, cl, sids)
+		}
+		berlin.awaitReady(ctx)
+	})
+
 	It("a field that no definition has is refused, and changes nothing", SpecTimeout(time.Minute), func(ctx SpecContext) {
 		before := berlin.get(ctx).Generation
 		err := c.ApplyYAML(ctx, strings.Replace(berlin.manifests(), "spec:\n", "spec:\n  retainForever: true\n", 1))
@@ -101,18 +159,46 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 	})
 })
 
-// freeze stops a program of the control plane for a while, in such a way that it goes on by itself: nothing could be asked to let it.
+// newestLogin gives the Secret with a component's newest login, and its version.
+func newestLogin(ctx context.Context, cl *client, component string) (secret string, newest int) {
+	GinkgoHelper()
+	var secrets corev1.SecretList
+	Expect(c.List(ctx, &secrets, crclient.InNamespace(cl.namespace()))).To(Succeed())
+	for i := range secrets.Items {
+		if of, version, is := name.ParseCredentials(secrets.Items[i].Name); is && of == component && version > newest {
+			secret, newest = secrets.Items[i].Name, version
+		}
+	}
+	Expect(secret).NotTo(BeEmpty(), "logins of %s", component)
+	return secret, newest
+}
+
+// notTrue wants a condition of a tenant to be anything else.
+func notTrue(tenant *v1alpha1.Tenant, condition string) error {
+	if meta.IsStatusConditionTrue(tenant.Status.Conditions, condition) {
+		return fmt.Errorf("%s is True", condition)
+	}
+	return nil
+}
+
+// freeze stops a program of the control plane for a while: nothing could be asked to let it go on.
 func freeze(ctx context.Context, program, mark string, during time.Duration) {
+	GinkgoHelper()
+	stopProcess(ctx, program, mark, during)
+	idle(ctx, 2*time.Second)
+	asked, end := context.WithTimeout(ctx, 3*time.Second)
+	defer end()
+	Expect(c.List(asked, &corev1.SecretList{}, crclient.Limit(1))).NotTo(Succeed(), "the API server answers")
+}
+
+// stopProcess stops a program whose command line has mark for a while, in such a way that it goes on by itself.
+func stopProcess(ctx context.Context, program, mark string, during time.Duration) {
 	GinkgoHelper()
 	out, err := c.OnNode(ctx, nodeOfTenant(ctx, berlin), fmt.Sprintf(`pids=$(for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>/dev/null)" = %s ] && tr '\0' ' ' <$p/cmdline | grep -q -e %s && echo ${p#/proc/}; done)
 echo $pids
 [ -n "$pids" ] && (sleep 1; kill -STOP $pids; sleep %d; kill -CONT $pids) >/dev/null 2>&1 </dev/null &`, program, mark, int(during.Seconds())))
 	Expect(err).NotTo(HaveOccurred())
 	Expect(strings.Fields(out)).To(HaveLen(1), "processes of %s on the node", program)
-	idle(ctx, 2*time.Second)
-	asked, end := context.WithTimeout(ctx, 3*time.Second)
-	defer end()
-	Expect(c.List(asked, &corev1.SecretList{}, crclient.Limit(1))).NotTo(Succeed(), "the API server answers")
 }
 
 // comesBack waits until the API server answers again.
@@ -183,6 +269,11 @@ func containersOf(ctx context.Context, cl *client) (ids []string) {
 		}
 	}
 	return ids
+}
+
+func bothContainers(ctx context.Context) []string {
+	GinkgoHelper()
+	return append(containersOf(ctx, berlin), containersOf(ctx, boston)...)
 }
 
 // worksOn holds that the operator puts back what somebody takes away.

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,15 +24,15 @@ var _ = Describe("An operator that Helm installed", Label("helm"), Ordered, Seri
 
 	It("takes other values by an upgrade, which leaves the tenants' pods alone", SpecTimeout(4*time.Minute), func(ctx SpecContext) {
 		Expect(operatorDeployment(ctx).Labels).To(HaveKeyWithValue("app.kubernetes.io/managed-by", "Helm"))
-		before := containers(ctx)
+		before := bothContainers(ctx)
 		Expect(fixture.Helm(ctx, "upgrade", fixture.Release, root+"/charts/switchboard", "--set", "journalInterval=15s", "--wait")).To(Succeed())
 		Expect(operatorDeployment(ctx).Spec.Template.Spec.Containers[0].Args).To(ContainElement("--journal-interval=15s"))
 		tookUp(ctx)
-		Expect(containers(ctx)).To(Equal(before))
+		Expect(bothContainers(ctx)).To(Equal(before))
 	})
 
 	It("is taken away and installed again while guests write, who notice nothing", SpecTimeout(6*time.Minute), func(ctx SpecContext) {
-		before := containers(ctx)
+		before := bothContainers(ctx)
 		stop := everyoneWrites(ctx)
 		Expect(fixture.Helm(ctx, "uninstall", fixture.Release, "--wait")).To(Succeed())
 		err := c.Get(ctx, crclient.ObjectKey{Namespace: fixture.OperatorNamespace, Name: fixture.OperatorDeployment}, &appsv1.Deployment{})
@@ -48,7 +46,7 @@ var _ = Describe("An operator that Helm installed", Label("helm"), Ordered, Seri
 			Expect(len(sids)).To(BeNumerically(">", 20), "messages of %s", cl.tenant)
 			allStored(ctx, cl, sids)
 		}
-		Expect(containers(ctx)).To(Equal(before))
+		Expect(bothContainers(ctx)).To(Equal(before))
 	})
 })
 
@@ -71,19 +69,4 @@ func tookUp(ctx context.Context) {
 	for _, cl := range []*client{berlin, boston} {
 		cl.awaitReady(ctx)
 	}
-}
-
-// containers are those of the tenants' pods, but for Jobs'.
-func containers(ctx context.Context) (ids []string) {
-	GinkgoHelper()
-	for _, cl := range []*client{berlin, boston} {
-		var pods corev1.PodList
-		Expect(c.List(ctx, &pods, crclient.InNamespace(cl.namespace()))).To(Succeed())
-		for _, pod := range pods.Items {
-			if pod.Labels[batchv1.JobNameLabel] == "" {
-				ids = append(ids, fmt.Sprintf("%s/%s %s", pod.Namespace, pod.Name, pod.Status.ContainerStatuses[0].ContainerID))
-			}
-		}
-	}
-	return ids
 }
