@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,6 +151,41 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 			allStored(ctx, cl, sids)
 		}
 		berlin.awaitReady(ctx)
+	})
+
+	It("a database's disk is full: providers are told to come again, and nothing that was acknowledged is lost", SpecTimeout(8*time.Minute), func(ctx SpecContext) {
+		cl := onASmallDisk(ctx)
+		line := cl.line(ctx, "front-desk")
+		Expect(line.Write(ctx, guest.NewSID(), guestNumber(7810), "There is room")).To(Equal(http.StatusOK))
+		fill(ctx, cl)
+		taken, refused := map[string]string{}, map[string]string{}
+		Expect(cluster.Until(ctx, 2*time.Minute, "a message is refused", func(ctx context.Context) error {
+			sid, text := guest.NewSID(), strings.Repeat("no room ", 190)
+			status, err := line.Write(ctx, sid, guestNumber(7810), text)
+			switch {
+			case err == nil && status == http.StatusOK:
+				taken[sid] = text
+			case err == nil && status == http.StatusServiceUnavailable:
+				refused[sid] = text
+				return nil
+			case err == nil:
+				return fmt.Errorf("answer %d", status)
+			}
+			return errors.Join(fmt.Errorf("%d were taken", len(taken)), err)
+		})).To(Succeed())
+		makeRoom(ctx, cl)
+		for sid, text := range refused { // a provider sends again
+			Expect(cluster.Until(ctx, 2*time.Minute, "it is taken", func(ctx context.Context) error {
+				status, err := line.Write(ctx, sid, guestNumber(7810), text)
+				if err == nil && status != http.StatusOK {
+					err = fmt.Errorf("answer %d", status)
+				}
+				return err
+			})).To(Succeed())
+			taken[sid] = text
+		}
+		allStored(ctx, cl, slices.Collect(maps.Keys(taken)))
+		cl.awaitReady(ctx)
 	})
 
 	It("a field that no definition has is refused, and changes nothing", SpecTimeout(time.Minute), func(ctx SpecContext) {
