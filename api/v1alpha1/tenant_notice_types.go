@@ -5,7 +5,7 @@ package v1alpha1
 // +kubebuilder:validation:Enum=en;de;es
 type NoticeLanguage string
 
-// PrivacyNotice is the page that tells guests what becomes of their data, and its version. See docs/design/0022.
+// PrivacyNotice is the page that tells guests what becomes of their data, and its version.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.materialVersion) || self.materialVersion <= self.version",message="materialVersion is the newest version whose change was material: it can't be above version"
 // +kubebuilder:validation:XValidation:rule="self.version >= oldSelf.version",message="version can't go back: guests who were told of a newer one would count as told of this one. Publish the old text as a version of a higher number"

@@ -283,6 +283,7 @@ func withMetadata(days int32) *v1alpha1.RetentionPolicy {
 func whatCannotChange(t *testing.T, c testCluster) {
 	tenant := aTenant(func(o *v1alpha1.Tenant) {
 		o.Name, o.Spec.Region, o.Spec.Hostname, o.Spec.Move = "settled", "atlantis", "settled.example", &v1alpha1.Move{To: "eu-central"}
+		o.Spec.PrivacyNotice = &v1alpha1.PrivacyNotice{URL: "https://hotel-berlin.example/privacy", Version: 3}
 	})
 	create(t, c, tenant)
 	for says, change := range map[string]func(*v1alpha1.TenantSpec){
@@ -295,6 +296,11 @@ func whatCannotChange(t *testing.T, c testCluster) {
 		if err == nil || !strings.Contains(err.Error(), says+": the data is there") {
 			t.Errorf("err = %v, want %q", err, says)
 		}
+	}
+	back := tenant.DeepCopy()
+	back.Spec.PrivacyNotice.Version, back.Spec.PrivacyNotice.MaterialVersion = 2, 2
+	if err := c.Patch(t.Context(), back, client.MergeFrom(tenant), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "version can't go back") {
+		t.Errorf("err = %v for an older privacy notice", err)
 	}
 	channel := bySMPP(func(s *v1alpha1.SMPP) { s.DefaultCountryCode = "44" })
 	channel.Name = "settled"
