@@ -11,7 +11,6 @@ import (
 )
 
 func TestThePrivacyNoticeIsReplaced(t *testing.T) {
-	t.Parallel()
 	d := pgtest.New(t)
 	in := pgtest.Input()
 	run := func(n *contract.PrivacyNotice) (string, error) {
