@@ -23,12 +23,12 @@ type WebChat struct {
 	WelcomeText string `json:"welcomeText,omitempty"`
 
 	// privacyNoticeURL is the page, by https, that tells guests what becomes of what they write. The chat shows it before they do.
-	// Example: https://www.hotel-berlin.example/privacy.
-	// +required
+	// Default: the Tenant's spec.privacyNotice; a chat that has neither is refused. Example: https://www.hotel-berlin.example/privacy.
+	// +optional
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != ''",message="use the address of a page by https, as in https://www.hotel-berlin.example/privacy"
-	PrivacyNoticeURL string `json:"privacyNoticeURL"`
+	PrivacyNoticeURL string `json:"privacyNoticeURL,omitempty"`
 
 	// sessionHours is how long a session lasts, in hours from when it was opened; then the guest opens another. A policy for
 	// WebChatSessions may end it before. Default: 168, a week. Example: 72.

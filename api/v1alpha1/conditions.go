@@ -136,6 +136,8 @@ const (
 	ReasonProviderUnreachable = "ProviderUnreachable"
 	// ReasonSubProcessorNotRegistered: the Region's register lacks the channel's sub-processor.
 	ReasonSubProcessorNotRegistered = "SubProcessorNotRegistered"
+	// ReasonPrivacyNoticeMissing: neither the web chat's Channel nor its Tenant names a privacy notice.
+	ReasonPrivacyNoticeMissing = "PrivacyNoticeMissing"
 
 	// ReasonReceiverUnreachable: a webhook's receiver can't be reached, or not trusted.
 	ReasonReceiverUnreachable = "ReceiverUnreachable"

@@ -124,6 +124,11 @@ type TenantSpec struct {
 	// +optional
 	SendWindow *SendWindow `json:"sendWindow,omitempty"`
 
+	// privacyNotice is linked in the first message that a guest is sent, and again after a material change. A web chat whose Channel
+	// names no page of its own shows it. Default: none.
+	// +optional
+	PrivacyNotice *PrivacyNotice `json:"privacyNotice,omitempty"`
+
 	// suspended stops the staff API, the connectors and webhooks. Deletion of expired data goes on. Default: false.
 	// +optional
 	Suspended bool `json:"suspended,omitempty"`
@@ -242,6 +247,9 @@ type TenantStatus struct {
 	// usage is what the tenant is billed by: counts of whole days, which name nobody.
 	// +optional
 	Usage *Usage `json:"usage,omitempty"`
+	// privacyNotice counts who was told of it.
+	// +optional
+	PrivacyNotice *NoticeStatus `json:"privacyNotice,omitempty"`
 	// instance is the image that the tenant's pods run.
 	// +optional
 	Instance *InstanceStatus `json:"instance,omitempty"`

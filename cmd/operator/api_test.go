@@ -108,6 +108,14 @@ func withSendWindow(change func(*v1alpha1.SendWindow)) *v1alpha1.Tenant {
 	})
 }
 
+// withNotice is a tenant with a privacy notice.
+func withNotice(change func(*v1alpha1.PrivacyNotice)) *v1alpha1.Tenant {
+	return aTenant(func(o *v1alpha1.Tenant) {
+		o.Spec.PrivacyNotice = &v1alpha1.PrivacyNotice{URL: "https://hotel-berlin.example/privacy", Version: 3, MaterialVersion: 2, Language: "de"}
+		change(o.Spec.PrivacyNotice)
+	})
+}
+
 // aRegionWith a database of an engine.
 func aRegionWith(engine v1alpha1.DatabaseEngine, change func(*v1alpha1.RegionDatabase)) *v1alpha1.Region {
 	r := &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: "asked"}, Spec: v1alpha1.RegionSpec{
@@ -164,6 +172,14 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"a send window of a day of none":    {withSendWindow(func(w *v1alpha1.SendWindow) { w.Days = []v1alpha1.Weekday{"Caturday"} }), "Monday"},
 		"a send window of an offset":        {withSendWindow(func(w *v1alpha1.SendWindow) { w.TimeZone = "+01:00" }), "IANA time zone"},
 		"a send window of the node's zone":  {withSendWindow(func(w *v1alpha1.SendWindow) { w.TimeZone = "Local" }), "IANA time zone"},
+		"a privacy notice":                  {withNotice(func(*v1alpha1.PrivacyNotice) {}), ""},
+		"a privacy notice, by default":      {withNotice(func(n *v1alpha1.PrivacyNotice) { n.MaterialVersion, n.Language = 0, "" }), ""},
+		"a privacy notice of no version":    {withNotice(func(n *v1alpha1.PrivacyNotice) { n.Version, n.MaterialVersion = 0, 0 }), "greater than or equal to 1"},
+		"a material version to come":        {withNotice(func(n *v1alpha1.PrivacyNotice) { n.MaterialVersion = 4 }), "can't be above version"},
+		"a privacy notice without TLS":      {withNotice(func(n *v1alpha1.PrivacyNotice) { n.URL = "http://hotel-berlin.example/privacy" }), "by https in ASCII"},
+		"a privacy notice with a space":     {withNotice(func(n *v1alpha1.PrivacyNotice) { n.URL = "https://hotel-berlin.example/our notice" }), "by https in ASCII"},
+		"a privacy notice in Latin":         {withNotice(func(n *v1alpha1.PrivacyNotice) { n.Language = "la" }), "supported values"},
+		"a web chat with the tenant's":      {byWebChat(func(o *v1alpha1.Channel) { o.Spec.WebChat.PrivacyNoticeURL = "" }), ""},
 		"a webhook":                         {withWebhook(func(*v1alpha1.Webhook) {}), ""},
 		"a webhook without TLS":             {withWebhook(func(w *v1alpha1.Webhook) { w.URL = "http://pms.example/" }), "use an address by https"},
 		"a webhook with a password":         {withWebhook(func(w *v1alpha1.Webhook) { w.URL = "https://a:b@pms.example/" }), "without user and fragment"},
@@ -267,6 +283,7 @@ func withMetadata(days int32) *v1alpha1.RetentionPolicy {
 func whatCannotChange(t *testing.T, c testCluster) {
 	tenant := aTenant(func(o *v1alpha1.Tenant) {
 		o.Name, o.Spec.Region, o.Spec.Hostname, o.Spec.Move = "settled", "atlantis", "settled.example", &v1alpha1.Move{To: "eu-central"}
+		o.Spec.PrivacyNotice = &v1alpha1.PrivacyNotice{URL: "https://hotel-berlin.example/privacy", Version: 3}
 	})
 	create(t, c, tenant)
 	for says, change := range map[string]func(*v1alpha1.TenantSpec){
@@ -279,6 +296,11 @@ func whatCannotChange(t *testing.T, c testCluster) {
 		if err == nil || !strings.Contains(err.Error(), says+": the data is there") {
 			t.Errorf("err = %v, want %q", err, says)
 		}
+	}
+	back := tenant.DeepCopy()
+	back.Spec.PrivacyNotice.Version, back.Spec.PrivacyNotice.MaterialVersion = 2, 2
+	if err := c.Patch(t.Context(), back, client.MergeFrom(tenant), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "version can't go back") {
+		t.Errorf("err = %v for an older privacy notice", err)
 	}
 	channel := bySMPP(func(s *v1alpha1.SMPP) { s.DefaultCountryCode = "44" })
 	channel.Name = "settled"

@@ -114,10 +114,13 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// accept checks the channel's sub-processor. One that is not in the register any more gets nothing more: its connector is
-// taken down.
+// accept checks the channel's sub-processor, and the notice that a web chat shows. One that is not in the register any more gets
+// nothing more: its connector is taken down.
 func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 	processor, refusal := plan.Processor(s.in.Region, s.channel)
+	if refusal == nil {
+		refusal = plan.ChatNotice(s.in.Tenant, s.channel)
+	}
 	if refusal != nil {
 		if err := r.stop(ctx, s); err != nil {
 			return fmt.Errorf("stopping the connector: %w", err)

@@ -160,6 +160,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	if known, ok := r.Journal.Known(s.tenant.UID); ok && known.State.Usage != nil {
 		st.Usage = usage(*known.State.Usage)
 	}
+	st.PrivacyNotice = r.notice(s.tenant)
 	if s.facts.Setup.Done {
 		st.SchemaVersion = s.facts.Setup.SchemaVersion
 	}

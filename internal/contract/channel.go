@@ -154,8 +154,10 @@ type WebChat struct {
 	Identity         string   `json:"identity,omitempty"`
 	WelcomeText      string   `json:"welcomeText,omitempty"`
 	PrivacyNoticeURL string   `json:"privacyNoticeURL"`
-	SessionHours     int32    `json:"sessionHours"`     // from when it is opened
-	MaxMessageLength int32    `json:"maxMessageLength"` // characters
+	// NoticeVersion is the newest version of the notice whose change was material; 0 for a page without versions.
+	NoticeVersion    int32 `json:"noticeVersion,omitempty"`
+	SessionHours     int32 `json:"sessionHours"`     // from when it is opened
+	MaxMessageLength int32 `json:"maxMessageLength"` // characters
 }
 
 // Keywords adds words of a locale to the mandatory ones; it can't remove any.

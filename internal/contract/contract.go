@@ -151,6 +151,8 @@ type Setup struct {
 	Webhooks []SetupWebhook `json:"webhooks,omitempty"`
 	// SendWindow is when automated messages go; nil for always.
 	SendWindow *SendWindow `json:"sendWindow,omitempty"`
+	// PrivacyNotice is what guests are told of; nil for none.
+	PrivacyNotice *PrivacyNotice `json:"privacyNotice,omitempty"`
 }
 
 // SendWindow is a window of the recipient's day.

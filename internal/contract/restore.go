@@ -63,6 +63,8 @@ type State struct {
 	Webhooks []WebhookState `json:"webhooks,omitempty"`
 	// Usage is what the tenant is billed by; nil when it could not be counted.
 	Usage *Usage `json:"usage,omitempty"`
+	// Notice counts who was told of the privacy notice; nil when there is none, or they could not be counted.
+	Notice *NoticeState `json:"notice,omitempty"`
 	// Desk is what the privacy desk has; nil when it could not be asked.
 	Desk *DeskState `json:"desk,omitempty"`
 }

@@ -194,7 +194,7 @@ func (j *Journal) learn(ctx context.Context, t *v1alpha1.Tenant, k Known) {
 	j.known[t.UID] = k
 	j.mu.Unlock()
 	if j.Changed != nil && (!had || before.State.Behind != k.State.Behind || before.State.Lacks != k.State.Lacks || before.Anchor.Epoch != k.Anchor.Epoch ||
-		!slices.EqualFunc(before.State.Webhooks, k.State.Webhooks, faresAlike) || !reflect.DeepEqual(before.State.Usage, k.State.Usage)) {
+		!slices.EqualFunc(before.State.Webhooks, k.State.Webhooks, faresAlike) || !reflect.DeepEqual(before.State.Usage, k.State.Usage) || !reflect.DeepEqual(before.State.Notice, k.State.Notice)) {
 		select {
 		case j.Changed <- event.GenericEvent{Object: t}:
 		case <-ctx.Done(): // the operator ends: nobody listens any more

@@ -115,6 +115,12 @@ func instance(nodes map[string]Node, t *v1alpha1.Tenant) {
 	if len(t.Spec.Webhooks) > 0 {
 		n.Facts.add("webhooks", int64(len(t.Spec.Webhooks)))
 	}
+	if t.Spec.PrivacyNotice != nil {
+		n.Facts.add("privacyNotice", int64(t.Spec.PrivacyNotice.Version))
+	}
+	if s := t.Status.PrivacyNotice; s != nil && s.ToTell != nil {
+		n.Facts.add("guestsToTell", *s.ToTell)
+	}
 	nodes[KindInstance] = n
 }
 

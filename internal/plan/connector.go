@@ -47,7 +47,7 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 		}
 		mounts, volumes = append(mounts, mount("channel", contract.DirChannel)), append(volumes, credentials)
 	}
-	container := serving(in.instance("connect", needs, []corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(channel))}}, mounts))
+	container := serving(in.instance("connect", needs, []corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(in.Tenant, channel))}}, mounts))
 	pod := in.pod(instanceUser, []corev1.Container{container}, volumes)
 	replicas := int32(1)
 	if in.Tenant.Spec.Suspended || in.EgressClosed { // a pod that is not there sends nothing, whatever the network enforces
@@ -106,7 +106,7 @@ func ChannelCredentials(channel *v1alpha1.Channel) (secret string, keys []string
 	return secret, contract.CredentialKeys(string(channel.Spec.Type))
 }
 
-func channelOf(channel *v1alpha1.Channel) contract.Channel {
+func channelOf(tenant *v1alpha1.Tenant, channel *v1alpha1.Channel) contract.Channel {
 	c := contract.Channel{Name: channel.Name, Type: string(channel.Spec.Type)}
 	if t := channel.Spec.TwilioSMS; t != nil {
 		c.TwilioSMS = &contract.TwilioSMS{
@@ -130,7 +130,7 @@ func channelOf(channel *v1alpha1.Channel) contract.Channel {
 	}
 	c.SMPP = smppOf(channel.Spec.SMPP)
 	if w := channel.Spec.WebChat; w != nil {
-		c.WebChat = webChatOf(w)
+		c.WebChat = webChatOf(tenant, w)
 	}
 	for _, k := range channel.Spec.Keywords {
 		c.Keywords = append(c.Keywords, contract.Keywords{
@@ -140,9 +140,12 @@ func channelOf(channel *v1alpha1.Channel) contract.Channel {
 	return c
 }
 
-func webChatOf(w *v1alpha1.WebChat) *contract.WebChat {
+func webChatOf(tenant *v1alpha1.Tenant, w *v1alpha1.WebChat) *contract.WebChat {
 	c := &contract.WebChat{
 		WelcomeText: w.WelcomeText, PrivacyNoticeURL: w.PrivacyNoticeURL, SessionHours: defaultSessionHours, MaxMessageLength: defaultMaxMessageLength,
+	}
+	if n := PrivacyNotice(tenant.Spec.PrivacyNotice); n != nil && w.PrivacyNoticeURL == "" {
+		c.PrivacyNoticeURL, c.NoticeVersion = n.URL, n.Material
 	}
 	for _, origin := range w.AllowedOrigins {
 		c.AllowedOrigins = append(c.AllowedOrigins, string(origin))

@@ -38,8 +38,10 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 			Items:                []corev1.KeyToPath{{Key: contract.FilePassword, Path: l.Role() + "/" + contract.FilePassword}},
 		}})
 	}
-	window, _ := SendWindow(in.Tenant.Spec.SendWindow)
-	setup := mustJSON(setupOf(channels, limits, holds, AcceptedWebhooks(in), window))
+	asked := setupOf(channels, limits, holds, AcceptedWebhooks(in))
+	asked.SendWindow, _ = SendWindow(in.Tenant.Spec.SendWindow)
+	asked.PrivacyNotice = PrivacyNotice(in.Tenant.Spec.PrivacyNotice)
+	setup := mustJSON(asked)
 	meta := in.tenantMeta("", componentMigrate)
 	meta.Annotations = map[string]string{v1alpha1.AnnotationLogins: strings.Join(secrets, ",")}
 	container := in.instance("migrate", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
@@ -69,8 +71,8 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 	return &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: meta, Spec: spec}
 }
 
-func setupOf(channels []v1alpha1.Channel, limits []contract.Retention, holds []Hold, webhooks []v1alpha1.Webhook, window *contract.SendWindow) contract.Setup {
-	s := contract.Setup{Channels: []contract.SetupChannel{}, Retention: append([]contract.Retention{}, limits...), SendWindow: window}
+func setupOf(channels []v1alpha1.Channel, limits []contract.Retention, holds []Hold, webhooks []v1alpha1.Webhook) contract.Setup {
+	s := contract.Setup{Channels: []contract.SetupChannel{}, Retention: append([]contract.Retention{}, limits...)}
 	for _, c := range channels {
 		s.Channels = append(s.Channels, contract.SetupChannel{Name: c.Name, Type: string(c.Spec.Type)})
 	}

@@ -34,7 +34,7 @@ func Withdraw(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProces
 		credentials.Secret.Items = append(credentials.Secret.Items, corev1.KeyToPath{Key: key, Path: key})
 	}
 	container := in.instance("withdraw", need{cpu: "25m", memory: "32Mi", memoryLimit: "96Mi"},
-		[]corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(channel))}}, []corev1.VolumeMount{mount("channel", contract.DirChannel)})
+		[]corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(in.Tenant, channel))}}, []corev1.VolumeMount{mount("channel", contract.DirChannel)})
 	container.Args = append(container.Args, "--patience="+withdrawPatience)
 	container.Image = in.Images.Instance // it knows no database, so that it need not wait for the tenant's turn
 	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{credentials})

@@ -393,6 +393,24 @@ const tests = {
     await context.close();
   },
 
+  async "a notice that changed materially at its address is told of"() {
+    await restart({ noticeVersion: 2 });
+    const { context, page, open, says, sent } = await visit();
+    await open();
+    await says("The second version");
+    await sent("The second version");
+    await restart({ noticeVersion: 2 });
+    await says("Still the second version");
+    await sent("Still the second version");
+    assert.equal(await page.getByText("The privacy notice has changed.").count(), 0);
+    await restart({ noticeVersion: 3 });
+    await says("The third version");
+    await sent("The third version");
+    await page.getByRole("status").getByText("The privacy notice has changed.").waitFor();
+    await restart({ noticeVersion: 0 });
+    await context.close();
+  },
+
   async "a session that ends takes what was shown along, and writing begins another"() {
     const { context, page, open, says, sent, texts } = await visit();
     await open();

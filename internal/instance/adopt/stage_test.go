@@ -85,7 +85,7 @@ func fill(t *testing.T, db *pgxpool.Pool) {
 	exec(t, db, "SELECT sb.ensure_partition(now() - make_interval(days => d)) FROM generate_series(0, 150, 27) d")
 	ages := "(VALUES (0, now() - interval '1 day'), (1, now() - interval '45 days'), (2, now() - interval '100 days'), (3, now() - interval '101 days')) g (i, at)"
 	for _, statement := range []string{
-		"INSERT INTO sb.contact (id, name, created_at, last_seen_at) SELECT md5('c' || i)::uuid, 'Guest ' || i, at, at FROM " + ages,
+		"INSERT INTO sb.contact (id, name, created_at, last_seen_at, notice_version, notice_at, notice_message) SELECT md5('c' || i)::uuid, 'Guest ' || i, at, at, 3, at, md5('m' || i)::uuid FROM " + ages,
 		"INSERT INTO sb.contact_address (kind, address_hash, key_version, address, contact_id) SELECT 'phone', sha256(i::text::bytea), 2, '+4930' || i, md5('c' || i)::uuid FROM " + ages,
 		"INSERT INTO sb.conversation (id, channel, contact_id, created_at, last_message_at, last_seq, staff_seen_seq) SELECT md5('v' || i)::uuid, 'front-desk', md5('c' || i)::uuid, at, at, 7 + i, 5 + i FROM " + ages,
 		"INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status, provider_id, thread_seq) SELECT md5('m' || i)::uuid, at, md5('v' || i)::uuid, 'front-desk', 'in', 'guest', 'received', 'SM' || i, 6 + i FROM " + ages,

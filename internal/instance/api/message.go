@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/switchboard-operator/switchboard/internal/instance/notice"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
 )
 
@@ -236,6 +237,11 @@ func author(c *call) *string {
 }
 
 func (s *Server) storeReply(ctx context.Context, c *call, v conversation, m *message, with outgoing) error {
+	if with.template == nil && with.file == nil {
+		if err := tellNotice(ctx, c.tx, v, m); err != nil {
+			return err
+		}
+	}
 	batch := &pgx.Batch{}
 	batch.Queue(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, staff_id, status, status_at, not_before, time_zone)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2, $9, $10)`, m.ID, m.At, v.ID, v.Channel, m.Direction, m.Origin, c.who(), m.Status, with.notBefore, with.timeZone)
@@ -308,7 +314,7 @@ func claimKey(ctx context.Context, tx pgx.Tx, key []byte, id uuid.UUID, at time.
 	if err := attach(ctx, tx, one); err != nil {
 		return nil, err
 	}
-	if one[0].Body != nil && *one[0].Body != in.Body || !file.is(one[0].Attachments) {
+	if one[0].Body != nil && notice.Without(*one[0].Body) != notice.Without(in.Body) || !file.is(one[0].Attachments) {
 		return nil, fail(http.StatusUnprocessableEntity, typeKeyReused, "This Idempotency-Key was used for another text; use a new key for a new message.")
 	}
 	return &one[0], nil

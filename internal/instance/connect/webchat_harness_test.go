@@ -36,7 +36,7 @@ func newChat(t testing.TB, d *pgtest.Database, change ...func(*chat)) *chat {
 	s.write(contract.FileIdentitySecret, []byte(identitySecret+"\n"))
 	s.exec("UPDATE sb.channel SET type = $1 WHERE name = $2", contract.ChannelTypeWebChat, pgtest.OtherChannel)
 	s.channel = contract.Channel{Name: pgtest.OtherChannel, Type: contract.ChannelTypeWebChat, WebChat: &contract.WebChat{
-		AllowedOrigins: []string{site}, Identity: contract.IdentityOptional, WelcomeText: "Welcome", PrivacyNoticeURL: site + "/privacy",
+		AllowedOrigins: []string{site}, Identity: contract.IdentityOptional, WelcomeText: "Welcome", PrivacyNoticeURL: site + "/privacy", NoticeVersion: 2,
 		SessionHours: 24, MaxMessageLength: 200,
 	}}
 	s.route = func() error { return nil }
@@ -56,7 +56,7 @@ type frame struct {
 // guestSession is a session as its browser keeps it.
 type guestSession struct {
 	Token, Session, Protocol, SocketURL, WelcomeText, PrivacyNoticeURL string
-	MaxMessageLength                                                   int
+	NoticeVersion, MaxMessageLength                                    int
 }
 
 // asks asks for a session, and gives the status and the code of a refusal.

@@ -46,12 +46,12 @@ func TestAGuestIsToldWhatTheChatIsBeforeThereIsASession(t *testing.T) {
 	answer := s.get("/settings", site)
 	var told struct {
 		WelcomeText, PrivacyNoticeURL, Identity string
-		MaxMessageLength                        int
+		NoticeVersion, MaxMessageLength         int
 	}
 	if err := json.Unmarshal(answer.body, &told); err != nil {
 		t.Fatal(err)
 	}
-	if told.WelcomeText != "Welcome" || told.PrivacyNoticeURL != site+"/privacy" || told.MaxMessageLength != 200 || told.Identity != "None" {
+	if told.WelcomeText != "Welcome" || told.PrivacyNoticeURL != site+"/privacy" || told.NoticeVersion != 2 || told.MaxMessageLength != 200 || told.Identity != "None" {
 		t.Errorf("told %+v", told)
 	}
 	if h := answer.header; h.Get("Access-Control-Allow-Origin") != site || h.Get("Cache-Control") != "no-store" || len(h.Values("Set-Cookie")) != 0 {

@@ -14,7 +14,7 @@ func TestAGuestChatsInTheBrowserAndIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := newChat(t, pgtest.New(t))
 	session := s.opens("")
-	if session.SocketURL != "wss://example.com"+chatPath+"/socket" || session.WelcomeText != "Welcome" || session.PrivacyNoticeURL != site+"/privacy" || session.MaxMessageLength != 200 {
+	if session.SocketURL != "wss://example.com"+chatPath+"/socket" || session.WelcomeText != "Welcome" || session.PrivacyNoticeURL != site+"/privacy" || session.NoticeVersion != 2 || session.MaxMessageLength != 200 {
 		t.Errorf("a session is %+v", session)
 	}
 	b, welcome := s.comes(session, "")

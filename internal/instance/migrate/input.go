@@ -173,6 +173,9 @@ func (in Input) validate() error {
 	if err := in.validateSendWindow(); err != nil {
 		return err
 	}
+	if err := in.validatePrivacyNotice(); err != nil {
+		return err
+	}
 	return in.validateHolds()
 }
 

@@ -86,6 +86,7 @@ func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in I
 		{"channels", func(ctx context.Context) error { return replaceChannels(ctx, owner, in.Setup.Channels) }},
 		{"webhooks", func(ctx context.Context) error { return replaceWebhooks(ctx, owner, in.Setup.Webhooks) }},
 		{"send window", func(ctx context.Context) error { return replaceSendWindow(ctx, owner, in.Setup.SendWindow) }},
+		{"privacy notice", func(ctx context.Context) error { return replacePrivacyNotice(ctx, owner, in.Setup.PrivacyNotice) }},
 		{"holds and limits", func(ctx context.Context) (err error) {
 			result.Holds, err = ReplaceRules(ctx, owner, in)
 			return err

@@ -44,7 +44,9 @@ type openRequest struct {
 type settings struct {
 	WelcomeText      string `json:"welcomeText,omitempty"`
 	PrivacyNoticeURL string `json:"privacyNoticeURL"`
-	MaxMessageLength int32  `json:"maxMessageLength"`
+	// NoticeVersion is the newest version of the notice whose change was material; left out for a page without versions.
+	NoticeVersion    int32 `json:"noticeVersion,omitempty"`
+	MaxMessageLength int32 `json:"maxMessageLength"`
 }
 
 // settingsReply is the answer to who asks for them.
@@ -102,7 +104,7 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
 
 // told is what every guest is.
 func (s *Server) told() settings {
-	return settings{WelcomeText: s.channel.WelcomeText, PrivacyNoticeURL: s.channel.PrivacyNoticeURL, MaxMessageLength: s.channel.MaxMessageLength}
+	return settings{WelcomeText: s.channel.WelcomeText, PrivacyNoticeURL: s.channel.PrivacyNoticeURL, NoticeVersion: s.channel.NoticeVersion, MaxMessageLength: s.channel.MaxMessageLength}
 }
 
 // settings tells a page of an allowed site what to show before the guest writes.

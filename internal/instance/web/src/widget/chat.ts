@@ -53,6 +53,7 @@ export class Chat {
   #token: string | undefined;
   #seen: string | undefined;
   #notice: string | undefined;
+  #noticeVersion: number | undefined;
   #readUpTo = -1;
   #readCursor: string | undefined;
   #socket: WebSocket | undefined;
@@ -72,6 +73,7 @@ export class Chat {
     this.#token = kept.token;
     this.#seen = kept.seen;
     this.#notice = kept.notice;
+    this.#noticeVersion = kept.noticeVersion;
     this.open = kept.open === true;
     if (Array.isArray(kept.outbox)) this.outbox.push(...kept.outbox.map(({ id, text }) => ({ id, text }))); // else a page's own toJSON spoilt it
     this.store.hear((other) => this.#otherTab(other));
@@ -157,7 +159,7 @@ export class Chat {
   #keep() {
     if (!this.#token && !this.outbox.length) return this.store.forget();
     this.store.save({
-      user: this.config.user, token: this.#token, seen: this.#seen, notice: this.#notice, open: this.open,
+      user: this.config.user, token: this.#token, seen: this.#seen, notice: this.#notice, noticeVersion: this.#noticeVersion, open: this.open,
       outbox: this.outbox.filter((p) => !p.stored && !p.refused).map(({ id, text }) => ({ id, text })),
     });
   }
@@ -291,10 +293,11 @@ export class Chat {
     this.#set("welcomed");
     this.#failures = 0;
     if (frame.reset) this.#clear();
-    const { welcomeText, privacyNoticeURL, maxMessageLength } = frame;
+    const { welcomeText, privacyNoticeURL, noticeVersion = 0, maxMessageLength } = frame;
     this.settings = { ...this.settings!, ...(welcomeText !== undefined && { welcomeText }), privacyNoticeURL, maxMessageLength };
-    this.noticeChanged ||= this.#notice !== undefined && this.#notice !== privacyNoticeURL;
+    this.noticeChanged ||= this.#notice !== undefined && (this.#notice !== privacyNoticeURL || noticeVersion > (this.#noticeVersion ?? noticeVersion));
     this.#notice = privacyNoticeURL;
+    this.#noticeVersion = noticeVersion;
     this.#keep();
     this.#catchUp();
     this.#become("online");
@@ -392,7 +395,7 @@ export class Chat {
   #over() {
     this.#clear();
     for (const p of this.outbox.filter((p) => p.stored)) this.#remove(p.id);
-    this.#token = this.#seen = this.#notice = undefined;
+    this.#token = this.#seen = this.#notice = this.#noticeVersion = undefined;
     this.ended = true;
     this.noticeChanged = false;
     this.#keep();

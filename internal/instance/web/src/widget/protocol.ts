@@ -6,12 +6,13 @@ export const PROTOCOL = "switchboard.chat.v1";
 export interface Settings {
   welcomeText?: string;
   privacyNoticeURL: string;
+  noticeVersion?: number;
   maxMessageLength: number;
   identity: "None" | "Optional" | "Enforced";
 }
 
 export type Frame =
-  | { type: "welcome"; welcomeText?: string; privacyNoticeURL: string; maxMessageLength: number; reset: boolean }
+  | { type: "welcome"; welcomeText?: string; privacyNoticeURL: string; noticeVersion?: number; maxMessageLength: number; reset: boolean }
   | { type: "message"; cursor: string; id: string; at: string; from: "guest" | "staff" | "system"; clientId?: string; text: string }
   | { type: "ack"; id: string; message: string | null }
   | { type: "receipt"; status: string; cursor: string }

@@ -6,6 +6,8 @@ export interface Kept {
   seen?: string | undefined;
   /** The address of the privacy notice that the guest was shown. */
   notice?: string | undefined;
+  /** Its newest version whose change was material, as far as it has versions. */
+  noticeVersion?: number | undefined;
 }
 
 /** What a tab keeps beside that. */

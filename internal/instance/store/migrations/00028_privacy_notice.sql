@@ -1,0 +1,116 @@
+-- +goose Up
+-- Who was told of which version of the tenant's privacy notice (docs/design/0022).
+
+-- The notice: no row, no notice. Replaced by `instance migrate`, and with it the counts, which serve makes once an hour.
+CREATE TABLE sb.privacy_notice (
+  singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  url        text    NOT NULL CHECK (length(url) <= 200),
+  version    integer NOT NULL CHECK (version > 0),
+  material   integer NOT NULL CHECK (material BETWEEN 1 AND version),
+  language   text    NOT NULL,
+  counted_at timestamptz,
+  told       jsonb   NOT NULL DEFAULT '[]', -- as [{"version", "guests"}], the newest first
+  to_tell    bigint                         -- NULL for a group that is too small to tell of
+);
+
+-- The newest version that a message to this guest linked, and the message. They go with the guest.
+ALTER TABLE sb.contact ADD notice_version integer, ADD notice_at timestamptz, ADD notice_message uuid,
+  ADD CONSTRAINT contact_notice CHECK (num_nonnulls(notice_version, notice_at, notice_message) IN (0, 3));
+
+-- notice_due gives the notice, when the person whose thread it is was not told of it since its newest material change: again says
+-- that they were told of an older version. Whoever tells the same person waits until this transaction ends.
+-- +goose StatementBegin
+CREATE FUNCTION sb.notice_due(p_conversation uuid) RETURNS TABLE (url text, version integer, language text, again boolean, kind text, address text)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_notice sb.privacy_notice;
+  v_person uuid[] := sb.same_person(ARRAY(SELECT v.contact_id FROM sb.conversation v WHERE v.id = p_conversation AND v.contact_id IS NOT NULL));
+BEGIN
+  SELECT * INTO v_notice FROM sb.privacy_notice;
+  IF NOT FOUND OR EXISTS (SELECT FROM sb.contact c WHERE c.id = ANY (v_person) AND c.notice_version >= v_notice.material) THEN
+    RETURN;
+  END IF;
+  PERFORM FROM sb.contact c WHERE c.id = ANY (v_person) ORDER BY c.id FOR NO KEY UPDATE;
+  IF EXISTS (SELECT FROM sb.contact c WHERE c.id = ANY (v_person) AND c.notice_version >= v_notice.material) THEN
+    RETURN; -- somebody else was faster
+  END IF;
+  RETURN QUERY
+    SELECT v_notice.url, v_notice.version, v_notice.language,
+      EXISTS (SELECT FROM sb.contact c WHERE c.id = ANY (v_person) AND c.notice_version IS NOT NULL), a.kind, a.address
+    FROM sb.conversation v JOIN sb.contact_address a ON a.contact_id = v.contact_id AND a.kind = sb.address_kind(v.channel)
+    WHERE v.id = p_conversation ORDER BY a.address_hash LIMIT 1;
+END
+$$;
+-- +goose StatementEnd
+
+-- notice_told marks that a message of this thread links a version.
+-- +goose StatementBegin
+CREATE FUNCTION sb.notice_told(p_conversation uuid, p_version integer, p_message uuid, p_at timestamptz) RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  UPDATE sb.contact c SET notice_version = p_version, notice_at = p_at, notice_message = p_message
+  FROM sb.conversation v WHERE v.id = p_conversation AND c.id = v.contact_id
+$$;
+-- +goose StatementEnd
+
+-- notice_untold takes the mark back of a guest whom the message did not reach: the next one tells. A contact that is locked is
+-- left alone, as it may be an erasure's that waits for this message.
+-- +goose StatementBegin
+CREATE FUNCTION sb.notice_untold() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE sb.contact SET notice_version = NULL, notice_at = NULL, notice_message = NULL WHERE id IN (
+    SELECT c.id FROM sb.conversation v JOIN sb.contact c ON c.id = v.contact_id
+    WHERE v.id = NEW.conversation_id AND c.notice_message = NEW.id FOR NO KEY UPDATE OF c SKIP LOCKED);
+  RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER notice_untold AFTER UPDATE OF status ON sb.message FOR EACH ROW
+  WHEN (NEW.direction = 'out' AND NEW.status IN ('failed', 'suppressed') AND OLD.status <> NEW.status) EXECUTE FUNCTION sb.notice_untold();
+
+-- notice_state counts persons who were told, by the newest version, and those with a thread who are still to be told, once an hour.
+-- Groups of less than p_group are left out; p_versions bounds how many versions are told of.
+-- +goose StatementBegin
+CREATE FUNCTION sb.notice_state(p_group integer, p_versions integer) RETURNS TABLE (version integer, told jsonb, to_tell bigint)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_notice sb.privacy_notice;
+BEGIN
+  SELECT * INTO v_notice FROM sb.privacy_notice;
+  IF FOUND AND (v_notice.counted_at IS NULL OR v_notice.counted_at <= now() - interval '1 hour') THEN
+    SELECT * INTO v_notice FROM sb.privacy_notice FOR UPDATE; -- of several at once, the first counts
+  END IF;
+  IF v_notice.version IS NULL THEN
+    RETURN;
+  END IF;
+  IF v_notice.counted_at IS NULL OR v_notice.counted_at <= now() - interval '1 hour' THEN
+    WITH person AS (
+      SELECT max(c.notice_version) AS newest, bool_or(EXISTS (SELECT FROM sb.conversation v WHERE v.contact_id = c.id)) AS thread
+      FROM sb.contact c WHERE c.last_seen_at > (SELECT sb.cutoff('Contacts')) GROUP BY COALESCE(c.person, c.id)
+    ), told AS (
+      SELECT p.newest, count(*) AS guests FROM person p WHERE p.newest IS NOT NULL GROUP BY 1 HAVING count(*) >= p_group ORDER BY 1 DESC LIMIT p_versions
+    ), to_tell AS (
+      SELECT count(*) AS guests FROM person p WHERE p.thread AND COALESCE(p.newest, 0) < v_notice.material
+    )
+    UPDATE sb.privacy_notice n SET counted_at = now(),
+      told = (SELECT COALESCE(jsonb_agg(jsonb_build_object('version', t.newest, 'guests', t.guests) ORDER BY t.newest DESC), '[]') FROM told t),
+      to_tell = (SELECT t.guests FROM to_tell t WHERE t.guests = 0 OR t.guests >= p_group)
+      RETURNING n.* INTO v_notice;
+  END IF;
+  RETURN QUERY SELECT v_notice.version, v_notice.told, v_notice.to_tell;
+END
+$$;
+-- +goose StatementEnd
+
+REVOKE ALL ON FUNCTION sb.notice_due(uuid), sb.notice_told(uuid, integer, uuid, timestamptz), sb.notice_untold(), sb.notice_state(integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sb.notice_due(uuid), sb.notice_told(uuid, integer, uuid, timestamptz), sb.notice_state(integer, integer) TO sb_serve;
+
+-- +goose Down
+DROP TRIGGER notice_untold ON sb.message;
+DROP FUNCTION sb.notice_state, sb.notice_untold, sb.notice_told, sb.notice_due;
+ALTER TABLE sb.contact DROP notice_message, DROP notice_at, DROP notice_version;
+DROP TABLE sb.privacy_notice;
