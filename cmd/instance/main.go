@@ -43,7 +43,7 @@ type streams struct {
 
 func commands() []command {
 	return []command{serveCommand, connectCommand, migrateCommand, retainCommand, subjectCommand, replayCommand, countCommand, importCommand, verifyCommand, accessCommand, backupCommand, restoreCommand, exportCommand, adoptCommand, bucketCommand,
-		databaseCommand, probeCommand, standbyCommand, cutoverCommand, reopenCommand, webhooksCommand, withdrawCommand}
+		databaseCommand, probeCommand, standbyCommand, cutoverCommand, reopenCommand, webhooksCommand, withdrawCommand, staffCommand}
 }
 
 // gcPercent is the collector's GOGC when the environment sets none: a tenant has many processes, most of them idle, and
@@ -102,7 +102,7 @@ func (c command) execute(ctx context.Context, args []string, in io.Reader, out, 
 	}
 	// What a command prints for its caller must stay apart from the log.
 	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
-	if slices.Contains([]string{importCommand.name, verifyCommand.name, accessCommand.name, exportCommand.name, adoptCommand.name}, c.name) {
+	if slices.Contains([]string{importCommand.name, verifyCommand.name, accessCommand.name, exportCommand.name, adoptCommand.name, staffCommand.name}, c.name) {
 		log = slog.New(slog.NewJSONHandler(errs, &slog.HandlerOptions{Level: level}))
 	}
 	slog.SetDefault(log)
