@@ -17,6 +17,8 @@ const (
 	maxPending   = 100
 	writeTimeout = 10 * time.Second
 	pingEvery    = 30 * time.Second // gateways close what is silent
+	// gather is how long what follows a frame is gathered for the next: a page would do nothing but hear while many write.
+	gather = 20 * time.Millisecond
 )
 
 // frame is what a page is told.
@@ -71,6 +73,11 @@ func (k *socket) serve(ctx context.Context) {
 		case <-k.changed:
 			if k.write(ctx, k.next()) != nil {
 				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(gather):
 			}
 		}
 	}

@@ -15,10 +15,16 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
   const [failed, setFailed] = useState(false);
   const asked = useRef<AbortController | null>(null);
   const searched = useRef(""); // what the list was found by
+  const reading = useRef<string | null>(null); // what the list is being found by
+  const stale = useRef(false); // something is new since
+  const [again, setAgain] = useState(0);
+  const resting = useRef<number | undefined>(undefined);
   const read = async (cursor: string | null) => {
     asked.current?.abort(); // an answer to what was typed before must not overtake
     const asking = new AbortController();
     asked.current = asking;
+    reading.current = whose + typed;
+    const began = performance.now();
     try {
       const list = (from: string | null) => api.conversations(typed.trim(), whose, from, asking.signal);
       const searches = /[\p{L}\p{N}]/u.test(typed) || typed === "";
@@ -30,9 +36,18 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
       if (asking.signal.aborted) return;
       setFailed(true);
       refused(error);
+    } finally {
+      // What is new meanwhile is read next. A pause as long as the answer took leaves a busy server time for others.
+      if (asked.current === asking) resting.current = window.setTimeout(() => { reading.current = null; if (stale.current) setAgain((n) => n + 1); }, performance.now() - began);
     }
   };
-  useEffect(() => void read(null), [typed, whose, news]);
+  useEffect(() => {
+    // To ask anew with each message would have none answered while many come.
+    stale.current = reading.current === whose + typed;
+    if (stale.current) return;
+    window.clearTimeout(resting.current);
+    void read(null);
+  }, [typed, whose, news, again]);
   return (
     <nav aria-label={words.conversations}>
       <input type="search" aria-label={words.search} placeholder={words.search} maxLength={100} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />

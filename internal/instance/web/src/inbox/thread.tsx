@@ -19,6 +19,9 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
   const [page, setPage] = useState<api.Page<api.Message>>({ rows: [], next: null });
   const [failed, setFailed] = useState(false);
   const end = useRef<HTMLDivElement>(null);
+  const reading = useRef(false); // for something new
+  const stale = useRef(true); // something is new since it was read
+  const [again, setAgain] = useState(0);
   const read = async (cursor: string | null) => {
     try {
       const found = cursor ? api.messages(id, cursor) : api.anew((from) => api.messages(id, from), page.rows.length);
@@ -36,8 +39,20 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
     }
   };
   useEffect(() => {
-    if (news.ids === null || news.ids.has(id)) void read(null);
+    if (news.ids !== null && !news.ids.has(id)) return;
+    stale.current = true;
+    setAgain((n) => n + 1);
   }, [news]);
+  // One after the other: an answer must not overtake a newer one, nor a guest who writes a lot keep the server busy.
+  useEffect(() => {
+    if (reading.current || !stale.current) return;
+    reading.current = true;
+    stale.current = false;
+    void read(null).finally(() => {
+      reading.current = false;
+      if (stale.current) setAgain((n) => n + 1);
+    });
+  }, [again]);
   // What expires while it is on the screen leaves it. A clock that is ahead asks again a little later.
   useEffect(() => {
     const ends = page.rows.flatMap((m) => (m.expiresAt && m.body !== null ? [Date.parse(m.expiresAt)] : []));
