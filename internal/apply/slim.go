@@ -5,10 +5,11 @@ import (
 )
 
 // Slim leaves out of an object that is to be cached what Apply doesn't look at there: which fields are the operator's own, and
-// which are of status. With many objects that is half of what they take. That the entries exist stays.
+// which are of status, and when any of them were written. With many objects that is half of what they take. That the entries exist stays.
 func Slim(object metav1.Object) {
 	entries := object.GetManagedFields()
 	for i := range entries {
+		entries[i].Time = nil
 		if isOurs(entries[i]) || entries[i].Subresource == "status" {
 			entries[i].FieldsV1 = nil
 		}
