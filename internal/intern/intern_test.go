@@ -120,6 +120,25 @@ func TestWhatIsEqualIsOne(t *testing.T) {
 	}
 }
 
+// An informer that lists anew hands over objects that others read by now. (It needs -race to fail.)
+func TestWhatIsSharedIsNotWrittenTo(t *testing.T) {
+	table, at := &intern.Table{}, time.Unix(1_700_000_000, 0)
+	read, again := pod("1", "64Mi", at), pod("1", "64Mi", at)
+	table.Share(read)
+	table.Share(again)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			_ = read.DeepCopy().Labels["app"]
+		}
+	}()
+	for range 100 {
+		table.Share(again)
+	}
+	<-done
+}
+
 func TestNothingAndEmptyAreTold(t *testing.T) {
 	table := &intern.Table{}
 	nothing, empty := &corev1.ConfigMap{}, &corev1.ConfigMap{Data: map[string]string{}, Immutable: new(bool), BinaryData: map[string][]byte{"a": {}}}
