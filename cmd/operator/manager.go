@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/apply"
+	"github.com/switchboard-operator/switchboard/internal/intern"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
 )
 
@@ -36,7 +38,7 @@ func managerOptions(o options) (ctrl.Options, error) {
 	drain := 30 * time.Second
 	return ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         cache.Options{ByObject: cached(), DefaultTransform: slim},
+		Cache:                         caches(),
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
@@ -78,6 +80,26 @@ func newScheme() (*runtime.Scheme, error) {
 		}
 	}
 	return scheme, nil
+}
+
+// caches say what is held of which objects. What objects have in common is held once.
+func caches() cache.Options {
+	table := &intern.Table{}
+	shared := func(slim toolscache.TransformFunc) toolscache.TransformFunc {
+		return func(object any) (any, error) {
+			slimmed, err := slim(object)
+			table.Share(slimmed)
+			return slimmed, err
+		}
+	}
+	kinds := cached()
+	for object, of := range kinds {
+		if of.Transform != nil {
+			of.Transform = shared(of.Transform)
+			kinds[object] = of
+		}
+	}
+	return cache.Options{ByObject: kinds, DefaultTransform: shared(slim)}
 }
 
 // cached says what the caches hold of each kind. What internal/apply looks at of managedFields stays.

@@ -33,7 +33,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).Named("channel").
 		For(&v1alpha1.Channel{}). // its status too: see status.Patch
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: 4,
+			MaxConcurrentReconciles: 12, // a new Channel's pass waits for the API server most of the time
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
 		}).
 		Watches(&v1alpha1.Region{}, handler.EnqueueRequestsFromMapFunc(r.channelsOf(func(client.Object) []client.ListOption { return nil })), changed).

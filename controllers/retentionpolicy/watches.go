@@ -32,7 +32,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).Named("retentionpolicy").
 		For(&v1alpha1.RetentionPolicy{}). // its status too: see status.Patch
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: 4,
+			MaxConcurrentReconciles: 8, // a new policy's pass waits for the API server most of the time
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
 		}).
 		Owns(&batchv1.CronJob{}).
@@ -44,9 +44,14 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 			}
 			return []client.ListOption{client.InNamespace(plan.Tenant{Tenant: t}.Namespace())}
 		})), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, observe.ImageChanged))).
-		// Another policy may bound the same category; a migration that ends brings the login.
+		// Another policy may bound the same category; a migration that ends brings the login to all of them.
 		Watches(&v1alpha1.RetentionPolicy{}, handler.EnqueueRequestsFromMapFunc(r.policiesOf(inNamespace)), changed).
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.policiesOf(inNamespace))).
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+			if plan.IsMigration(o) {
+				return r.policiesOf(inNamespace)(ctx, o)
+			}
+			return byLabel(ctx, o)
+		})).
 		// What the Tenant is held to, when its Region was changed.
 		Watches(&v1alpha1.ResidencyBoundary{}, handler.EnqueueRequestsFromMapFunc(r.policiesOf(inNamespace)), changed).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
@@ -57,7 +62,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	return metric.Lead(mgr, "retention", &Collector{Reader: mgr.GetClient()})
 }
 
-// byLabel leads from a run's pod to its policy.
+// byLabel leads from a run's Job or pod to its policy.
 func byLabel(_ context.Context, o client.Object) []reconcile.Request {
 	if policy := o.GetLabels()[v1alpha1.LabelPolicy]; policy != "" {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: policy}}}

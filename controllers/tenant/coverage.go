@@ -39,6 +39,7 @@ func (r *Reconciler) coverRetention(ctx context.Context, s *scope) error {
 		}
 		s.facts.Covered.Unbounded = plan.Unbounded(s.in.Region, append(own, *fallback))
 	}
+	s.fallback = fallback
 	s.facts.Covered.Known = true
 	return nil
 }

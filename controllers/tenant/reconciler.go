@@ -78,8 +78,9 @@ type scope struct {
 	before   observe.Setup // what finished migrations brought about
 	job      *batchv1.Job  // the migration that stands for what is asked for
 	evidence *v1alpha1.Evidence
-	database *contract.State    // what the database was last found to hold; nil when it is not known
-	restored *v1alpha1.Restored // a replay that this pass took into account
+	database *contract.State           // what the database was last found to hold; nil when it is not known
+	restored *v1alpha1.Restored        // a replay that this pass took into account
+	fallback *v1alpha1.RetentionPolicy // that the Region's default makes, as it was applied; nil when there is none
 	limits   []contract.Retention
 	planned  *v1alpha1.PlannedChange // a change of the Region that the tenant is not held to yet
 	backup   *v1alpha1.BackupStatus

@@ -57,13 +57,13 @@ func (r *Reconciler) planSetup(ctx context.Context, s *scope) error {
 // limits are the rules in force: those of every policy that was accepted, and of one
 // that was not what its CronJob still enforces. A mistake never ends deletion silently.
 func (r *Reconciler) limits(ctx context.Context, s *scope) ([]contract.Retention, error) {
-	var policies v1alpha1.RetentionPolicyList
-	if err := r.Client.List(ctx, &policies, client.InNamespace(s.in.Namespace())); err != nil {
+	policies, err := r.policies(ctx, s)
+	if err != nil {
 		return nil, err
 	}
 	var limits []contract.Retention
-	for i := range policies.Items {
-		p := &policies.Items[i]
+	for i := range policies {
+		p := &policies[i]
 		if !p.DeletionTimestamp.IsZero() {
 			continue
 		}
@@ -80,6 +80,27 @@ func (r *Reconciler) limits(ctx context.Context, s *scope) ([]contract.Retention
 		}
 	}
 	return limits, nil
+}
+
+// policies are the tenant's, with the Region's default as this pass has applied it: a cache that does not know it yet would have the
+// database set up without it, and once more right after.
+func (r *Reconciler) policies(ctx context.Context, s *scope) ([]v1alpha1.RetentionPolicy, error) {
+	var policies v1alpha1.RetentionPolicyList
+	if err := r.Client.List(ctx, &policies, client.InNamespace(s.in.Namespace())); err != nil {
+		return nil, err
+	}
+	current := func(p v1alpha1.RetentionPolicy) bool {
+		return p.Name == s.fallback.Name && plan.RetentionOf(&p).Digest == plan.RetentionOf(s.fallback).Digest
+	}
+	if s.fallback == nil || slices.ContainsFunc(policies.Items, current) {
+		return policies.Items, nil
+	}
+	applied := v1alpha1.RetentionPolicy{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(s.fallback), &applied); err != nil {
+		return nil, fmt.Errorf("reading the policy of the region's default: %w", err)
+	}
+	others := slices.DeleteFunc(policies.Items, func(p v1alpha1.RetentionPolicy) bool { return p.Name == applied.Name })
+	return append(others, applied), nil
 }
 
 // setupRetry is how long a failed migration is left to be looked at before it is made again.

@@ -35,13 +35,17 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
+// workers are so many passes at a time. A new tenant's pass waits for the API server most of the time, and for the client's bounds,
+// which are counted for each kind of objects: while some wait to make Secrets, others make what is not bound by that.
+const workers = 12
+
 // Setup registers the reconciler with all that it watches: whatever it made, and
 // whatever it depends on.
 func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).Named("tenant").
 		For(&v1alpha1.Tenant{}). // its status too: see status.Patch
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: 4,
+			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
 		}).
 		Watches(&v1alpha1.Region{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOf(func(t *v1alpha1.Tenant, o client.Object) bool {

@@ -319,7 +319,15 @@ func TestWhatWasFoundIsRemembered(t *testing.T) {
 		t.Errorf("%d reads of what is known: %v", *reads, err)
 	}
 
+	// A database that was set up with what was found uses nothing else.
+	w := wanted()
+	w.Used = map[string]int{contract.ComponentServe: 1}
+	if _, left, err := k.Ensure(t.Context(), w); err != nil || left <= 0 || *reads != 0 {
+		t.Errorf("once the logins are used: %d reads, and what was found counts for %s: %v", *reads, left, err)
+	}
+
 	for name, change := range map[string]func(*credentials.Wanted){
+		"the database knows a login that was not found": func(w *credentials.Wanted) { w.Used = map[string]int{contract.ComponentServe: 2} },
 		"time passes":                 func(*credentials.Wanted) { k.now = k.now.Add(credentials.Remembered) },
 		"somebody changes the tenant": func(w *credentials.Wanted) { w.Revision = "another" },
 		"a channel is added":          func(w *credentials.Wanted) { w.Components = append(w.Components, contract.ComponentConnector("bar")) },

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type Memory struct {
 
 type remembered struct {
 	wanted [sha256.Size]byte // digest of Wanted
+	used   map[string]int
 	found  Found
 	at     time.Time
 }
@@ -57,7 +59,7 @@ func (k Keeper) recall(w Wanted) (Found, time.Duration, error) {
 	k.Memory.mu.Lock()
 	defer k.Memory.mu.Unlock()
 	r, ok := k.Memory.found[w.Namespace]
-	if left := Remembered - k.Now().Sub(r.at); ok && r.wanted == wanted && left > 0 {
+	if left := Remembered - k.Now().Sub(r.at); ok && left > 0 && r.wanted == wanted && (maps.Equal(r.used, w.Used) || r.found.have(w.Used)) {
 		return r.found, left, nil
 	}
 	delete(k.Memory.found, w.Namespace)
@@ -77,7 +79,7 @@ func (k Keeper) remember(w Wanted, found Found) error {
 	if k.Memory.found == nil {
 		k.Memory.found = map[string]remembered{}
 	}
-	k.Memory.found[w.Namespace] = remembered{wanted: wanted, found: found, at: k.Now()}
+	k.Memory.found[w.Namespace] = remembered{wanted: wanted, used: w.Used, found: found, at: k.Now()}
 	return nil
 }
 
@@ -91,7 +93,19 @@ func (k Keeper) Forget(namespace string) {
 	delete(k.Memory.found, namespace)
 }
 
+// have says that all these versions of logins were found: the database was set up with what there is, and nothing has to be made.
+func (f Found) have(used map[string]int) bool {
+	for component, version := range used {
+		if !slices.Contains(f[component], version) {
+			return false
+		}
+	}
+	return true
+}
+
+// digest of all that is wanted; which logins are used is compared with what was found.
 func digest(w Wanted) ([sha256.Size]byte, error) {
+	w.Used = nil
 	b, err := json.Marshal(w) // the keys of maps are sorted
 	if err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("encoding what is wanted: %w", err)

@@ -49,15 +49,19 @@ func startPlane(ctx context.Context, folder, bin string) (*plane, error) {
 			return nil, fmt.Errorf("making the folders of the control plane: %w", err)
 		}
 	}
-	etcd := &envtest.Etcd{DataDir: p.file("etcd"), Path: filepath.Join(bin, "etcd"), StopTimeout: time.Minute, StartTimeout: time.Minute}
+	etcd := &envtest.Etcd{DataDir: p.file("etcd"), Path: filepath.Join(bin, "etcd")}
 	etcd.Configure().Set("unsafe-no-fsync", "true").Set("quota-backend-bytes", "6442450944")
-	server := &envtest.APIServer{CertDir: p.file("pki"), Path: filepath.Join(bin, "kube-apiserver"), StopTimeout: time.Minute, StartTimeout: time.Minute}
+	server := &envtest.APIServer{CertDir: p.file("pki"), Path: filepath.Join(bin, "kube-apiserver")}
 	server.Configure().
 		Disable("disable-admission-plugins"). // envtest leaves service accounts out
 		Set("service-cluster-ip-range", "10.96.0.0/12").
 		Set("audit-policy-file", p.file("audit.yaml")).Set("audit-log-path", p.auditLog()).
 		Set("audit-log-mode", "blocking").Set("audit-log-maxsize", "100000") // whoever counts must find the last one
-	p.server = &envtest.Environment{ControlPlane: envtest.ControlPlane{APIServer: server, Etcd: etcd}, BinaryAssetsDirectory: bin}
+	p.server = &envtest.Environment{
+		ControlPlane: envtest.ControlPlane{APIServer: server, Etcd: etcd}, BinaryAssetsDirectory: bin,
+		// The API server waits a minute for requests that last, and the figures are kept when all has ended.
+		ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: 2 * time.Minute,
+	}
 	var err error
 	if p.admin, err = p.server.Start(); err != nil {
 		return nil, fmt.Errorf("starting etcd and the API server: %w", err)
