@@ -38,7 +38,8 @@ BEGIN
   RETURN QUERY
     SELECT v_notice.url, v_notice.version, v_notice.language,
       EXISTS (SELECT FROM sb.contact c WHERE c.id = ANY (v_person) AND c.notice_version IS NOT NULL), a.kind, a.address
-    FROM sb.conversation v JOIN sb.contact_address a ON a.contact_id = v.contact_id AND a.kind = sb.address_kind(v.channel)
+    FROM sb.conversation v JOIN sb.contact c ON c.id = v.contact_id AND c.last_seen_at > (SELECT sb.cutoff('Contacts'))
+      JOIN sb.contact_address a ON a.contact_id = v.contact_id AND a.kind = sb.address_kind(v.channel)
     WHERE v.id = p_conversation ORDER BY a.address_hash LIMIT 1;
 END
 $$;
