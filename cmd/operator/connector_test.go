@@ -31,6 +31,8 @@ type switchboards struct {
 	mu     sync.Mutex
 	told   map[types.NamespacedName]contract.Check
 	denied int
+	silent int // how many were not answered
+	mute   bool
 }
 
 func playConnectors(t *testing.T, c client.Reader) *switchboards {
@@ -71,6 +73,11 @@ func (s *switchboards) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	if s.mute {
+		s.silent++
+		http.Error(w, "not now", http.StatusServiceUnavailable)
+		return
+	}
 	told, set := s.told[types.NamespacedName{Namespace: part[1], Name: strings.TrimPrefix(part[0], "connector-")}]
 	if !set {
 		now := time.Now().UTC()
@@ -86,6 +93,15 @@ func (s *switchboards) says(channel types.NamespacedName, c contract.Check) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told[channel] = c
+}
+
+// muted has the connectors answer nobody, and gives how often they did not since they were last told to.
+func (s *switchboards) muted(mute bool) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	silent := s.silent
+	s.mute, s.silent = mute, 0
+	return silent
 }
 
 // refusedByProvider follows a channel whose credentials do not work.
@@ -130,6 +146,32 @@ func refusedByProvider(t *testing.T, c testCluster) {
 	eventually(t, "mended", func(ctx context.Context) error {
 		return errors.Join(h.Get(ctx, desk, o), condition(o.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, ""))
 	})
+	stays := func(what string) {
+		t.Helper()
+		quiet(t, c)
+		h.connectors.muted(true)
+		before := c.writes.Load()
+		c.restart(t)
+		eventually(t, "the connectors are asked", func(context.Context) error {
+			h.connectors.mu.Lock()
+			defer h.connectors.mu.Unlock()
+			if h.connectors.silent < 2 {
+				return errors.New("they are not")
+			}
+			return nil
+		})
+		quiet(t, c)
+		if again := c.writes.since(before); len(again) > 0 {
+			t.Errorf("%s, and what the operator before heard does not stand: %v", what, again)
+		}
+		if h.connectors.muted(false) == 0 {
+			t.Error("nobody was asked")
+		}
+	}
+	stays("taken")
+	h.connectors.says(desk, contract.Check{Tried: at, Answered: at, Problem: contract.ProblemRefused, Code: "20003"})
+	channel("revoked again", metav1.ConditionFalse, v1alpha1.ReasonCredentialsRefused, "Secret twilio authToken")
+	stays("refused")
 	if h.connectors.denied > 0 {
 		t.Errorf("%d questions were of somebody else", h.connectors.denied)
 	}

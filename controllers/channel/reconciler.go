@@ -11,6 +11,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -224,15 +226,32 @@ func (r *Reconciler) hearProvider(ctx context.Context, s *scope) error {
 	}
 	check, err := r.Checks.Known(ctx, s.channel)
 	if err != nil {
-		return &step.Wait{
-			Condition: v1alpha1.ConditionCredentialsAccepted, Reason: v1alpha1.ReasonWaiting, After: askAgain,
-			Message: "the connector does not tell what the provider says of the credentials",
-		}
+		return s.asToldBefore()
 	}
 	secret, _ := plan.ChannelCredentials(s.channel)
 	err = judge.Credentials(judge.CredentialsFacts{Type: s.channel.Spec.Type, Secret: secret, Check: check, Lost: checks.Lost(check)})
 	s.facts.CredentialsAccepted = err == nil
 	return err
+}
+
+// asToldBefore leaves standing what status says of these credentials, when the connector does not tell: an operator that has just
+// started does not know what the one before heard, and a connector that is late with an answer has not lost its provider.
+func (s *scope) asToldBefore() error {
+	said := meta.FindStatusCondition(s.channel.Status.Conditions, v1alpha1.ConditionCredentialsAccepted)
+	switch {
+	case said == nil || said.ObservedGeneration != s.channel.Generation || said.Status == metav1.ConditionUnknown:
+		return &step.Wait{
+			Condition: v1alpha1.ConditionCredentialsAccepted, Reason: v1alpha1.ReasonWaiting, After: askAgain,
+			Message: "the connector does not tell what the provider says of the credentials",
+		}
+	case said.Status == metav1.ConditionTrue:
+		s.facts.CredentialsAccepted, s.lookAgain = true, askAgain
+		return nil
+	case meta.IsStatusConditionTrue(s.channel.Status.Conditions, v1alpha1.ConditionStalled):
+		return &step.Stall{Condition: said.Type, Reason: said.Reason, Message: said.Message, After: askAgain}
+	default:
+		return &step.Wait{Condition: said.Type, Reason: said.Reason, Message: said.Message, After: askAgain}
+	}
 }
 
 func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.Result, error) {
