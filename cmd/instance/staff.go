@@ -15,8 +15,8 @@ var staffCommand = command{
 	short: "let a supervisor in who is locked out",
 	long: `
 For a supervisor whom no other can help: who has lost password or second factor, or whose account was closed. The account is
-opened, its second factor is taken away, and a link is written to standard output, by which whoever has it chooses another password: once, within
-four hours. That ends all sessions of the account. The access log has a line of it. The supervisor's e-mail address is read from
+opened; its password, second factor and sessions are taken away; and a link is written to standard output, by which whoever has it
+chooses another password: once, within four hours. The access log has a line of it. The supervisor's e-mail address is read from
 standard input, so that it stands in no list of processes.
 ` + databaseHelp + `  SWITCHBOARD_PUBLIC_URL       the origin of the page, for the link, for example https://hotel-berlin.example
 

@@ -226,7 +226,7 @@ func (r *Reconciler) hearProvider(ctx context.Context, s *scope) error {
 	}
 	check, err := r.Checks.Known(ctx, s.channel)
 	if err != nil {
-		return s.asToldBefore()
+		return s.asToldBefore(r.Checks.Silent(s.channel))
 	}
 	secret, _ := plan.ChannelCredentials(s.channel)
 	err = judge.Credentials(judge.CredentialsFacts{Type: s.channel.Spec.Type, Secret: secret, Check: check, Lost: checks.Lost(check)})
@@ -235,11 +235,12 @@ func (r *Reconciler) hearProvider(ctx context.Context, s *scope) error {
 }
 
 // asToldBefore leaves standing what status says of these credentials, when the connector does not tell: an operator that has just
-// started does not know what the one before heard, and a connector that is late with an answer has not lost its provider.
-func (s *scope) asToldBefore() error {
+// started does not know what the one before heard, and a connector that is late with an answer has not lost its provider. One that is
+// silent for too long is told of.
+func (s *scope) asToldBefore(silent bool) error {
 	said := meta.FindStatusCondition(s.channel.Status.Conditions, v1alpha1.ConditionCredentialsAccepted)
 	switch {
-	case said == nil || said.ObservedGeneration != s.channel.Generation || said.Status == metav1.ConditionUnknown:
+	case silent || said == nil || said.ObservedGeneration != s.channel.Generation || said.Status == metav1.ConditionUnknown:
 		return &step.Wait{
 			Condition: v1alpha1.ConditionCredentialsAccepted, Reason: v1alpha1.ReasonWaiting, After: askAgain,
 			Message: "the connector does not tell what the provider says of the credentials",

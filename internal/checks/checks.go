@@ -53,7 +53,8 @@ type Checks struct {
 // answer is what a connector told last, and when.
 type answer struct {
 	contract.ConnectorState
-	at time.Time // zero when it was asked, and never answered
+	at     time.Time // zero when it was asked, and never answered
+	silent time.Time // since when it has been asked in vain; zero when it answered
 }
 
 // NeedLeaderElection is true: the others' reconcilers don't work.
@@ -151,18 +152,29 @@ func (c *Checks) ask(ctx context.Context, channel *v1alpha1.Channel) (_ contract
 	last := c.known[channel.UID]
 	before, told := last.Check, state.Check
 	if err != nil {
-		told = before               // asked, and asked again in the next round
+		told = before // asked, and asked again in the next round
+		if last.silent.IsZero() {
+			last.silent = c.Keeper.Now()
+		}
 		c.known[channel.UID] = last // that it was asked is known, too
 	} else {
-		c.known[channel.UID] = answer{state, c.Keeper.Now()}
+		c.known[channel.UID] = answer{ConnectorState: state, at: c.Keeper.Now()}
 	}
 	c.mu.Unlock()
 	news = before.Tried.IsZero() != told.Tried.IsZero() || before.Problem != told.Problem || before.Code != told.Code || Lost(before) != Lost(told)
 	return told, news, err
 }
 
-// patience is how long a provider may fail to answer before that is told.
+// patience is how long a provider, or a connector that an operator asks for the first time, may fail to answer before that is told.
 const patience = 15 * time.Minute
+
+// Silent says that a connector has been asked in vain for too long.
+func (c *Checks) Silent(channel *v1alpha1.Channel) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since := c.known[channel.UID].silent
+	return !since.IsZero() && c.Keeper.Now().Sub(since) > patience
+}
 
 // Lost says that the provider never answered, or not for too long.
 func Lost(k contract.Check) bool { return k.Answered.IsZero() || k.Tried.Sub(k.Answered) > patience }

@@ -75,4 +75,21 @@ func TestTheAuthorityIsReadOnceUntilAConnectorDoesNotAnswer(t *testing.T) {
 	ask(true, 2) // the authority may be another
 	now = now.Add(24 * time.Hour)
 	ask(true, 3) // its certificate is not used for as long as it is valid
+
+	// One that answers nobody is silent after a while, until it does.
+	at = "http://127.0.0.1:1"
+	for _, after := range []struct {
+		passed time.Duration
+		silent bool
+	}{{0, false}, {patience, false}, {time.Second, true}} {
+		now = now.Add(after.passed)
+		_, _, _ = checks.ask(t.Context(), channel)
+		if checks.Silent(channel) != after.silent {
+			t.Errorf("silent after another %s: %t", after.passed, !after.silent)
+		}
+	}
+	at = connector.URL
+	if _, _, err := checks.ask(t.Context(), channel); err != nil || checks.Silent(channel) {
+		t.Errorf("it answers, and is called silent: %v", err)
+	}
 }

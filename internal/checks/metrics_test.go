@@ -46,11 +46,11 @@ func TestMetricsTellWhatConnectorsCounted(t *testing.T) {
 		Queue:    &contract.Queue{Messages: 3, Oldest: &oldest},
 	}
 	c.known = map[types.UID]answer{
-		"adesk":       {contract.ConnectorState{Traffic: counted}, now.Add(-patienceForTraffic)},
-		"aidle":       {contract.ConnectorState{Traffic: &contract.Traffic{Queue: &contract.Queue{}}}, now},
-		"asilent":     {contract.ConnectorState{Traffic: counted}, now.Add(-patienceForTraffic - time.Second)},
-		"aolder":      {contract.ConnectorState{}, now}, // of a version that counts nothing
-		"nobodysdesk": {contract.ConnectorState{Traffic: counted}, now},
+		"adesk":       {ConnectorState: contract.ConnectorState{Traffic: counted}, at: now.Add(-patienceForTraffic)},
+		"aidle":       {ConnectorState: contract.ConnectorState{Traffic: &contract.Traffic{Queue: &contract.Queue{}}}, at: now},
+		"asilent":     {ConnectorState: contract.ConnectorState{Traffic: counted}, at: now.Add(-patienceForTraffic - time.Second)},
+		"aolder":      {ConnectorState: contract.ConnectorState{}, at: now}, // of a version that counts nothing
+		"nobodysdesk": {ConnectorState: contract.ConnectorState{Traffic: counted}, at: now},
 	}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(c)

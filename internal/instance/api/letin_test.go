@@ -52,6 +52,8 @@ func TestASupervisorWhoIsLockedOutIsLetInAgain(t *testing.T) {
 	if n := s.count("SELECT count(*) FROM sb.staff_invitation WHERE expires_at <= now() + interval '4 hours'"); n != 1 {
 		t.Errorf("%d links end within four hours", n)
 	}
+	s.do("GET", "/api/v1/me", nil).want(http.StatusUnauthorized) // the session before
+	s.do("POST", "/api/v1/sessions", credentials(pgtest.StaffEmail, pgtest.Password)).want(http.StatusUnauthorized)
 	s.accept(token).want(http.StatusCreated).saying("supervisor")
 	s.accept(token).want(http.StatusNotFound)
 	s.token = ""

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -40,16 +42,30 @@ func tellNotice(ctx context.Context, tx pgx.Tx, v conversation, m *message) erro
 	return nil
 }
 
-// noticeState counts who was told of the tenant's notice, nil for none.
-func noticeState(ctx context.Context, pool *pgxpool.Pool) (*contract.NoticeState, error) {
+// countNotice bounds the count of who was told, which reads every contact: the operator's question must not wait for it.
+const countNotice = 2 * time.Second
+
+// noticeState gives who was told of the tenant's notice, nil for none. They are counted once an hour; a count that is not done in
+// time leaves the one before.
+func noticeState(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (*contract.NoticeState, error) {
+	var due bool
+	if err := pool.QueryRow(ctx, "SELECT sb.notice_counts()").Scan(&due); err != nil {
+		return nil, fmt.Errorf("asking whether to count who was told of the privacy notice: %w", err)
+	}
+	if due {
+		counting, cancel := context.WithTimeout(ctx, countNotice)
+		defer cancel()
+		if _, err := pool.Exec(counting, "SELECT sb.notice_count($1, $2)", contract.MinGroup, contract.MaxNoticeCounts); err != nil {
+			log.Warn("who was told of the privacy notice was not counted; the count before stands for another hour", "error", err.Error())
+		}
+	}
 	var s contract.NoticeState
-	err := pool.QueryRow(ctx, "SELECT version, told, to_tell FROM sb.notice_state($1, $2)", contract.MinGroup, contract.MaxNoticeCounts).
-		Scan(&s.Version, &s.Told, &s.ToTell)
+	err := pool.QueryRow(ctx, "SELECT version, told, to_tell FROM sb.notice_state()").Scan(&s.Version, &s.Told, &s.ToTell)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("counting who was told of the privacy notice: %w", err)
+		return nil, fmt.Errorf("reading who was told of the privacy notice: %w", err)
 	}
 	return &s, nil
 }

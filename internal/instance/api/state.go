@@ -48,7 +48,7 @@ func State(pool *pgxpool.Pool, log *slog.Logger) http.Handler {
 			if state.Usage, err = usage(ctx, pool); err != nil {
 				log.Error("telling the operator what the tenant is billed by failed", "error", err.Error()) // the rest is told all the same
 			}
-			if state.Notice, err = noticeState(ctx, pool); err != nil {
+			if state.Notice, err = noticeState(ctx, pool, log); err != nil {
 				log.Error("telling the operator who was told of the privacy notice failed", "error", err.Error())
 			}
 			if state.Desk, err = deskState(ctx, pool); err != nil {

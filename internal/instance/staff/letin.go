@@ -2,6 +2,7 @@ package staff
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -22,10 +23,14 @@ const LetInLife = 4 * time.Hour
 // ErrNoSupervisor says that an address is no supervisor's. Others who are locked out are a supervisor's to help.
 var ErrNoSupervisor = errors.New("no supervisor has this e-mail address, or the account has expired; supervisors see to other accounts, and a migration makes the first one again when no supervisor is left")
 
-// LetIn opens a supervisor's account, takes its second factor away, and gives the token with which its password is chosen anew
-// within LetInLife. The access log has a line of it, by nobody of the staff. The pool's role is a member of sb_serve. It fails
+// LetIn opens a supervisor's account, takes its second factor, its password and its sessions away, and gives the token with which its
+// password is chosen anew within LetInLife: whoever knows the old one is not let in. The access log has a line of it, by nobody of the staff. The pool's role is a member of sb_serve. It fails
 // with ErrNoSupervisor or ErrTooMany, and then changes nothing.
 func LetIn(ctx context.Context, pool *pgxpool.Pool, email string) (token string, err error) {
+	unusable, err := HashPassword(ctx, crand.Text()+crand.Text()) // nobody ever knows it
+	if err != nil {
+		return "", err
+	}
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		var id uuid.UUID
 		err := tx.QueryRow(ctx, "SELECT id FROM sb.staff WHERE email = $1 AND role = $2", strings.ToLower(strings.TrimSpace(email)), Supervisor).Scan(&id)
@@ -42,6 +47,12 @@ func LetIn(ctx context.Context, pool *pgxpool.Pool, email string) (token string,
 		}
 		if _, err := DropFactor(ctx, tx, id); err != nil {
 			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE sb.staff SET password_hash = $2 WHERE id = $1", id, unusable); err != nil {
+			return fmt.Errorf("taking the old password away: %w", err)
+		}
+		if _, err := tx.Exec(ctx, "UPDATE sb.staff_session SET revoked_at = now() WHERE staff_id = $1 AND revoked_at IS NULL", id); err != nil {
+			return fmt.Errorf("ending the account's sessions: %w", err)
 		}
 		if _, token, err = Invite(ctx, tx, Invitation{Account: &id, CreatedBy: id}, LetInLife); err != nil {
 			return err

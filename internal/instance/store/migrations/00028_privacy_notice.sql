@@ -72,46 +72,50 @@ $$;
 CREATE TRIGGER notice_untold AFTER UPDATE OF status ON sb.message FOR EACH ROW
   WHEN (NEW.direction = 'out' AND NEW.status IN ('failed', 'suppressed') AND OLD.status <> NEW.status) EXECUTE FUNCTION sb.notice_untold();
 
--- notice_state counts persons who were told, by the newest version, and those with a thread who are still to be told, once an hour.
--- Groups of less than p_group are left out; p_versions bounds how many versions are told of.
+-- notice_count counts persons who were told, by the newest version, and those with a thread who are still to be told. Groups of less
+-- than p_group are left out; p_versions bounds how many versions are told of. notice_counts says whether it is time for it, once an
+-- hour, and for one of several at once: also after a count that failed or took too long.
 -- +goose StatementBegin
-CREATE FUNCTION sb.notice_state(p_group integer, p_versions integer) RETURNS TABLE (version integer, told jsonb, to_tell bigint)
+CREATE FUNCTION sb.notice_counts() RETURNS boolean
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  v_notice sb.privacy_notice;
 BEGIN
-  SELECT * INTO v_notice FROM sb.privacy_notice;
-  IF FOUND AND (v_notice.counted_at IS NULL OR v_notice.counted_at <= now() - interval '1 hour') THEN
-    SELECT * INTO v_notice FROM sb.privacy_notice FOR UPDATE; -- of several at once, the first counts
-  END IF;
-  IF v_notice.version IS NULL THEN
-    RETURN;
-  END IF;
-  IF v_notice.counted_at IS NULL OR v_notice.counted_at <= now() - interval '1 hour' THEN
-    WITH person AS (
-      SELECT max(c.notice_version) AS newest, bool_or(EXISTS (SELECT FROM sb.conversation v WHERE v.contact_id = c.id)) AS thread
-      FROM sb.contact c WHERE c.last_seen_at > (SELECT sb.cutoff('Contacts')) GROUP BY COALESCE(c.person, c.id)
-    ), told AS (
-      SELECT p.newest, count(*) AS guests FROM person p WHERE p.newest IS NOT NULL GROUP BY 1 HAVING count(*) >= p_group ORDER BY 1 DESC LIMIT p_versions
-    ), to_tell AS (
-      SELECT count(*) AS guests FROM person p WHERE p.thread AND COALESCE(p.newest, 0) < v_notice.material
-    )
-    UPDATE sb.privacy_notice n SET counted_at = now(),
-      told = (SELECT COALESCE(jsonb_agg(jsonb_build_object('version', t.newest, 'guests', t.guests) ORDER BY t.newest DESC), '[]') FROM told t),
-      to_tell = (SELECT t.guests FROM to_tell t WHERE t.guests = 0 OR t.guests >= p_group)
-      RETURNING n.* INTO v_notice;
-  END IF;
-  RETURN QUERY SELECT v_notice.version, v_notice.told, v_notice.to_tell;
+  UPDATE sb.privacy_notice SET counted_at = now() WHERE counted_at IS NULL OR counted_at <= now() - interval '1 hour';
+  RETURN FOUND;
 END
+$$;
+
+CREATE FUNCTION sb.notice_count(p_group integer, p_versions integer) RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH notice AS (
+    SELECT n.material FROM sb.privacy_notice n
+  ), person AS (
+    SELECT max(c.notice_version) AS newest, bool_or(EXISTS (SELECT FROM sb.conversation v WHERE v.contact_id = c.id)) AS thread
+    FROM sb.contact c WHERE c.last_seen_at > (SELECT sb.cutoff('Contacts')) GROUP BY COALESCE(c.person, c.id)
+  ), told AS (
+    SELECT p.newest, count(*) AS guests FROM person p WHERE p.newest IS NOT NULL GROUP BY 1 HAVING count(*) >= p_group ORDER BY 1 DESC LIMIT p_versions
+  ), to_tell AS (
+    SELECT count(*) AS guests FROM person p, notice n WHERE p.thread AND COALESCE(p.newest, 0) < n.material
+  )
+  UPDATE sb.privacy_notice SET
+    told = (SELECT COALESCE(jsonb_agg(jsonb_build_object('version', t.newest, 'guests', t.guests) ORDER BY t.newest DESC), '[]') FROM told t),
+    to_tell = (SELECT t.guests FROM to_tell t WHERE t.guests = 0 OR t.guests >= p_group)
+$$;
+
+-- notice_state gives the notice's version, and what was counted last.
+CREATE FUNCTION sb.notice_state() RETURNS TABLE (version integer, told jsonb, to_tell bigint)
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT n.version, n.told, n.to_tell FROM sb.privacy_notice n
 $$;
 -- +goose StatementEnd
 
-REVOKE ALL ON FUNCTION sb.notice_due(uuid), sb.notice_told(uuid, integer, uuid, timestamptz), sb.notice_untold(), sb.notice_state(integer, integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sb.notice_due(uuid), sb.notice_told(uuid, integer, uuid, timestamptz), sb.notice_state(integer, integer) TO sb_serve;
+REVOKE ALL ON FUNCTION sb.notice_due(uuid), sb.notice_told(uuid, integer, uuid, timestamptz), sb.notice_untold(), sb.notice_counts(), sb.notice_count(integer, integer), sb.notice_state() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sb.notice_due(uuid), sb.notice_told(uuid, integer, uuid, timestamptz), sb.notice_counts(), sb.notice_count(integer, integer), sb.notice_state() TO sb_serve;
 
 -- +goose Down
 DROP TRIGGER notice_untold ON sb.message;
-DROP FUNCTION sb.notice_state, sb.notice_untold, sb.notice_told, sb.notice_due;
+DROP FUNCTION sb.notice_state, sb.notice_count, sb.notice_counts, sb.notice_untold, sb.notice_told, sb.notice_due;
 ALTER TABLE sb.contact DROP notice_message, DROP notice_at, DROP notice_version;
 DROP TABLE sb.privacy_notice;
