@@ -31,7 +31,7 @@ var _ = Describe("An operator that Helm installed", Label("helm"), Ordered, Seri
 		Expect(bothContainers(ctx)).To(Equal(before))
 	})
 
-	It("is taken away and installed again while guests write, who notice nothing", SpecTimeout(6*time.Minute), func(ctx SpecContext) {
+	It("is taken away and installed again while guests write, and loses no message", SpecTimeout(6*time.Minute), func(ctx SpecContext) {
 		before := bothContainers(ctx)
 		stop := everyoneWrites(ctx)
 		Expect(fixture.Helm(ctx, "uninstall", fixture.Release, "--wait")).To(Succeed())
