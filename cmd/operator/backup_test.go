@@ -101,12 +101,8 @@ func backedUp(t *testing.T, c testCluster) {
 	})
 
 	t.Run("another size leaves the volume that is there", func(t *testing.T) {
-		tenant := h.tenant(t)
 		small := resource.MustParse("200Mi")
-		tenant.Spec.Backup.Storage = &small
-		if err := c.Update(t.Context(), tenant); err != nil {
-			t.Fatal(err)
-		}
+		amend(t, c, h.tenant(t), func(o *v1alpha1.Tenant) { o.Spec.Backup.Storage = &small })
 		h.settle(t)
 		if size := get(t, h, "backups", &corev1.PersistentVolumeClaim{}).Spec.Resources.Requests.Storage().String(); size == "200Mi" {
 			t.Errorf("the volume is to have %s", size)
@@ -169,11 +165,7 @@ func backedUp(t *testing.T, c testCluster) {
 
 	t.Run("a schedule that can't be read is told, and what stands goes on", func(t *testing.T) {
 		h.settle(t)
-		tenant := h.tenant(t)
-		tenant.Spec.Backup.Schedule = "61 * * * *"
-		if err := c.Update(t.Context(), tenant); err != nil {
-			t.Fatal(err)
-		}
+		amend(t, c, h.tenant(t), func(o *v1alpha1.Tenant) { o.Spec.Backup.Schedule = "61 * * * *" })
 		h.is(t, "the schedule", func(o *v1alpha1.Tenant) error {
 			if err := h.play(t.Context(), h.namespace); err != nil { // the database starts again after the restore
 				return err
@@ -190,11 +182,7 @@ func backedUp(t *testing.T, c testCluster) {
 
 	t.Run("without a wish for them they end, and what there is stays", func(t *testing.T) {
 		h.settle(t)
-		tenant := h.tenant(t)
-		tenant.Spec.Backup = nil
-		if err := c.Update(t.Context(), tenant); err != nil {
-			t.Fatal(err)
-		}
+		amend(t, c, h.tenant(t), func(o *v1alpha1.Tenant) { o.Spec.Backup = nil })
 		eventually(t, "the CronJob goes", func(ctx context.Context) error {
 			if err := h.play(ctx, h.namespace); err != nil { // the database starts again after the restore
 				return err

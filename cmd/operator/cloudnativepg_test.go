@@ -82,13 +82,11 @@ func TestCloudNativePG(t *testing.T) {
 		if err := c.Update(t.Context(), filled, client.FieldOwner("manager")); err != nil {
 			t.Fatal(err)
 		}
-		shrunk := h.cluster(t)
-		if err := unstructured.SetNestedField(shrunk.Object, int64(1), "spec", "instances"); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Update(t.Context(), shrunk); err != nil {
-			t.Fatal(err)
-		}
+		amend(t, c, h.cluster(t), func(o *unstructured.Unstructured) {
+			if err := unstructured.SetNestedField(o.Object, int64(1), "spec", "instances"); err != nil {
+				t.Fatal(err)
+			}
+		})
 		eventually(t, "two instances again", func(context.Context) error {
 			if n, _, _ := unstructured.NestedInt64(h.cluster(t).Object, "spec", "instances"); n != 2 {
 				return fmt.Errorf("there are to be %d", n)

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/internal/plan"
@@ -186,6 +187,21 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", what, missing)
+	}
+}
+
+// amend changes an object as it is by then: the operator may have written meanwhile.
+func amend[T client.Object](t *testing.T, c client.Client, o T, change func(T)) {
+	t.Helper()
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		change(o)
+		return c.Update(t.Context(), o)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -221,22 +221,13 @@ func mended(t *testing.T, c testCluster) {
 	if err := c.Get(t.Context(), h.key("connector-desk"), &appsv1.Deployment{}); !apierrors.IsNotFound(err) {
 		t.Errorf("its connector is there: %v", err)
 	}
-	asked := region.DeepCopy()
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(region), asked); err != nil {
-		t.Fatal(err)
-	}
-	asked.Spec.SubProcessors = []v1alpha1.SubProcessor{{Name: "twilio", Purpose: "delivery", Location: "US"}}
-	if err := c.Update(t.Context(), asked); err != nil {
-		t.Fatal(err)
-	}
+	amend(t, c, region, func(o *v1alpha1.Region) {
+		o.Spec.SubProcessors = []v1alpha1.SubProcessor{{Name: "twilio", Purpose: "delivery", Location: "US"}}
+	})
 	channel("one outside of the jurisdiction, without a mechanism", metav1.ConditionFalse, v1alpha1.ReasonTransferNotCovered, "have transferMechanism added")
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(region), asked); err != nil {
-		t.Fatal(err)
-	}
-	asked.Spec.SubProcessors[0].TransferMechanism = "EU-US Data Privacy Framework"
-	if err := c.Update(t.Context(), asked); err != nil {
-		t.Fatal(err)
-	}
+	amend(t, c, region, func(o *v1alpha1.Region) {
+		o.Spec.SubProcessors[0].TransferMechanism = "EU-US Data Privacy Framework"
+	})
 	channel("registered", metav1.ConditionTrue, "", "")
 	h.settle(t) // a tenant whose name has 40 characters, too
 

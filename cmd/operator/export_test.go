@@ -116,11 +116,7 @@ func exportedAndErased(t *testing.T, c testCluster) {
 	}
 	h.terminating(t, v1alpha1.ReasonExportFailed, "the store has no such bucket. It is made again every minute: mend spec.export")
 	h.whole(t)
-	mended := h.tenant(t)
-	mended.Spec.Export.ObjectStore.Bucket = "transfer"
-	if err := c.Update(t.Context(), mended); err != nil {
-		t.Fatal(err)
-	}
+	amend(t, c, h.tenant(t), func(o *v1alpha1.Tenant) { o.Spec.Export.ObjectStore.Bucket = "transfer" })
 	second := h.exportJob(t, first.Name)
 	h.whole(t)
 

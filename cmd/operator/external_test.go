@@ -151,14 +151,7 @@ func kindOf(o client.Object) string {
 func (g guest) abroad(t *testing.T) {
 	t.Helper()
 	to := func(location string) {
-		region := &v1alpha1.Region{}
-		if err := g.Get(t.Context(), client.ObjectKey{Name: "provided"}, region); err != nil {
-			t.Fatal(err)
-		}
-		region.Spec.Database.External.Location = location
-		if err := g.Update(t.Context(), region); err != nil {
-			t.Fatal(err)
-		}
+		amend(t, g, aRegion("provided"), func(o *v1alpha1.Region) { o.Spec.Database.External.Location = location })
 	}
 	to("IN")
 	g.ready(t, "abroad", metav1.ConditionFalse, v1alpha1.ReasonTransferNotCovered, "are in IN, outside of jurisdiction EU")

@@ -170,11 +170,9 @@ func heldBack(t *testing.T, c testCluster) {
 		if err := c.Delete(t.Context(), aGuest("case-1", h.namespace)); err != nil {
 			t.Fatal(err)
 		}
-		o := get(t, h, "person-1", &v1alpha1.LegalHold{})
-		o.Annotations = map[string]string{"example.com/look": "now"}
-		if err := c.Update(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
+		amend(t, c, get(t, h, "person-1", &v1alpha1.LegalHold{}), func(o *v1alpha1.LegalHold) {
+			o.Annotations = map[string]string{"example.com/look": "now"}
+		})
 		if got := mounted(h.migrates(t, `{"migration":{"schemaVersion":4}}`, "channel-1", "person-1")); len(got) != 0 {
 			t.Errorf("it waits for %v", got)
 		}
@@ -227,11 +225,7 @@ func heldBack(t *testing.T, c testCluster) {
 	})
 	t.Run("one that is over holds nothing from that second on, and the policies run too", func(t *testing.T) {
 		until := metav1.NewTime(time.Now().Add(4 * time.Second).Truncate(time.Second))
-		o := get(t, h, "channel-1", &v1alpha1.LegalHold{})
-		o.Spec.Until = &until
-		if err := c.Update(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
+		amend(t, c, get(t, h, "channel-1", &v1alpha1.LegalHold{}), func(o *v1alpha1.LegalHold) { o.Spec.Until = &until })
 		h.migrates(t, `{"migration":{"schemaVersion":4}}`, "channel-1")
 		h.held(t, "channel-1", func(o *v1alpha1.LegalHold) error {
 			return errors.Join(condition(o.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExpired),

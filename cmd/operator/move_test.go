@@ -174,14 +174,7 @@ func (h mover) isRefused(t *testing.T) {
 }
 
 func (h mover) isPlanned(t *testing.T) {
-	far := &v1alpha1.Region{}
-	if err := h.Get(t.Context(), client.ObjectKey{Name: "far"}, far); err != nil {
-		t.Fatal(err)
-	}
-	far.Spec.SubProcessors = aRegion("far").Spec.SubProcessors
-	if err := h.Update(t.Context(), far); err != nil {
-		t.Fatal(err)
-	}
+	amend(t, h, aRegion("far"), func(o *v1alpha1.Region) { o.Spec.SubProcessors = aRegion("far").Spec.SubProcessors })
 	if err := h.asks(t, func(s *v1alpha1.TenantSpec) { s.Move.TransferMechanism = "EU-US Data Privacy Framework" }); err != nil {
 		t.Fatal(err)
 	}

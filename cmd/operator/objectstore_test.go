@@ -74,17 +74,12 @@ func (s shop) asks(t *testing.T, prefix string, not *batchv1.Job) *batchv1.Job {
 func (s shop) registers(t *testing.T, server *s3test.Server) {
 	t.Helper()
 	place := server.Place(t, "hotels", "")
-	region := &v1alpha1.Region{}
-	if err := s.Get(t.Context(), client.ObjectKey{Name: "stores"}, region); err != nil {
-		t.Fatal(err)
-	}
-	region.Spec.ObjectStores = []v1alpha1.ObjectStore{{
-		Name: "frankfurt", Endpoint: place.Endpoint, Location: s3test.Location, CABundle: place.CABundle,
-		Egress: v1alpha1.Egress{CIDRs: []v1alpha1.CIDR{"192.0.2.0/24"}, Ports: []v1alpha1.Port{9000}},
-	}}
-	if err := s.Update(t.Context(), region); err != nil {
-		t.Fatal(err)
-	}
+	amend(t, s, aRegion("stores"), func(o *v1alpha1.Region) {
+		o.Spec.ObjectStores = []v1alpha1.ObjectStore{{
+			Name: "frankfurt", Endpoint: place.Endpoint, Location: s3test.Location, CABundle: place.CABundle,
+			Egress: v1alpha1.Egress{CIDRs: []v1alpha1.CIDR{"192.0.2.0/24"}, Ports: []v1alpha1.Port{9000}},
+		}}
+	})
 }
 
 func (s shop) store(t *testing.T, what string, status metav1.ConditionStatus, reason, part string) {

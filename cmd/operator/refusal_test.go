@@ -74,10 +74,7 @@ func outOfBounds(t *testing.T, c testCluster) {
 		}
 	}
 	before := cron.ResourceVersion
-	policy.Spec.Rules[0].RetainDays = 36500
-	if err := c.Update(ctx, policy); err != nil {
-		t.Fatal(err)
-	}
+	amend(t, c, policy, func(o *v1alpha1.RetentionPolicy) { o.Spec.Rules[0].RetainDays = 36500 })
 	eventually(t, "the refusal", func(ctx context.Context) error {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(policy), policy); err != nil {
 			return err

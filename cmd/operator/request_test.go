@@ -235,10 +235,7 @@ func onTheClock(t *testing.T, h hotel, file func(*v1alpha1.DataSubjectRequest, b
 		t.Error("it was past due before it was due")
 	}
 	answered := metav1.NewTime(q.Status.DueAt.Add(-time.Hour))
-	q.Spec.AnsweredAt = &answered
-	if err := h.Update(t.Context(), q); err != nil {
-		t.Fatal(err)
-	}
+	amend(t, h, q, func(o *v1alpha1.DataSubjectRequest) { o.Spec.AnsweredAt = &answered })
 	h.asked(t, "complaint-1", func(q *v1alpha1.DataSubjectRequest) error {
 		return errors.Join(inPhase(v1alpha1.RequestCompleted)(q), onTime(metav1.ConditionTrue, "")(q), condition(q.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, ""))
 	})

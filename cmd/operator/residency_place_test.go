@@ -113,14 +113,7 @@ func relabel(t *testing.T, c testCluster, node, region string) {
 
 func changeRegion(t *testing.T, c testCluster, change func(*v1alpha1.Region)) {
 	t.Helper()
-	eventually(t, "the Region is changed", func(ctx context.Context) error {
-		o := &v1alpha1.Region{}
-		if err := c.Get(ctx, client.ObjectKey{Name: "movable"}, o); err != nil {
-			return err
-		}
-		change(o)
-		return c.Update(ctx, o)
-	})
+	amend(t, c, aRegion("movable"), change)
 }
 
 func aRegion(name string) *v1alpha1.Region {

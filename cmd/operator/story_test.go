@@ -204,16 +204,9 @@ func clientsLife(t *testing.T, c testCluster) {
 				return nil
 			})
 		}
-		region := &v1alpha1.Region{}
 		set := func(r *v1alpha1.Routes) {
 			t.Helper()
-			if err := c.Get(ctx, client.ObjectKey{Name: "eu-central"}, region); err != nil {
-				t.Fatal(err)
-			}
-			region.Spec.Routes = r
-			if err := c.Update(ctx, region); err != nil {
-				t.Fatal(err)
-			}
+			amend(t, c, aRegion("eu-central"), func(o *v1alpha1.Region) { o.Spec.Routes = r })
 		}
 		set(&v1alpha1.Routes{Ingress: &v1alpha1.IngressReference{ClassName: "nginx"}})
 		routes("connector-front-desk", "serve")
