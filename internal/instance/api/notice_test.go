@@ -1,14 +1,8 @@
 package api_test
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
@@ -17,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
-	"github.com/switchboard-operator/switchboard/internal/instance/api"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
@@ -190,23 +183,9 @@ func TestTheMarkGoesWithTheGuest(t *testing.T) {
 	}
 }
 
-// noticeState is what the operator is told of who was told.
-func (s *system) noticeState() *contract.NoticeState {
-	s.t.Helper()
-	r := httptest.NewRequest(http.MethodGet, contract.PathState+"?anchor={}", nil)
-	r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: contract.OperatorName}}}}}
-	w := httptest.NewRecorder()
-	api.State(s.db.Serve(s.t), slog.New(slog.NewTextHandler(s.t.Output(), nil))).ServeHTTP(w, r)
-	var state contract.State
-	if err := json.Unmarshal(w.Body.Bytes(), &state); err != nil || w.Code != http.StatusOK {
-		s.t.Fatalf("%d, %v: %s", w.Code, err, w.Body)
-	}
-	return state.Notice
-}
-
 func TestWhoWasToldIsCountedWithoutSmallGroups(t *testing.T) {
 	s := start(t)
-	if got := s.noticeState(); got != nil {
+	if got := s.operatorIsTold().Notice; got != nil {
 		t.Fatalf("without a notice, told is %+v", got)
 	}
 	n := 0
@@ -220,7 +199,7 @@ func TestWhoWasToldIsCountedWithoutSmallGroups(t *testing.T) {
 	want := func(when string, want contract.NoticeState) {
 		t.Helper()
 		s.exec("UPDATE sb.privacy_notice SET counted_at = NULL")
-		if got := s.noticeState(); got == nil || !reflect.DeepEqual(*got, want) {
+		if got := s.operatorIsTold().Notice; got == nil || !reflect.DeepEqual(*got, want) {
 			t.Fatalf("%s: told is %+v; want %+v", when, got, want)
 		}
 	}
@@ -238,7 +217,7 @@ func TestWhoWasToldIsCountedWithoutSmallGroups(t *testing.T) {
 	want("one of them is known by two contacts, and was told", contract.NoticeState{Version: 2, Told: []contract.NoticeCount{{Version: 2, Guests: 5}}})
 
 	guests(3, nil)
-	if got := s.noticeState(); got.ToTell != nil {
+	if got := s.operatorIsTold().Notice; got.ToTell != nil {
 		t.Errorf("they were counted again within the hour: %+v", got)
 	}
 	s.exec("INSERT INTO sb.retention_limit (policy, category, retain_days, generation, digest) VALUES ('guests', 'Contacts', 30, 1, '')")

@@ -17,18 +17,27 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
-// bill is what the operator is told that the tenant is billed by.
-func (s *system) bill() *contract.Usage {
+// operatorIsTold asks as the operator does.
+func (s *system) operatorIsTold() (state contract.State) {
 	s.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, contract.PathState+"?anchor={}", nil)
 	r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: contract.OperatorName}}}}}
 	w := httptest.NewRecorder()
 	api.State(s.db.Serve(s.t), slog.New(slog.NewTextHandler(s.t.Output(), nil))).ServeHTTP(w, r)
-	var state contract.State
-	if err := json.Unmarshal(w.Body.Bytes(), &state); err != nil || w.Code != http.StatusOK || state.Usage == nil {
+	if err := json.Unmarshal(w.Body.Bytes(), &state); err != nil || w.Code != http.StatusOK {
 		s.t.Fatalf("%d, %v: %s", w.Code, err, w.Body)
 	}
-	return state.Usage
+	return state
+}
+
+// bill is what the operator is told that the tenant is billed by.
+func (s *system) bill() *contract.Usage {
+	s.t.Helper()
+	usage := s.operatorIsTold().Usage
+	if usage == nil {
+		s.t.Fatal("the operator is told nothing of it")
+	}
+	return usage
 }
 
 // billing is a tenant that began many days ago, as far as its bills go, and was counted last some days ago.
