@@ -67,6 +67,7 @@ func reference(ctx context.Context) *client {
 		referenceClient = newClient("calm", regionEU, "+493023125299")
 		referenceClient.apply(ctx)
 		referenceClient.awaitReady(ctx)
+		DeferCleanup(func(ctx SpecContext) { erase(ctx, referenceClient.tenant) }, NodeTimeout(3*time.Minute))
 	}
 	return referenceClient
 }
