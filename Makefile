@@ -128,6 +128,12 @@ browser: ## The staff's page and the guests' chat in Debian's Chromium, over a r
 bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
 	KUBECTL=$(call built,kubectl)/kubectl go run ./test/bench
 
+.PHONY: bench-screen
+bench-screen: ## Print how long staff wait for their list, and for each message of 200/s, in Debian's Chromium with 100,000 conversations.
+	@hack/tools.sh browser
+	cd test/browser && npm ci --silent --no-audit --no-fund
+	go test -count=1 -tags browser -run XXX -bench Screen -benchtime 1x -timeout 15m ./test/browser
+
 SCALE ?=
 
 .PHONY: bench-scale
