@@ -183,6 +183,16 @@ func TestNotificationsSayNothing(t *testing.T) {
 	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
 	v.wrote(s.now(), "Nobody is there, so nobody is told.")
 	servers := s.db.Serve(t)
+	relayed := func() (n int) {
+		t.Helper()
+		if err := servers.QueryRow(t.Context(), "SELECT sb.staff_relay()").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := relayed(); n != 0 {
+		t.Fatalf("%d threads are told of, and nobody watches", n)
+	}
 	for _, first := range []bool{true, false} { // one watches, and another finds that it does
 		server, err := servers.Acquire(t.Context())
 		if err != nil {
@@ -195,6 +205,13 @@ func TestNotificationsSayNothing(t *testing.T) {
 		}
 	}
 	v.wrote(s.now(), "Is the pool open?")
+	v.wrote(s.now(), "And the sauna?")
+	if n := relayed(); n != 1 {
+		t.Fatalf("of one thread, %d are told of", n)
+	}
+	if n := s.count("SELECT count(*) FROM sb.staff_news"); n != 0 {
+		t.Errorf("%d that were told of are kept", n)
+	}
 	s.exec("INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', '\\x01', 1)")
 	for _, want := range []string{v.id.String(), "o"} {
 		told, err := conn.Conn().WaitForNotification(t.Context())

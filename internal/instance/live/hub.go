@@ -27,8 +27,9 @@ const (
 	maxSockets   = 500
 	perSession   = 10
 	listenAgain  = 2 * time.Second
-	watchAgain   = time.Second      // at whether a page is open; a page that was just opened misses nothing, as it is told to look again then
-	lookEvery    = 15 * time.Second // at sessions, whether or not one was told of
+	relayEvery   = 25 * time.Millisecond // while a page is open
+	watchAgain   = time.Second           // at whether a page is open; a page that was just opened misses nothing, as it is told to look again then
+	lookEvery    = 15 * time.Second      // at sessions, whether or not one was told of
 	lookTimeout  = 5 * time.Second
 	sessions     = "s"
 	optOuts      = "o"
@@ -103,7 +104,8 @@ func (h *Hub) Run(ctx context.Context) {
 	closing.Wait()
 }
 
-// listen hears on a connection of its own, and has messages told of while a page is open. What was not told while there was
+// listen hears on a connection of its own, and has messages told of while a page is open: one server of a tenant relays to all what
+// triggers note down. What was not told while there was
 // no such connection, or no page, is looked for then.
 func (h *Hub) listen(ctx context.Context) error {
 	acquired, err := h.pool.Acquire(ctx)
@@ -115,7 +117,12 @@ func (h *Hub) listen(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+topic); err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
+	// What is relayed here is of no worth after a crash: no commit of it waits for the disk.
+	if _, err := conn.Exec(ctx, "SET synchronous_commit = off"); err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
 	h.hear(sessions)
+	var relayed time.Time
 	for watching, first := false, true; ; first = false {
 		watches, err := h.watch(ctx, conn, watching)
 		if err != nil {
@@ -125,7 +132,17 @@ func (h *Hub) listen(ctx context.Context) error {
 			h.hear(optOuts)
 		}
 		watching = watches
-		waiting, cancel := context.WithTimeout(ctx, watchAgain)
+		wait := watchAgain
+		if watching {
+			if time.Since(relayed) >= relayEvery {
+				if _, err := conn.Exec(ctx, "SELECT sb.staff_relay()"); err != nil {
+					return fmt.Errorf("telling of messages: %w", err)
+				}
+				relayed = time.Now()
+			}
+			wait = relayEvery - time.Since(relayed)
+		}
+		waiting, cancel := context.WithTimeout(ctx, wait)
 		told, err := conn.WaitForNotification(waiting)
 		cancel()
 		switch {
