@@ -165,6 +165,26 @@ const tests = {
     }
   },
 
+  async "a supervisor sees who read a guest's thread, and an agent is not asked"() {
+    const a = await open();
+    await signIn(a.page);
+    await a.page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await a.page.getByText("Who has read this").click();
+    await a.page.locator(".looks li").getByText(evil).first().waitFor();
+    await a.page.locator(".looks li").getByText("changed something").first().waitFor();
+    await accessible(a.page, "who read a thread");
+    const b = await open();
+    await signIn(b.page, "night@hotel.example", chosen);
+    await b.page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await b.page.getByText("Write a note for colleagues").waitFor();
+    assert.equal(await b.page.getByText("Who has read this").count(), 0);
+    for (const { page, wrong, context } of [a, b]) {
+      assert.equal(await page.evaluate(() => window.pwned), undefined);
+      assert.deepEqual(wrong, []);
+      await context.close();
+    }
+  },
+
   async "a canned reply is put into the field, and can be changed there"() {
     const a = await open();
     await signIn(a.page);

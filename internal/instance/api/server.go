@@ -78,6 +78,7 @@ var (
 	answerers   = staff.Roles{staff.Agent, staff.Supervisor}
 	supervisors = staff.Roles{staff.Supervisor}
 	officers    = staff.Roles{staff.PrivacyOfficer}
+	stewards    = staff.Roles{staff.Supervisor, staff.PrivacyOfficer}
 	overseers   = staff.Roles{staff.Supervisor, staff.PrivacyOfficer, staff.Auditor}
 )
 
@@ -122,6 +123,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/contacts", roles: readers, handle: listContacts, scope: integration.ReadContacts},
 		{pattern: "GET /api/v1/contacts/{id}", roles: readers, handle: getContact, scope: integration.ReadContacts},
 		{pattern: "PATCH /api/v1/contacts/{id}", roles: readers, handle: patchContact},
+		{pattern: "GET /api/v1/contacts/{id}/looks", roles: stewards, handle: listLooks},
 		{pattern: "POST /api/v1/contacts/{id}/opt-out", roles: readers, handle: s.optOutContact},
 		{pattern: "POST /api/v1/contacts/{id}/opt-in", roles: readers, handle: s.optInContact},
 		{pattern: "POST /api/v1/contacts/{id}/merges", roles: readers, handle: mergeContact},

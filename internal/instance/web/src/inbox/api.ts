@@ -211,6 +211,9 @@ export interface NewPrivacyRequest {
 
 export const filePrivacyRequest = (request: NewPrivacyRequest) => ask("POST", "/privacy/requests", request) as Promise<PrivacyRequest>;
 
+export interface Look { at: string; name: string | null; email: string | null; method: string; route: string; status: number }
+/** looks are who read about a guest, or changed something, the newest first. */
+export const looks = async (contact: string) => ((await ask("GET", `/contacts/${contact}/looks`)) as { rows: Look[] }).rows;
 export const reportUnderage = (contact: string) => ask("POST", `/contacts/${contact}/underage-reports`) as Promise<PrivacyRequest>;
 
 export const answerComplaint = (id: string, answer: { answeredAt: string; escalation?: string }) => ask("POST", `/privacy/requests/${id}/answers`, answer);

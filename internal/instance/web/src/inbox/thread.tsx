@@ -4,6 +4,7 @@ import { Assignee } from "./assignee";
 import { Composer } from "./composer";
 import type { News } from "./inbox";
 import { nameOf } from "./list";
+import { Looks } from "./looks";
 import { Note } from "./note";
 import type { Guest } from "./privacy";
 import { Underage } from "./underage";
@@ -80,6 +81,7 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
       </div>
       <div class="below">
         {api.answers(me) && <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />}
+        {conversation.contact && (me.role === "supervisor" || me.role === "privacyOfficer") && <Looks contact={conversation.contact.id} refused={refused} />}
         {conversation.contact && <Underage contact={conversation.contact.id} refused={refused} />}
         <Note id={id} changed={() => void read(null)} refused={refused} />
       </div>

@@ -177,6 +177,7 @@ export const de: Words = {
     putsRight: "Berichtigt {id}",
     none: "Keinen",
   },
+  looks: { who: "Wer das gelesen hat", read: "gelesen", changed: "etwas geändert", other: "ein anderes System, oder ein Konto, das es nicht mehr gibt" },
   underage: {
     report: "Melden: Dieser Gast ist unter 16",
     hint: "Alles, was über diesen Gast gespeichert ist, wird gelöscht, hier und für alle. Das lässt sich nicht zurücknehmen.",

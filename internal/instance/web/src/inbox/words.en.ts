@@ -175,6 +175,7 @@ export const en = {
     putsRight: "Puts right {id}",
     none: "None",
   },
+  looks: { who: "Who has read this", read: "read", changed: "changed something", other: "another system, or an account that is gone" },
   underage: {
     report: "Report: this guest is under 16",
     hint: "All that is kept of this guest will be deleted, here and for everybody. It cannot be taken back.",

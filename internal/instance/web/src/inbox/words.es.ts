@@ -177,6 +177,7 @@ export const es: Words = {
     putsRight: "Corrige {id}",
     none: "Ninguna",
   },
+  looks: { who: "Quién ha leído esto", read: "leído", changed: "algo cambiado", other: "otro sistema, o una cuenta que ya no existe" },
   underage: {
     report: "Avisar: este huésped es menor de 16",
     hint: "Se borrará todo lo que se guarda de este huésped, aquí y para todos. No puede deshacerse.",
