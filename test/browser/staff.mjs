@@ -165,6 +165,27 @@ const tests = {
     }
   },
 
+  async "two contacts are one person, and are taken apart again"() {
+    const a = await open();
+    await signIn(a.page);
+    await a.page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    const known = a.page.locator("details.noting", { hasText: "Known as" });
+    await known.locator("summary").click();
+    await known.locator("li strong").first().waitFor();
+    const before = await known.locator("li").count();
+    await known.getByLabel("Another contact of this person").fill("Grace");
+    await known.getByRole("button", { name: "Search contacts" }).click();
+    await accessible(a.page, "contacts that may be the same person");
+    await known.getByRole("button", { name: "Is the same person" }).click();
+    await known.getByText("the same person since").waitFor();
+    assert.ok(await known.locator("li").count() > before + 1, "the other's addresses are not shown");
+    await known.getByRole("button", { name: "Not the same person" }).click();
+    await known.getByText("the same person since").waitFor({ state: "detached" });
+    assert.equal(await known.locator("li").count(), before);
+    assert.deepEqual(a.wrong, []);
+    await a.context.close();
+  },
+
   async "a supervisor sees who read a guest's thread, and an agent is not asked"() {
     const a = await open();
     await signIn(a.page);

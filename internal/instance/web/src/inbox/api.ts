@@ -211,6 +211,17 @@ export interface NewPrivacyRequest {
 
 export const filePrivacyRequest = (request: NewPrivacyRequest) => ask("POST", "/privacy/requests", request) as Promise<PrivacyRequest>;
 
+export interface Contact {
+  id: string;
+  name: string;
+  addresses: { kind: string; address: string; contact: string }[];
+  mergedInto: string | null;
+  merged: { id: string; name: string; mergedAt: string }[];
+}
+export const contact = (id: string) => ask("GET", `/contacts/${id}`) as Promise<Contact>;
+/** merge says that another contact is the same person, and gives the person. */
+export const merge = (id: string, other: string) => ask("POST", `/contacts/${id}/merges`, { contact: other }) as Promise<Contact>;
+export const split = (id: string) => ask("POST", `/contacts/${id}/splits`, {}) as Promise<Contact>;
 export interface Look { at: string; name: string | null; email: string | null; method: string; route: string; status: number }
 /** looks are who read about a guest, or changed something, the newest first. */
 export const looks = async (contact: string) => ((await ask("GET", `/contacts/${contact}/looks`)) as { rows: Look[] }).rows;

@@ -7,6 +7,7 @@ import { nameOf } from "./list";
 import { Looks } from "./looks";
 import { Note } from "./note";
 import type { Guest } from "./privacy";
+import { Same } from "./same";
 import { Underage } from "./underage";
 import { at, fill, words } from "./words";
 
@@ -81,6 +82,7 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
       </div>
       <div class="below">
         {api.answers(me) && <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />}
+        {conversation.contact && <Same contact={conversation.contact.id} refused={refused} />}
         {conversation.contact && (me.role === "supervisor" || me.role === "privacyOfficer") && <Looks contact={conversation.contact.id} refused={refused} />}
         {conversation.contact && <Underage contact={conversation.contact.id} refused={refused} />}
         <Note id={id} changed={() => void read(null)} refused={refused} />

@@ -177,6 +177,7 @@ export const de: Words = {
     putsRight: "Berichtigt {id}",
     none: "Keinen",
   },
+  same: { known: "Bekannt als", since: "dieselbe Person seit {time}", apart: "Nicht dieselbe Person", other: "Ein anderer Kontakt dieser Person", search: "Kontakte suchen", merge: "Ist dieselbe Person" },
   looks: { who: "Wer das gelesen hat", read: "gelesen", changed: "etwas geändert", other: "ein anderes System, oder ein Konto, das es nicht mehr gibt" },
   underage: {
     report: "Melden: Dieser Gast ist unter 16",

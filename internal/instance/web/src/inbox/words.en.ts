@@ -175,6 +175,7 @@ export const en = {
     putsRight: "Puts right {id}",
     none: "None",
   },
+  same: { known: "Known as", since: "the same person since {time}", apart: "Not the same person", other: "Another contact of this person", search: "Search contacts", merge: "Is the same person" },
   looks: { who: "Who has read this", read: "read", changed: "changed something", other: "another system, or an account that is gone" },
   underage: {
     report: "Report: this guest is under 16",

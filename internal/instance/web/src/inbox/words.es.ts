@@ -177,6 +177,7 @@ export const es: Words = {
     putsRight: "Corrige {id}",
     none: "Ninguna",
   },
+  same: { known: "Se conoce como", since: "la misma persona desde {time}", apart: "No es la misma persona", other: "Otro contacto de esta persona", search: "Buscar contactos", merge: "Es la misma persona" },
   looks: { who: "Quién ha leído esto", read: "leído", changed: "algo cambiado", other: "otro sistema, o una cuenta que ya no existe" },
   underage: {
     report: "Avisar: este huésped es menor de 16",
