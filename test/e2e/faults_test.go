@@ -103,8 +103,8 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 		before := bothContainers(ctx)
 		write := directLine(ctx, boston)
 		node := nodeOfTenant(ctx, boston)
-		stopProcess(ctx, "kubelet", node, 100*time.Second)
-		Expect(cluster.Until(ctx, 90*time.Second, "the node counts as lost", func(ctx context.Context) error {
+		stopProcess(ctx, "kubelet", node, 150*time.Second)
+		lost := func(ctx context.Context) error {
 			n := &corev1.Node{}
 			if err := c.Get(ctx, crclient.ObjectKey{Name: node}, n); err != nil {
 				return err
@@ -115,11 +115,13 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 				}
 			}
 			return errors.New("it is Ready")
-		})).To(Succeed())
+		}
+		Expect(cluster.Until(ctx, 90*time.Second, "the node counts as lost", lost)).To(Succeed())
 		Expect(cluster.Until(ctx, 30*time.Second, "its tenant says so", func(ctx context.Context) error {
 			return notTrue(boston.get(ctx), v1alpha1.ConditionInstanceAvailable)
 		})).To(Succeed())
 		sids := write(ctx, 3*time.Second)
+		Expect(lost(ctx)).To(Succeed(), "the node came back before that was written")
 		berlin.awaitReady(ctx)
 		boston.awaitReady(ctx)
 		allStored(ctx, boston, sids)
@@ -137,11 +139,14 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 			if err := c.Get(ctx, crclient.ObjectKey{Namespace: berlin.namespace(), Name: name.Connector("front-desk")}, d); err != nil {
 				return err
 			}
+			if s := d.Status; s.ObservedGeneration < d.Generation || s.UpdatedReplicas != s.Replicas || s.UnavailableReplicas > 0 {
+				return errors.New("its pods are being changed")
+			}
 			for _, volume := range d.Spec.Template.Spec.Volumes {
 				if volume.Secret == nil {
 					continue
 				}
-				if _, mounted, is := name.ParseCredentials(volume.Secret.SecretName); is && mounted > version && d.Status.UpdatedReplicas == d.Status.Replicas && d.Status.UnavailableReplicas == 0 {
+				if of, mounted, is := name.ParseCredentials(volume.Secret.SecretName); is && of == contract.ComponentConnector("front-desk") && mounted > version {
 					return nil
 				}
 			}
@@ -150,6 +155,9 @@ var _ = Describe("Faults of the platform (docs/faults.md)", Label("long", "fault
 		for cl, sids := range stop() {
 			allStored(ctx, cl, sids)
 		}
+		sid := guest.NewSID()
+		Expect(berlin.line(ctx, "front-desk").Write(ctx, sid, guestNumber(7812), "With the newer login")).To(Equal(http.StatusOK))
+		allStored(ctx, berlin, []string{sid})
 		berlin.awaitReady(ctx)
 	})
 

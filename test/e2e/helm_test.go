@@ -22,6 +22,10 @@ var _ = Describe("An operator that Helm installed", Label("helm"), Ordered, Seri
 		Expect(os.Getenv("SWITCHBOARD_HELM")).NotTo(BeEmpty(), "SWITCHBOARD_HELM names no Helm: run make e2e-helm")
 	})
 
+	AfterAll(func(ctx SpecContext) { // whatever failed, the next one has an operator
+		Expect(fixture.InstallOperator(ctx, c, root)).To(Succeed())
+	}, NodeTimeout(3*time.Minute))
+
 	It("takes other values by an upgrade, which leaves the tenants' pods alone", SpecTimeout(4*time.Minute), func(ctx SpecContext) {
 		Expect(operatorDeployment(ctx).Labels).To(HaveKeyWithValue("app.kubernetes.io/managed-by", "Helm"))
 		before := bothContainers(ctx)

@@ -25,8 +25,18 @@ const (
 func onASmallDisk(ctx context.Context) *client {
 	GinkgoHelper()
 	node := nodeOfTenant(ctx, berlin)
-	inMountsOf(ctx, node, fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=%[2]d,mode=0777 tmpfs %[1]s", smallDisk, smallDiskBytes))
 	cl := newClient("small", regionSmall, "+493023125190")
+	DeferCleanup(func(ctx SpecContext) {
+		inMountsOf(ctx, node, "rm -f "+smallDisk+"/ballast")
+		_, err := c.Run(ctx, nil, "delete", "--ignore-not-found", "--wait=false", "tenants.messaging.switchboard.dev", cl.tenant)
+		Expect(err).NotTo(HaveOccurred())
+		removeReleased(ctx)
+		erase(ctx, cl.tenant)
+		inMountsOf(ctx, node, "! mountpoint -q "+smallDisk+" || umount "+smallDisk+"; rm -rf "+smallDisk)
+		_, err = c.Run(ctx, nil, "delete", "--ignore-not-found", "regions.messaging.switchboard.dev,storageclasses", regionSmall)
+		Expect(err).NotTo(HaveOccurred())
+	}, NodeTimeout(4*time.Minute))
+	inMountsOf(ctx, node, fmt.Sprintf("mkdir -p %[1]s && mount -t tmpfs -o size=%[2]d,mode=0777 tmpfs %[1]s", smallDisk, smallDiskBytes))
 	region := strings.Split(regions(), "---")[0]
 	region = strings.Replace(region, "name: "+regionEU, "name: "+regionSmall, 1)
 	region = strings.Replace(region, "local-eu-central", regionSmall, 1)
@@ -58,15 +68,6 @@ spec:
         - {key: topology.kubernetes.io/region, operator: In, values: [eu-central]}
         - {key: kubernetes.io/hostname, operator: In, values: [%[3]s]}
 ---%[4]s`, regionSmall, smallDisk, node, region))).To(Succeed())
-	DeferCleanup(func(ctx SpecContext) {
-		inMountsOf(ctx, node, "rm -f "+smallDisk+"/ballast")
-		Expect(crclient.IgnoreNotFound(c.Delete(ctx, cl.get(ctx)))).To(Succeed())
-		removeReleased(ctx)
-		erase(ctx, cl.tenant)
-		inMountsOf(ctx, node, "umount "+smallDisk+" && rmdir "+smallDisk)
-		_, err := c.Run(ctx, nil, "delete", "--ignore-not-found", "regions.messaging.switchboard.dev,storageclasses", regionSmall)
-		Expect(err).NotTo(HaveOccurred())
-	}, NodeTimeout(4*time.Minute))
 	cl.apply(ctx)
 	cl.awaitReady(ctx)
 	Expect(standin.Route(ctx, cl.get(ctx), "front-desk")).To(Succeed())
@@ -79,7 +80,10 @@ func removeReleased(ctx context.Context) {
 	Expect(cluster.Until(ctx, 2*time.Minute, "the volume is released", func(ctx context.Context) error {
 		volume := &corev1.PersistentVolume{}
 		if err := c.Get(ctx, crclient.ObjectKey{Name: regionSmall}, volume); err != nil {
-			return err
+			return crclient.IgnoreNotFound(err)
+		}
+		if volume.Status.Phase == corev1.VolumeAvailable { // no claim ever had it
+			return c.Delete(ctx, volume)
 		}
 		if volume.Status.Phase != corev1.VolumeReleased && volume.Status.Phase != corev1.VolumeFailed {
 			return fmt.Errorf("it is %s", volume.Status.Phase)

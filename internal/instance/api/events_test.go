@@ -200,7 +200,7 @@ func TestNotificationsSayNothing(t *testing.T) {
 		}
 		defer server.Release()
 		var watches bool
-		if err := server.QueryRow(t.Context(), "SELECT sb.staff_watch()").Scan(&watches); err != nil || watches != first {
+		if err := server.QueryRow(t.Context(), "SELECT sb.staff_attend()").Scan(&watches); err != nil || watches != first {
 			t.Fatalf("watches: %t, %v; want %t", watches, err, first)
 		}
 	}
@@ -218,5 +218,48 @@ func TestNotificationsSayNothing(t *testing.T) {
 		if err != nil || told.Payload != want {
 			t.Fatalf("told %+v, %v; want %s", told, err, want)
 		}
+	}
+}
+
+// TestNewsComeThoughTheServerThatAttendsIsGone: its session lasts until PostgreSQL notices.
+func TestNewsComeThoughTheServerThatAttendsIsGone(t *testing.T) {
+	s := startLive(t)
+	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	gone, err := s.db.Serve(t).Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gone.Release()
+	var attends bool
+	if err := gone.QueryRow(t.Context(), "SELECT sb.staff_attend()").Scan(&attends); err != nil || !attends {
+		t.Fatalf("attends: %t, %v", attends, err)
+	}
+	p := s.page(s.browse())
+	p.hearsOf(uuid.Nil, "all") // it is looked for by now
+	v.wrote(s.now(), "Is the pool open?")
+	p.hearsOf(v.id)
+}
+
+// TestAServerOfTheReleaseBeforeIsTold: it relays nothing.
+func TestAServerOfTheReleaseBeforeIsTold(t *testing.T) {
+	s := start(t)
+	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	before, err := s.db.Serve(t).Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Release()
+	for _, statement := range []string{"LISTEN sb_staff", "SELECT sb.staff_watch()"} {
+		if _, err := before.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.wrote(s.now(), "Is the pool open?")
+	told, err := before.Conn().WaitForNotification(t.Context())
+	if err != nil || told.Payload != v.id.String() {
+		t.Fatalf("told %+v, %v", told, err)
+	}
+	if n := s.count("SELECT count(*) FROM sb.staff_news"); n != 0 {
+		t.Errorf("%d news are left for nobody", n)
 	}
 }

@@ -27,9 +27,7 @@ const (
 	maxSockets   = 500
 	perSession   = 10
 	listenAgain  = 2 * time.Second
-	relayEvery   = 25 * time.Millisecond // while a page is open
-	watchAgain   = time.Second           // at whether a page is open; a page that was just opened misses nothing, as it is told to look again then
-	lookEvery    = 15 * time.Second      // at sessions, whether or not one was told of
+	lookEvery    = 15 * time.Second // at sessions, whether or not one was told of
 	lookTimeout  = 5 * time.Second
 	sessions     = "s"
 	optOuts      = "o"
@@ -104,9 +102,8 @@ func (h *Hub) Run(ctx context.Context) {
 	closing.Wait()
 }
 
-// listen hears on a connection of its own, and has messages told of while a page is open: one server of a tenant relays to all what
-// triggers note down. What was not told while there was
-// no such connection, or no page, is looked for then.
+// listen hears on a connection of its own, and relays news while a page is open. What was not told while there was no such
+// connection, or no page, is looked for then.
 func (h *Hub) listen(ctx context.Context) error {
 	acquired, err := h.pool.Acquire(ctx)
 	if err != nil {
@@ -122,27 +119,16 @@ func (h *Hub) listen(ctx context.Context) error {
 		return fmt.Errorf("listening: %w", err)
 	}
 	h.hear(sessions)
-	var relayed time.Time
-	for watching, first := false, true; ; first = false {
-		watches, err := h.watch(ctx, conn, watching)
+	news := relay{conn: conn}
+	for first := true; ; first = false {
+		look, rest, err := news.round(ctx, len(h.all()) > 0)
 		if err != nil {
 			return err
 		}
-		if first || watches && !watching {
+		if first || look {
 			h.hear(optOuts)
 		}
-		watching = watches
-		wait := watchAgain
-		if watching {
-			if time.Since(relayed) >= relayEvery {
-				if _, err := conn.Exec(ctx, "SELECT sb.staff_relay()"); err != nil {
-					return fmt.Errorf("telling of messages: %w", err)
-				}
-				relayed = time.Now()
-			}
-			wait = relayEvery - time.Since(relayed)
-		}
-		waiting, cancel := context.WithTimeout(ctx, wait)
+		waiting, cancel := context.WithTimeout(ctx, rest)
 		told, err := conn.WaitForNotification(waiting)
 		cancel()
 		switch {
@@ -152,24 +138,6 @@ func (h *Hub) listen(ctx context.Context) error {
 			return fmt.Errorf("waiting for notifications: %w", err)
 		}
 	}
-}
-
-// watch begins or ends to have messages told of, and says whether it is this server that does.
-func (h *Hub) watch(ctx context.Context, conn *pgx.Conn, watching bool) (bool, error) {
-	open := len(h.all()) > 0
-	if open == watching {
-		return watching, nil
-	}
-	if !open {
-		if _, err := conn.Exec(ctx, "SELECT sb.staff_unwatch()"); err != nil {
-			return false, fmt.Errorf("having messages told of no more: %w", err)
-		}
-		return false, nil
-	}
-	if err := conn.QueryRow(ctx, "SELECT sb.staff_watch()").Scan(&watching); err != nil {
-		return false, fmt.Errorf("having messages told of: %w", err)
-	}
-	return watching, nil
 }
 
 // Tell has pages look again at a conversation, once the transaction commits.

@@ -1,0 +1,64 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// How often news are relayed: while there are some, and at the least, so that one message alone is not late either.
+const (
+	relayOften  = 25 * time.Millisecond
+	relaySeldom = 100 * time.Millisecond
+	// relayShare is which part of its time a server spends on it at the most, as one in so many.
+	relayShare = 5
+	watchAgain = time.Second // at whether a page is open
+)
+
+// relay brings news of messages from where triggers note them down to the servers of all pages, while this one has a page open.
+// Its connection listens too.
+type relay struct {
+	conn    *pgx.Conn
+	open    bool // a page is
+	attends bool // this session is why triggers note news down; another's is as good
+	asked   time.Time
+	relayed time.Time
+	pace    time.Duration
+}
+
+// round does what is due. It says whether pages are to look at everything, as something may have come that nobody noted down, and how
+// long nothing will be due.
+func (r *relay) round(ctx context.Context, open bool) (look bool, rest time.Duration, err error) {
+	if !open {
+		if r.open && r.attends {
+			if _, err := r.conn.Exec(ctx, "SELECT sb.staff_leave()"); err != nil {
+				return false, 0, fmt.Errorf("having news noted down no more: %w", err)
+			}
+		}
+		r.open, r.attends = false, false
+		return false, watchAgain, nil
+	}
+	look, r.open = !r.open, true
+	if !r.attends && time.Since(r.asked) >= watchAgain {
+		if err := r.conn.QueryRow(ctx, "SELECT sb.staff_attend()").Scan(&r.attends); err != nil {
+			return false, 0, fmt.Errorf("having news noted down: %w", err)
+		}
+		r.asked = time.Now()
+		look = look || r.attends
+	}
+	if began := time.Now(); began.Sub(r.relayed) >= r.pace {
+		var news int64
+		if err := r.conn.QueryRow(ctx, "SELECT sb.staff_relay()").Scan(&news); err != nil {
+			return false, 0, fmt.Errorf("relaying news: %w", err)
+		}
+		r.relayed = time.Now()
+		r.pace = min(2*r.pace, relaySeldom)
+		if news > 0 {
+			r.pace = relayOften
+		}
+		r.pace = max(r.pace, relayOften, (relayShare-1)*r.relayed.Sub(began))
+	}
+	return look, r.pace - time.Since(r.relayed), nil
+}
