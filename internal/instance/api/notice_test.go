@@ -40,7 +40,7 @@ func (v thread) says(body string) string {
 // told is the version that a guest counts as told of, 0 for none.
 func (v thread) told() int {
 	v.s.t.Helper()
-	return v.s.count("SELECT COALESCE(max(notice_version), 0) FROM sb.contact WHERE id = $1", v.guest)
+	return v.s.count("SELECT COALESCE(max(sb.notice_known(c)), 0) FROM sb.contact c WHERE id = $1", v.guest)
 }
 
 func TestAGuestIsToldOfTheNoticeOnceAndAgainAfterAMaterialChange(t *testing.T) {
@@ -169,6 +169,36 @@ func TestAMessageThatDidNotArriveToldNobody(t *testing.T) {
 		if got := v.says("Hello"); got != line {
 			t.Errorf("the next message is %q", got)
 		}
+	}
+}
+
+func TestWhoKnowsAnOlderVersionStillDoesWhenAMessageFails(t *testing.T) {
+	s := start(t)
+	v := s.guest("Ada", "+4930901820", pgtest.Channel, s.now())
+	s.publish(1, 1)
+	v.says("Hello")
+	s.publish(2, 2)
+	changed := v.says("Hello")
+	s.exec("UPDATE sb.message SET status = 'failed' WHERE id = (SELECT notice_message FROM sb.contact WHERE id = $1)", v.guest)
+	if v.told() != 1 {
+		t.Errorf("version %d is told after a message about 2 failed, want 1", v.told())
+	}
+	if again := v.says("Hello"); again != changed || v.told() != 2 {
+		t.Errorf("the next text is %q, want %q", again, changed)
+	}
+}
+
+func TestATextThatWaitsForTheMorningTakesNoTellingAway(t *testing.T) {
+	s := start(t)
+	v := s.guest("Ada", "+4930901820", pgtest.Channel, s.now())
+	s.publish(1, 1)
+	first := v.says("See you tomorrow")
+	s.exec("UPDATE sb.message SET not_before = now() + interval '8 hours'")
+	if v.told() != 0 {
+		t.Error("a text that waits has told already")
+	}
+	if got := v.says("Your key is at the desk"); !strings.Contains(first, noticeURL) || !strings.Contains(got, noticeURL) || v.told() != 1 {
+		t.Errorf("the text that is sent first is %q", got)
 	}
 }
 

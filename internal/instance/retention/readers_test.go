@@ -111,8 +111,8 @@ func TestNothingReadsWhatHasExpired(t *testing.T) {
 		"web_chat_begin":     "asks web_chat_live",
 		"web_chat_receipt":   "asks web_chat_live, and writes",
 		"web_chat_end":       "writes",
+		"notice_known":       "says of a contact that the caller has whether its message failed",
 		"notice_told":        "writes beside a message that was just stored",
-		"notice_untold":      "writes",
 		"webhook_message":    "writes ids beside a message that was just stored",
 		"webhook_consent":    "writes ids beside a change of consent",
 	}

@@ -116,7 +116,7 @@ AS $$
     ('hold_alias', NULL::text, NULL::text, ARRAY['hold', 'kind', 'address_hash'], '{}'::jsonb,
       'EXISTS (SELECT FROM sb.hold h WHERE h.name = r.hold)'),
     ('contact', 'Contacts', 'last_seen_at', ARRAY['id', 'name', 'created_at', 'last_seen_at', 'time_zone', 'person', 'merged_into', 'merged_at', 'merged_by',
-        'notice_version', 'notice_at', 'notice_message'], '{}', 'true'),
+        'notice_version', 'notice_at', 'notice_message', 'notice_before'], '{}', 'true'),
     ('contact_address', NULL, NULL, ARRAY['kind', 'address_hash', 'key_version', 'address', 'contact_id'], '{}',
       'EXISTS (SELECT FROM sb.contact c WHERE c.id = r.contact_id)'),
     ('hold_contact', NULL, NULL, ARRAY['hold', 'contact_id'], '{}',
