@@ -58,7 +58,11 @@ export class Problem extends Error {
   }
 }
 
+/** A read that hangs is given up, in milliseconds: what it would have shown anew may have expired. */
+const patience = 15_000;
+
 async function ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<unknown> {
+  if (method === "GET") signal = AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])]);
   const response = await fetch("/api/v1" + path, {
     method,
     credentials: "same-origin",

@@ -20,6 +20,7 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
   const [again, setAgain] = useState(0);
   const resting = useRef<number | undefined>(undefined);
   const read = async (cursor: string | null) => {
+    if (cursor && reading.current !== null) stale.current = true; // what it breaks off is read afterwards
     asked.current?.abort(); // an answer to what was typed before must not overtake
     const asking = new AbortController();
     asked.current = asking;
