@@ -20,6 +20,7 @@ if [ "${1:-}" = browser ]; then
   need nodejs command -v node
   need npm command -v npm
   need chromium command -v chromium
+  need iproute2 command -v ip # loopback.sh
 fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0
