@@ -54,7 +54,7 @@ async function context(options = {}) {
 
 async function paint(page) {
   await page.goto(`${settings.origin}/inbox/`);
-  return page.evaluate(() => window.useful);
+  return page.evaluate(() => Promise.race([window.useful, new Promise((_, fail) => setTimeout(fail, 30_000, new Error("the list does not come")))]));
 }
 
 /** cold opens the page in a browser that has the session and nothing else. */
@@ -88,6 +88,12 @@ await page.waitForFunction(() => document.querySelectorAll("nav li").length === 
 await page.evaluate(watch);
 console.log("ready");
 for await (const _ of createInterface(process.stdin)) break;
-await page.waitForFunction((last) => last.every((m) => m in window.seen.list), settings.last);
+try {
+  await page.waitForFunction((last) => last.every((m) => m in window.seen.list), settings.last);
+} catch {
+  console.error("the list lacks", await page.evaluate((last) => last.filter((m) => !(m in window.seen.list)), settings.last));
+  console.error("and shows", await page.locator("nav").innerText());
+}
 console.log(JSON.stringify({ paints, ...(await page.evaluate(() => window.seen)) }));
 await browser.close();
+process.exit();

@@ -258,6 +258,7 @@ func measureScreen(b *testing.B) screenResult {
 			b.Fatalf("the connector answered %d, %v", status, err)
 		}
 	}
+	b.Log("guests have written")
 	return watchScreen(b, d, line, serve)
 }
 
@@ -343,7 +344,7 @@ func watchScreen(b *testing.B, d *pgtest.Database, line *guest.Line, serve strin
 	}
 	node := exec.CommandContext(b.Context(), "node", "screen.mjs")
 	node.Env = append(os.Environ(), "SETTINGS="+string(settings))
-	node.Stderr = b.Output()
+	node.Stderr, node.WaitDelay = b.Output(), 10*time.Second
 	to, err := node.StdinPipe()
 	if err != nil {
 		b.Fatal(err)

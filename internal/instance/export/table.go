@@ -12,7 +12,7 @@ var queries = map[string]string{
 		WHERE expires_at IS NULL OR expires_at > now()`,
 	"hold_alias": `SELECT x.hold, x.kind, x.address_hash FROM sb.hold_alias x JOIN sb.hold h ON h.name = x.hold
 		WHERE h.expires_at IS NULL OR h.expires_at > now()`,
-	"contact":         "SELECT t.id, t.name, t.created_at, t.last_seen_at, t.time_zone, t.person, t.merged_into, t.merged_at, t.merged_by, t.notice_version, t.notice_at, t.notice_message, HOLDS('Contacts', t.id, NULL, NULL) AS held FROM sb.contact t",
+	"contact":         "SELECT t.id, t.name, t.created_at, t.last_seen_at, t.time_zone, t.person, t.merged_into, t.merged_at, t.merged_by, t.notice_version, t.notice_at, t.notice_message, t.notice_before, HOLDS('Contacts', t.id, NULL, NULL) AS held FROM sb.contact t",
 	"contact_address": "SELECT kind, address_hash, key_version, address, contact_id FROM sb.contact_address",
 	"hold_contact": `SELECT b.hold, b.contact_id FROM sb.hold_contact b JOIN sb.contact c ON c.id = b.contact_id JOIN sb.hold h ON h.name = b.hold
 		WHERE h.expires_at IS NULL OR h.expires_at > now()`,
