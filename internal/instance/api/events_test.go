@@ -23,6 +23,14 @@ import (
 func startLive(t *testing.T) *system {
 	t.Helper()
 	s := start(t)
+	s.goLive()
+	return s
+}
+
+// goLive serves, and has the server hear.
+func (s *system) goLive() {
+	t := s.t
+	t.Helper()
 	server := api.New(s.db.Serve(t), slog.New(slog.DiscardHandler), s.dir)
 	ctx, stop := context.WithCancel(context.Background())
 	ran := make(chan struct{})
@@ -37,7 +45,6 @@ func startLive(t *testing.T) *system {
 		serving.Close()
 	})
 	s.url = serving.URL
-	return s
 }
 
 type event struct {
@@ -261,5 +268,33 @@ func TestAServerOfTheReleaseBeforeIsTold(t *testing.T) {
 	}
 	if n := s.count("SELECT count(*) FROM sb.staff_news"); n != 0 {
 		t.Errorf("%d news are left for nobody", n)
+	}
+}
+
+// TestNewsThatNobodyWaitsForGo: a server ended before it relayed them.
+func TestNewsThatNobodyWaitsForGo(t *testing.T) {
+	s := start(t)
+	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	heard, err := s.db.Admin(t).Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer heard.Release()
+	if _, err := heard.Exec(t.Context(), "LISTEN sb_staff"); err != nil {
+		t.Fatal(err)
+	}
+	s.exec("INSERT INTO sb.staff_news VALUES ($1)", v.id)
+	s.goLive()
+	for {
+		told, err := heard.Conn().WaitForNotification(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told.Payload == v.id.String() {
+			break
+		}
+	}
+	if n := s.count("SELECT count(*) FROM sb.staff_news"); n != 0 {
+		t.Errorf("%d are kept", n)
 	}
 }

@@ -37,6 +37,11 @@ func (r *relay) round(ctx context.Context, open bool) (look bool, rest time.Dura
 				return false, 0, fmt.Errorf("having news noted down no more: %w", err)
 			}
 		}
+		if r.open || r.relayed.IsZero() { // nothing stays noted down that nobody waits for, nor what a server left that ended
+			if _, err := r.relay(ctx); err != nil {
+				return false, 0, err
+			}
+		}
 		r.open, r.attends = false, false
 		return false, watchAgain, nil
 	}
@@ -49,11 +54,10 @@ func (r *relay) round(ctx context.Context, open bool) (look bool, rest time.Dura
 		look = look || r.attends
 	}
 	if began := time.Now(); began.Sub(r.relayed) >= r.pace {
-		var news int64
-		if err := r.conn.QueryRow(ctx, "SELECT sb.staff_relay()").Scan(&news); err != nil {
-			return false, 0, fmt.Errorf("relaying news: %w", err)
+		news, err := r.relay(ctx)
+		if err != nil {
+			return false, 0, err
 		}
-		r.relayed = time.Now()
 		r.pace = min(2*r.pace, relaySeldom)
 		if news > 0 {
 			r.pace = relayOften
@@ -61,4 +65,13 @@ func (r *relay) round(ctx context.Context, open bool) (look bool, rest time.Dura
 		r.pace = max(r.pace, relayOften, (relayShare-1)*r.relayed.Sub(began))
 	}
 	return look, r.pace - time.Since(r.relayed), nil
+}
+
+// relay tells of what was noted down, and says of how many conversations.
+func (r *relay) relay(ctx context.Context) (news int64, err error) {
+	if err := r.conn.QueryRow(ctx, "SELECT sb.staff_relay()").Scan(&news); err != nil {
+		return 0, fmt.Errorf("relaying news: %w", err)
+	}
+	r.relayed = time.Now()
+	return news, nil
 }
