@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Commit is the short hash of what is checked out at root, marked when the tree differs from it.
@@ -40,6 +42,19 @@ func Name() string {
 		}
 	})
 	return fmt.Sprintf("%d × %s%s", runtime.NumCPU(), model, memory)
+}
+
+// Starved is for how long in all something on the machine was ready to run and had no processor (PSI's "some"), 0 where the kernel
+// does not tell. Of two figures, the one during which little was added says more.
+func Starved() time.Duration {
+	var microseconds int64
+	forEachLine("/proc/pressure/cpu", func(line string) {
+		if kind, rest, ok := strings.Cut(line, " "); ok && kind == "some" {
+			_, total, _ := strings.Cut(rest, "total=")
+			microseconds, _ = strconv.ParseInt(total, 10, 64)
+		}
+	})
+	return time.Duration(microseconds) * time.Microsecond
 }
 
 func forEachLine(path string, do func(string)) {
