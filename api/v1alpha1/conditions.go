@@ -42,6 +42,9 @@ const (
 	// ConditionSendWindowInForce (Tenant): automated messages wait for the window that spec.sendWindow names. It is there only where that
 	// is set, and is not part of Ready.
 	ConditionSendWindowInForce = "SendWindowInForce"
+	// ConditionStaffOIDCReady (Tenant): staff may sign in by the provider that spec.staffOIDC names. It is there only where that is set, and
+	// is not part of Ready.
+	ConditionStaffOIDCReady = "StaffOIDCReady"
 	// ConditionUpToDate (Tenant): the tenant's pods run the image of the instance that the operator was told to run. Tenants take turns:
 	// see status.instance. It is not part of Ready.
 	ConditionUpToDate = "UpToDate"

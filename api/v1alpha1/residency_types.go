@@ -71,9 +71,12 @@ type PlannedChange struct {
 // WebhookPrefix is what the name of a webhook follows where a channel is expected: no channel has a slash in its name.
 const WebhookPrefix = "webhook/"
 
+// StaffOIDCFlow stands where a channel is expected for the provider that staff sign in by.
+const StaffOIDCFlow = "staff/oidc"
+
 // ObservedSubProcessor is who carries the messages of a channel.
 type ObservedSubProcessor struct {
-	// channel that names it; webhook/NAME for a webhook of the Tenant.
+	// channel that names it; webhook/NAME for a webhook of the Tenant, staff/oidc for the provider that its staff sign in by.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
 	Channel string `json:"channel"`

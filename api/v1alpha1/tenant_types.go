@@ -129,6 +129,10 @@ type TenantSpec struct {
 	// +optional
 	PrivacyNotice *PrivacyNotice `json:"privacyNotice,omitempty"`
 
+	// staffOIDC lets staff sign in by the client's own directory, by OpenID Connect. Default: none, passwords alone.
+	// +optional
+	StaffOIDC *StaffOIDC `json:"staffOIDC,omitempty"`
+
 	// suspended stops the staff API, the connectors and webhooks. Deletion of expired data goes on. Default: false.
 	// +optional
 	Suspended bool `json:"suspended,omitempty"`

@@ -176,6 +176,9 @@ func flowName(f transfer.Flow) string {
 	if name, webhook := strings.CutPrefix(f.Channel, v1alpha1.WebhookPrefix); webhook {
 		return "webhook " + name
 	}
+	if f.Channel == v1alpha1.StaffOIDCFlow {
+		return "staff's sign-in"
+	}
 	if f.Channel != "" {
 		return "channel " + f.Channel
 	}

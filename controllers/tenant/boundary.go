@@ -69,6 +69,12 @@ func (r *Reconciler) planChange(ctx context.Context, s *scope, wanted *v1alpha1.
 			outside = append(outside, fmt.Sprintf("webhook %s, by sub-processor %s", w.Name, w.SubProcessor))
 		}
 	}
+	if o := s.tenant.Spec.StaffOIDC; o != nil {
+		_, before := plan.StaffOIDC(s.in.Region, o)
+		if _, after := plan.StaffOIDC(wanted, o); before == nil && after != nil {
+			outside = append(outside, "staff's sign-in, by sub-processor "+o.SubProcessor)
+		}
+	}
 	if len(outside) == 0 {
 		return nil, nil
 	}
@@ -100,7 +106,7 @@ func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
 	if err := r.Client.List(ctx, &channels, client.InNamespace(s.in.Namespace())); err != nil {
 		return fmt.Errorf("reading the tenant's channels: %w", err)
 	}
-	seen.SubProcessors, seen.Planned = observe.SubProcessors(s.in.Region, channels.Items, s.tenant.Spec.Webhooks), s.planned
+	seen.SubProcessors, seen.Planned = observe.SubProcessors(s.in.Region, channels.Items, s.tenant), s.planned
 	seen.Database = observe.ExternalDatabase(s.in.Region)
 	s.facts.Residency = judge.Remember(s.tenant.Status.Residency, seen, r.Now())
 	return nil

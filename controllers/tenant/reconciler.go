@@ -92,7 +92,7 @@ type scope struct {
 	namespace types.UID
 	move      *v1alpha1.MoveStatus // what status is to show of it
 	facts     judge.TenantFacts
-	// secretMissing: of a webhook's; Secrets are not watched.
+	// secretMissing: of a webhook's, or the provider's that staff sign in by; Secrets are not watched.
 	secretMissing bool
 }
 

@@ -41,6 +41,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "plan the migration", Do: with(r.planSetup)},
 		{Name: "change the image", Do: with(r.changeImage)},
 		{Name: "apply the server", Do: with(r.applyServer)},
+		{Name: "look at how staff sign in", Do: with(r.checkStaffOIDC)},
 		{Name: "tell other systems", Do: with(r.applyWebhooks)},
 		{Name: "wait for the database", Do: with(r.waitForDatabase)},
 		{Name: "migrate the database", Do: with(r.applySetup)},

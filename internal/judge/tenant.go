@@ -39,6 +39,8 @@ type TenantFacts struct {
 	Rollout  Rollout
 	// SendWindow is the tenant's, nil for none.
 	SendWindow *v1alpha1.SendWindow
+	// StaffOIDC is what is known of the provider that staff sign in by.
+	StaffOIDC StaffOIDC
 	// The tenant names an object store; it may be used.
 	StoreWanted, StoreReady bool
 }
@@ -77,6 +79,7 @@ func Tenant(f TenantFacts) []metav1.Condition {
 	all := append(summarise(conditions, outcome, "the tenant is served"), covered(f.Covered), backedUp(f.Backup), networkIsolated(f.Network), upToDate(f.Rollout))
 	all = append(all, webhooks(f)...)
 	all = append(all, window(f)...)
+	all = append(all, staffOIDC(f)...)
 	return append(all, move...)
 }
 

@@ -97,8 +97,9 @@ func topology(v *corev1.PersistentVolume, selector map[string]string) (region st
 	return region, in
 }
 
-// SubProcessors are who carries the messages of channels, and whose systems webhooks tell, as a Region's register has them.
-func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel, webhooks []v1alpha1.Webhook) []v1alpha1.ObservedSubProcessor {
+// SubProcessors are who carries the messages of channels, whose systems webhooks tell, and by whom a tenant's staff sign in, as a Region's
+// register has them.
+func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel, t *v1alpha1.Tenant) []v1alpha1.ObservedSubProcessor {
 	var seen []v1alpha1.ObservedSubProcessor
 	for i := range channels {
 		if channels[i].Spec.SubProcessor == "" {
@@ -106,8 +107,11 @@ func SubProcessors(region *v1alpha1.Region, channels []v1alpha1.Channel, webhook
 		}
 		seen = append(seen, v1alpha1.ObservedSubProcessor{Channel: channels[i].Name, Name: channels[i].Spec.SubProcessor})
 	}
-	for i := range webhooks {
-		seen = append(seen, v1alpha1.ObservedSubProcessor{Channel: v1alpha1.WebhookPrefix + webhooks[i].Name, Name: webhooks[i].SubProcessor})
+	for i := range t.Spec.Webhooks {
+		seen = append(seen, v1alpha1.ObservedSubProcessor{Channel: v1alpha1.WebhookPrefix + t.Spec.Webhooks[i].Name, Name: t.Spec.Webhooks[i].SubProcessor})
+	}
+	if o := t.Spec.StaffOIDC; o != nil {
+		seen = append(seen, v1alpha1.ObservedSubProcessor{Channel: v1alpha1.StaffOIDCFlow, Name: o.SubProcessor})
 	}
 	for i := range seen {
 		o := &seen[i]

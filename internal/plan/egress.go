@@ -55,3 +55,14 @@ func (in Tenant) allowed(cidr string) *networkingv1.IPBlock {
 	}
 	return block
 }
+
+// networks are what an egress leads to, for who dials: but for the addresses of except, each as a network of its own.
+func (in Tenant) networks(e v1alpha1.Egress) (cidrs, except []string) {
+	cidrs = []string{}
+	for _, cidr := range e.CIDRs {
+		if block := in.allowed(string(cidr)); block != nil {
+			cidrs, except = append(cidrs, block.CIDR), append(except, block.Except...)
+		}
+	}
+	return cidrs, except
+}

@@ -26,6 +26,9 @@ func Isolation(in Tenant) []client.Object {
 	if store, _ := Store(in); store != nil {
 		all = append(all, storePolicy(in))
 	}
+	if p := staffOIDCPolicy(in); p != nil {
+		all = append(all, p)
+	}
 	return all
 }
 

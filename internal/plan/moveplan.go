@@ -138,6 +138,13 @@ func moveRefusals(in Tenant, f MoveFacts) []string {
 		}
 	}
 	all = append(all, webhookRefusals(from, to, in.Tenant.Spec.Webhooks)...)
+	if o := in.Tenant.Spec.StaffOIDC; o != nil {
+		if _, before := StaffOIDC(from, o); before == nil {
+			if _, refusal := StaffOIDC(to, o); refusal != nil {
+				refuse("staffOIDC: %s", refusal.Message)
+			}
+		}
+	}
 	for i := range f.Policies {
 		if Accept(from, &f.Policies[i]) == nil {
 			if refusal := Accept(to, &f.Policies[i]); refusal != nil {

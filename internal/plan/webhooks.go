@@ -21,18 +21,24 @@ import (
 
 // Webhook gives the sub-processor whose system a webhook tells, when the region allows it, with an egress to the webhook's port alone.
 func Webhook(region *v1alpha1.Region, w *v1alpha1.Webhook) (v1alpha1.SubProcessor, *Refusal) {
-	p, refusal := processor(region, w.SubProcessor)
+	return reached(region, w.SubProcessor, "url", w.URL)
+}
+
+// reached gives the sub-processor that runs what is at an address, when the region allows it, with an egress to the address's port
+// alone. field names the address.
+func reached(region *v1alpha1.Region, subProcessor, field, address string) (v1alpha1.SubProcessor, *Refusal) {
+	p, refusal := processor(region, subProcessor)
 	if refusal != nil {
 		return p, refusal
 	}
 	if p.Egress == nil {
 		return p, &Refusal{v1alpha1.ReasonOutOfBounds, fmt.Sprintf(
-			"sub-processor %q has no egress in the register of region %s: have the networks of the receiver added", p.Name, region.Name)}
+			"sub-processor %q has no egress in the register of region %s: have the networks that %s leads to added", p.Name, region.Name, field)}
 	}
-	port := webhookPort(w.URL)
+	port := portOf(address)
 	if !slices.Contains(portsOf(*p.Egress), port) {
 		return p, &Refusal{v1alpha1.ReasonOutOfBounds, fmt.Sprintf(
-			"url leads to port %d, which sub-processor %q does not have in the register of region %s: have it added to egress.ports, or use another", port, p.Name, region.Name)}
+			"%s leads to port %d, which sub-processor %q does not have in the register of region %s: have it added to egress.ports, or use another", field, port, p.Name, region.Name)}
 	}
 	p.Egress = &v1alpha1.Egress{CIDRs: p.Egress.CIDRs, Ports: []v1alpha1.Port{port}}
 	return p, nil
@@ -45,8 +51,8 @@ func portsOf(e v1alpha1.Egress) []v1alpha1.Port {
 	return e.Ports
 }
 
-// webhookPort is the port of an address; 0 for one that is none, which the API server lets nobody have.
-func webhookPort(address string) v1alpha1.Port {
+// portOf is the port of an address; 0 for one that is none, which the API server lets nobody have.
+func portOf(address string) v1alpha1.Port {
 	u, err := url.Parse(address)
 	if err != nil {
 		return 0
@@ -130,11 +136,7 @@ func webhooksPolicy(in Tenant, webhooks []v1alpha1.Webhook, selector map[string]
 func (in Tenant) webhookOf(w *v1alpha1.Webhook) contract.Webhook {
 	hook := contract.Webhook{Name: w.Name, URL: w.URL, Secrets: len(w.SecretRefs), CABundle: w.CABundle, CIDRs: []string{}}
 	if p, refusal := Webhook(in.Region, w); refusal == nil {
-		for _, cidr := range p.Egress.CIDRs {
-			if block := in.allowed(string(cidr)); block != nil {
-				hook.CIDRs, hook.Except = append(hook.CIDRs, block.CIDR), append(hook.Except, block.Except...)
-			}
-		}
+		hook.CIDRs, hook.Except = in.networks(*p.Egress)
 	}
 	return hook
 }

@@ -20,6 +20,7 @@ import (
 const (
 	KindSubProcessor = "SubProcessor"
 	KindWebhook      = "Webhook"
+	KindStaffOIDC    = "StaffOIDC"
 	KindExport       = "Export"
 	KindDatabase     = "Database"
 )
@@ -79,6 +80,7 @@ func (r Report) Findings() int {
 func (r *Report) Add(t *v1alpha1.Tenant, region *v1alpha1.Region, channels []v1alpha1.Channel) {
 	r.Tenants = append(r.Tenants, t.Name)
 	flows := append(current(region, t, channels), webhooks(region, t)...)
+	flows = append(flows, staffOIDC(region, t)...)
 	flows = append(flows, ended(region, t, channels)...)
 	if d := database(region, t); d != nil {
 		flows = append(flows, *d)
@@ -118,6 +120,16 @@ func webhooks(region *v1alpha1.Region, t *v1alpha1.Tenant) []Flow {
 		flows = append(flows, Flow{Kind: KindWebhook, Channel: v1alpha1.WebhookPrefix + w.Name, Recipient: w.SubProcessor, State: stateOf(refusal != nil)})
 	}
 	return outward(region, t, flows)
+}
+
+// staffOIDC is the flow to the provider that staff sign in by: who of them does, and when.
+func staffOIDC(region *v1alpha1.Region, t *v1alpha1.Tenant) []Flow {
+	o := t.Spec.StaffOIDC
+	if o == nil {
+		return nil
+	}
+	_, refusal := plan.StaffOIDC(region, o)
+	return outward(region, t, []Flow{{Kind: KindStaffOIDC, Channel: v1alpha1.StaffOIDCFlow, Recipient: o.SubProcessor, State: stateOf(refusal != nil)}})
 }
 
 func stateOf(stopped bool) string {
@@ -161,7 +173,8 @@ func ended(region *v1alpha1.Region, t *v1alpha1.Tenant, channels []v1alpha1.Chan
 	for _, seen := range t.Status.Residency.SubProcessors {
 		webhook, is := strings.CutPrefix(seen.Channel, v1alpha1.WebhookPrefix)
 		there := slices.ContainsFunc(channels, func(c v1alpha1.Channel) bool { return c.Name == seen.Channel && c.Spec.SubProcessor == seen.Name }) ||
-			is && slices.ContainsFunc(t.Spec.Webhooks, func(w v1alpha1.Webhook) bool { return w.Name == webhook && w.SubProcessor == seen.Name })
+			is && slices.ContainsFunc(t.Spec.Webhooks, func(w v1alpha1.Webhook) bool { return w.Name == webhook && w.SubProcessor == seen.Name }) ||
+			seen.Channel == v1alpha1.StaffOIDCFlow && t.Spec.StaffOIDC != nil && t.Spec.StaffOIDC.SubProcessor == seen.Name
 		if there || seen.Location != "" && plan.Within(seen.Location, region.Spec.Jurisdiction) {
 			continue
 		}
@@ -169,8 +182,11 @@ func ended(region *v1alpha1.Region, t *v1alpha1.Tenant, channels []v1alpha1.Chan
 			Kind: KindSubProcessor, Channel: seen.Channel, Recipient: seen.Name, Location: seen.Location, Mechanism: seen.TransferMechanism,
 			State: StateEnded, Since: instant(seen.FirstSeen), Until: instant(seen.LastSeen),
 		}
-		if is {
+		switch {
+		case is:
 			f.Kind = KindWebhook
+		case seen.Channel == v1alpha1.StaffOIDCFlow:
+			f.Kind = KindStaffOIDC
 		}
 		if p, registered := registerOf(region, seen.Name); registered {
 			f.Purpose = p.Purpose

@@ -16,6 +16,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
+	"github.com/switchboard-operator/switchboard/internal/instance/openid"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
 	"github.com/switchboard-operator/switchboard/internal/instance/web"
 )
@@ -58,12 +59,16 @@ func Command(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("serving: %w", err)
 	}
+	provider, err := openid.FromEnvironment()
+	if err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
 	handler := http.NewServeMux()
 	handler.Handle("GET "+contract.PathState, State(unguarded, log))
 	handler.Handle("POST "+contract.PathDesk, Desk(pool, log))
 	handler.Handle("GET "+web.InboxPath, web.Inbox())
 	handler.Handle("GET /{$}", http.RedirectHandler(web.InboxPath, http.StatusFound))
-	handler.Handle("/", server.WithObjects(objects))
+	handler.Handle("/", server.WithObjects(objects).WithProvider(provider))
 	return httpserve.Run(ctx, httpserve.Config{
 		Handler: handler, VerifyClients: true,
 		Ready: func(ctx context.Context) error { return store.Ready(ctx, pool) },

@@ -152,6 +152,9 @@ func (s *Server) tryAccept(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err := errors.Join(checkText("token", in.Token, 1, 100), checkText("name", in.Name, 0, maxName), checkPassword("password", in.Password)); err != nil {
 		return m, err
 	}
+	if err := s.passwordRefused(); err != nil {
+		return m, err
+	}
 	now, address := time.Now(), httpserve.ClientIP(r).String()
 	if wait := s.ips.try(address, now); wait > 0 {
 		p := fail(http.StatusTooManyRequests, typeTooManyTries, "There were too many tries; wait as long as Retry-After says.")

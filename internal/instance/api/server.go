@@ -22,6 +22,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/integration"
 	"github.com/switchboard-operator/switchboard/internal/instance/live"
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
+	"github.com/switchboard-operator/switchboard/internal/instance/openid"
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
 	"github.com/switchboard-operator/switchboard/internal/instance/unsubscribe"
 )
@@ -38,8 +39,10 @@ type Server struct {
 	emails  *limiter // tries to sign in, by account
 	ips     *limiter // and by address
 	objects *objectstore.Store
-	live    *live.Hub
-	origin  string // contract.EnvPublicURL; "" outside of a pod
+	// provider that staff may sign in by; nil for none
+	provider *openid.Provider
+	live     *live.Hub
+	origin   string // contract.EnvPublicURL; "" outside of a pod
 }
 
 // call is one authenticated request.
@@ -87,6 +90,10 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/openapi.yaml", open: serveDescription},
 		{pattern: "POST /api/v1/sessions", open: s.signIn},
 		{pattern: "POST /api/v1/browser-sessions", open: s.signInBrowser},
+		{pattern: "GET /api/v1/sign-in", open: s.signInWays},
+		{pattern: "POST /api/v1/sign-in/provider", open: s.beginProvider},
+		{pattern: "GET " + contract.PathSignInReturn, open: s.returnFromProvider},
+		{pattern: "POST /api/v1/sign-in/code", open: s.signInCode},
 		{pattern: "POST /api/v1/accepted-invitations", open: s.acceptInvitation},
 		{pattern: "GET /api/v1/archives/{id}", open: s.downloadArchive},
 		{pattern: "GET " + unsubscribe.Path + "{token}", open: s.askUnsubscribe},
@@ -138,6 +145,7 @@ func (s *Server) routes() []route {
 		{pattern: "PATCH /api/v1/staff/{id}", roles: supervisors, handle: patchAccount},
 		{pattern: "POST /api/v1/staff/{id}/invitations", roles: supervisors, handle: s.postAccountInvitation},
 		{pattern: "DELETE /api/v1/staff/{id}/second-factor", roles: supervisors, handle: resetFactor},
+		{pattern: "DELETE /api/v1/staff/{id}/identity", roles: supervisors, handle: unlinkAccount},
 		{pattern: "GET /api/v1/settings", roles: supervisors, handle: getSettings},
 		{pattern: "PATCH /api/v1/settings", roles: supervisors, handle: patchSettings},
 		{pattern: "GET /api/v1/invitations", roles: supervisors, handle: listInvitations},

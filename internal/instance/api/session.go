@@ -62,6 +62,9 @@ func (s *Server) trySignIn(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err := decode(w, r, &in); err != nil {
 		return staff.Session{}, err
 	}
+	if err := s.passwordRefused(); err != nil {
+		return staff.Session{}, err
+	}
 	if err := errors.Join(checkText("email", in.Email, 3, 254), checkText("password", in.Password, 1, staff.MaxPassword), checkText("code", in.Code, 0, maxCode)); err != nil {
 		return staff.Session{}, err
 	}

@@ -23,6 +23,7 @@ type Account struct {
 	CreatedAt    time.Time  `json:"createdAt"`
 	LastActiveAt time.Time  `json:"lastActiveAt"` // from it the limit of StaffAccounts counts
 	DisabledAt   *time.Time `json:"disabledAt"`   // null: it can be used
+	LinkedAt     *time.Time `json:"linkedAt"`     // to somebody at the provider that staff sign in by; null: to nobody
 }
 
 // Change is what is to become of an account; nil leaves what is.
@@ -32,12 +33,13 @@ type Change struct {
 	Active *bool
 }
 
-const accountColumns = "s.id, s.email, s.name, s.role, " + factorOf + ", s.created_at, s.last_active_at, s.disabled_at"
+const accountColumns = "s.id, s.email, s.name, s.role, " + factorOf + ", s.created_at, s.last_active_at, s.disabled_at, " +
+	"(SELECT i.linked_at FROM sb.staff_identity i WHERE i.staff_id = s.id)"
 
 func scanAccount(row pgx.CollectableRow) (Account, error) {
 	var a Account
-	err := row.Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.SecondFactor, &a.CreatedAt, &a.LastActiveAt, &a.DisabledAt)
-	for _, at := range []*time.Time{&a.CreatedAt, &a.LastActiveAt, a.DisabledAt} {
+	err := row.Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.SecondFactor, &a.CreatedAt, &a.LastActiveAt, &a.DisabledAt, &a.LinkedAt)
+	for _, at := range []*time.Time{&a.CreatedAt, &a.LastActiveAt, a.DisabledAt, a.LinkedAt} {
 		if at != nil {
 			*at = at.UTC()
 		}

@@ -23,7 +23,7 @@ const LetInLife = 4 * time.Hour
 // ErrNoSupervisor says that an address is no supervisor's. Others who are locked out are a supervisor's to help.
 var ErrNoSupervisor = errors.New("no supervisor has this e-mail address, or the account has expired; supervisors see to other accounts, and a migration makes the first one again when no supervisor is left")
 
-// LetIn opens a supervisor's account, takes its second factor, its password and its sessions away, and gives the token with which its
+// LetIn opens a supervisor's account, takes its second factor, its password, its link to a provider and its sessions away, and gives the token with which its
 // password is chosen anew within LetInLife: whoever knows the old one is not let in. The access log has a line of it, by nobody of the staff. The pool's role is a member of sb_serve. It fails
 // with ErrNoSupervisor or ErrTooMany, and then changes nothing.
 func LetIn(ctx context.Context, pool *pgxpool.Pool, email string) (token string, err error) {
@@ -46,6 +46,9 @@ func LetIn(ctx context.Context, pool *pgxpool.Pool, email string) (token string,
 			return err
 		}
 		if _, err := DropFactor(ctx, tx, id); err != nil {
+			return err
+		}
+		if _, err := Unlink(ctx, tx, id); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "UPDATE sb.staff SET password_hash = $2 WHERE id = $1", id, unusable); err != nil {

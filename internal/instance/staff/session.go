@@ -104,11 +104,17 @@ func SignIn(ctx context.Context, db Querier, keys func() (*addresshash.Keys, err
 			return Session{}, err
 		}
 	}
+	return Begin(ctx, db, s.Staff)
+}
+
+// Begin makes a session for a member who has shown who they are.
+func Begin(ctx context.Context, db Querier, m Member) (Session, error) {
+	s := Session{Staff: m}
 	random := make([]byte, 32)
 	rand.Read(random) // never fails: crypto/rand ends the program instead
 	s.Token = tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
 	// Sessions that ended are of no more use: they go on the way.
-	err = db.QueryRow(ctx, `WITH gone AS (
+	err := db.QueryRow(ctx, `WITH gone AS (
 			DELETE FROM sb.staff_session WHERE staff_id = $2 AND (expires_at <= now() OR revoked_at IS NOT NULL)
 		), active AS (
 			UPDATE sb.staff SET last_active_at = now() WHERE id = $2

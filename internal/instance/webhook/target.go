@@ -9,19 +9,18 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/reach"
 	"github.com/switchboard-operator/switchboard/internal/instance/trust"
 )
 
@@ -49,10 +48,9 @@ type outcome struct {
 
 // target is where a subscription leads.
 type target struct {
-	hook            contract.Webhook
-	dir             string
-	client          *http.Client
-	allowed, except []netip.Prefix
+	hook   contract.Webhook
+	dir    string
+	client *http.Client
 }
 
 func newTarget(hook contract.Webhook, dir string) (*target, error) {
@@ -61,10 +59,8 @@ func newTarget(hook contract.Webhook, dir string) (*target, error) {
 		return nil, errors.New("its url is no address by https without user and fragment")
 	}
 	t := &target{hook: hook, dir: filepath.Join(dir, hook.Name)}
-	if t.allowed, err = networks(hook.CIDRs); err != nil {
-		return nil, err
-	}
-	if t.except, err = networks(hook.Except); err != nil {
+	networks, err := reach.Parse(hook.CIDRs, hook.Except)
+	if err != nil {
 		return nil, err
 	}
 	roots, err := trust.Authorities(hook.CABundle)
@@ -75,76 +71,13 @@ func newTarget(hook contract.Webhook, dir string) (*target, error) {
 		Timeout: requestTimeout,
 		Transport: &http.Transport{
 			// No proxy: it would look names up, and connect, where nothing here sees to what.
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, ControlContext: t.control}).DialContext,
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, ControlContext: networks.Control}).DialContext,
 			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute, MaxConnsPerHost: 1, MaxResponseHeaderBytes: 16 << 10,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return t, nil
-}
-
-func networks(cidrs []string) ([]netip.Prefix, error) {
-	var all []netip.Prefix
-	for _, cidr := range cidrs {
-		p, err := netip.ParsePrefix(cidr)
-		if err != nil {
-			return nil, fmt.Errorf("%q is no network", cidr)
-		}
-		all = append(all, p)
-	}
-	return all, nil
-}
-
-var errForbidden = errors.New("the address is not in the networks of the sub-processor")
-
-// control refuses to connect to an address that the receiver may not have: what a name leads to is seen here, after it was looked up.
-func (t *target) control(_ context.Context, _, address string, _ syscall.RawConn) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil || !t.reaches(at.Addr().Unmap()) {
-		return errForbidden
-	}
-	return nil
-}
-
-// reaches says whether an address is in a network that the register lists, as the network policies have it. A network that is
-// wider than what is private, such as 0.0.0.0/0, does not mean what is private in it: that must be listed by itself.
-func (t *target) reaches(a netip.Addr) bool {
-	for _, p := range t.except {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	inner := innerOf(a)
-	for _, p := range t.allowed {
-		if p.Contains(a) && (!inner.IsValid() || p.Bits() >= inner.Bits() && inner.Contains(p.Addr())) {
-			return true
-		}
-	}
-	return false
-}
-
-// inward are networks that are not of the Internet at large (the registries of IANA for special purposes).
-var inward = func() []netip.Prefix {
-	var all []netip.Prefix
-	for _, cidr := range []string{
-		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
-		"192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-		"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8",
-	} {
-		all = append(all, netip.MustParsePrefix(cidr))
-	}
-	return all
-}()
-
-// innerOf is the inward network that an address is in; the zero Prefix for one of the Internet.
-func innerOf(a netip.Addr) netip.Prefix {
-	for _, p := range inward {
-		if p.Contains(a) {
-			return p
-		}
-	}
-	return netip.Prefix{}
 }
 
 // post tells the receiver of an event. What it says of it names neither the address nor what is in the payload.
@@ -221,7 +154,7 @@ func problemOf(err error) string {
 	var untrusted *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	switch {
-	case errors.Is(err, errForbidden):
+	case errors.Is(err, reach.ErrForbidden):
 		return contract.WebhookForbidden
 	case errors.As(err, &untrusted), errors.As(err, &unknown):
 		return contract.WebhookUntrusted

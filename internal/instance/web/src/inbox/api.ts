@@ -83,6 +83,16 @@ export const me = () => ask("GET", "/me") as Promise<Staff>;
 export const signIn = async (email: string, password: string, code: string) =>
   ((await ask("POST", "/browser-sessions", code ? { email, password, code } : { email, password })) as { staff: Staff }).staff;
 
+export interface Ways { password: boolean; provider: { name: string } | null }
+
+/** How staff sign in here. */
+export const signInWays = () => ask("GET", "/sign-in") as Promise<Ways>;
+
+/** Where the browser goes to sign in by the provider. */
+export const beginProvider = async () => ((await ask("POST", "/sign-in/provider")) as { url: string }).url;
+
+export const signInCode = async (code: string) => ((await ask("POST", "/sign-in/code", { code })) as { staff: Staff }).staff;
+
 export const signOut = () => ask("DELETE", "/sessions/current");
 
 /** mine, when it is not empty, narrows to those of whom it is, or of nobody. */
@@ -134,7 +144,7 @@ export const storeCannedReply = (id: string | null, reply: { title: string; body
 
 export const removeCannedReply = (id: string) => ask("DELETE", `/canned-replies/${id}`);
 
-export interface Account extends Staff { lastActiveAt: string; disabledAt: string | null }
+export interface Account extends Staff { lastActiveAt: string; disabledAt: string | null; linkedAt: string | null }
 
 export const accounts = async () => ((await ask("GET", "/staff")) as { accounts: Account[] }).accounts;
 
@@ -163,6 +173,8 @@ export const confirmFactor = async (code: string) => ((await ask("PUT", "/me/sec
 export const removeFactor = (code: string) => ask("POST", "/me/second-factor/removals", { code });
 
 export const resetFactor = (id: string) => ask("DELETE", `/staff/${id}/second-factor`);
+
+export const unlink = (id: string) => ask("DELETE", `/staff/${id}/identity`);
 
 export const settings = () => ask("GET", "/settings") as Promise<{ requireSecondFactor: boolean }>;
 

@@ -71,6 +71,7 @@ function Person({ account: a, then, shown }: { account: api.Account; then(what: 
       <button onClick={() => then(() => api.changeAccount(a.id, { active: a.disabledAt !== null }))} aria-label={`${a.disabledAt ? words.open : words.close}: ${name}`}>{a.disabledAt ? words.open : words.close}</button>
       {!a.disabledAt && <button onClick={() => then(async () => shown((await api.inviteAgain(a.id)).link))} aria-label={`${words.newLink}: ${name}`}>{words.newLink}</button>}
       {a.secondFactor === "on" && <button onClick={() => then(() => api.resetFactor(a.id))} aria-label={`${words.resetFactor}: ${name}`}>{words.resetFactor}</button>}
+      {a.linkedAt && <button onClick={() => then(() => api.unlink(a.id))} aria-label={`${words.unlink}: ${name}`}>{words.unlink}</button>}
     </li>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import * as api from "./api";
 import { Form, Text } from "./form";
+import { Provider, useWays } from "./provider";
 import { words } from "./words";
 
 const codeNeeded = "urn:switchboard:problem:code-needed";
@@ -8,6 +9,7 @@ const codeNeeded = "urn:switchboard:problem:code-needed";
 export function SignIn({ notice, signedIn }: { notice: string; signedIn(staff: api.Staff): void }) {
   // Held until the code is there, and no longer.
   const [known, setKnown] = useState<{ email: string; password: string } | null>(null);
+  const ways = useWays();
   const first = async (of: (name: string) => string) => {
     const who = { email: of("email"), password: of("password") };
     try {
@@ -30,13 +32,16 @@ export function SignIn({ notice, signedIn }: { notice: string; signedIn(staff: a
     );
   }
   return (
-    <main class="signin">
+    <main class="signin" aria-busy={ways === null}>
       <h1>{words.title}</h1>
       <p role="status">{notice}</p>
-      <Form key="password" submit={first} label={words.signIn}>
-        <Text label={words.email} name="email" type="email" autocomplete="username" required maxLength={254} />
-        <Text label={words.password} name="password" type="password" autocomplete="current-password" required maxLength={1024} />
-      </Form>
+      {ways?.provider && <Provider name={ways.provider.name} />}
+      {ways?.password && (
+        <Form key="password" submit={first} label={words.signIn}>
+          <Text label={words.email} name="email" type="email" autocomplete="username" required maxLength={254} />
+          <Text label={words.password} name="password" type="password" autocomplete="current-password" required maxLength={1024} />
+        </Form>
+      )}
     </main>
   );
 }
