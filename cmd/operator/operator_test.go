@@ -57,6 +57,7 @@ func TestOperator(t *testing.T) {
 	t.Run("chatted with", func(t *testing.T) { chatted(t, c) })
 	t.Run("taken from its provider", func(t *testing.T) { withdrawn(t, c) })
 	t.Run("telling others", func(t *testing.T) { webhooked(t, c) })
+	t.Run("staff sign in by a provider", func(t *testing.T) { staffSignsIn(t, c) })
 	t.Run("what fails", func(t *testing.T) { whatFails(t, c) })
 	t.Run("kept, and taken up again", func(t *testing.T) { keptAndTakenUp(t, c) })
 	t.Run("exported, and erased", func(t *testing.T) { exportedAndErased(t, c) })
