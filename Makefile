@@ -124,6 +124,7 @@ browser: ## The staff's page and the guests' chat in Debian's Chromium, over a r
 	@hack/tools.sh browser
 	cd test/browser && npm ci --silent --no-audit --no-fund
 	go test -count=1 -tags browser -exec $(CURDIR)/hack/loopback.sh ./test/browser
+	cd test/openid && go test -count=1 -tags browser -exec $(CURDIR)/hack/loopback.sh -run TestThePage .
 
 .PHONY: bench
 bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.

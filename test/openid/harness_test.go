@@ -26,6 +26,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/api"
 	"github.com/switchboard-operator/switchboard/internal/instance/openid"
+	"github.com/switchboard-operator/switchboard/internal/instance/web"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
@@ -93,7 +94,10 @@ func start(t *testing.T, change func(*contract.StaffOIDC)) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tenant = api.New(db.Serve(t), slog.New(slog.NewTextHandler(s.log, nil)), dir).WithProvider(provider)
+	pages := http.NewServeMux()
+	pages.Handle("GET "+web.InboxPath, web.Inbox())
+	pages.Handle("/", api.New(db.Serve(t), slog.New(slog.NewTextHandler(s.log, nil)), dir).WithProvider(provider))
+	tenant = pages
 	return s
 }
 
