@@ -19,6 +19,7 @@ func TestASupervisorWhoIsLockedOutIsLetInAgain(t *testing.T) {
 	s.accept(s.invite("other@hotel.example", staff.Supervisor).Token).want(http.StatusCreated)
 	s.accept(s.invite("night@hotel.example", staff.Agent).Token).want(http.StatusCreated)
 	s.exec(`INSERT INTO sb.staff_factor (staff_id, secret, key_version, confirmed_at) SELECT id, 'x', 1, now() FROM sb.staff WHERE email = $1`, pgtest.StaffEmail)
+	s.exec(`INSERT INTO sb.staff_identity (staff_id, issuer, client_id, subject) SELECT id, 'https://login.example', 'switchboard', '4711' FROM sb.staff WHERE email = $1`, pgtest.StaffEmail)
 	s.exec("UPDATE sb.staff SET disabled_at = now() WHERE email = $1", pgtest.StaffEmail)
 
 	s.db.Setenv(t, contract.LoginRole(contract.ComponentServe, 1))
@@ -51,6 +52,9 @@ func TestASupervisorWhoIsLockedOutIsLetInAgain(t *testing.T) {
 	}
 	if n := s.count("SELECT count(*) FROM sb.staff_invitation WHERE expires_at <= now() + interval '4 hours'"); n != 1 {
 		t.Errorf("%d links end within four hours", n)
+	}
+	if n := s.count("SELECT count(*) FROM sb.staff_identity"); n != 0 {
+		t.Error("whoever the account was linked to at a provider gets in still")
 	}
 	s.do("GET", "/api/v1/me", nil).want(http.StatusUnauthorized) // the session before
 	s.do("POST", "/api/v1/sessions", credentials(pgtest.StaffEmail, pgtest.Password)).want(http.StatusUnauthorized)

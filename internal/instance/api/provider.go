@@ -114,6 +114,7 @@ func (s *Server) tryBegin(ctx context.Context, w http.ResponseWriter, r *http.Re
 		p.retryAfter = time.Minute
 		return "", p
 	}
+	s.ips.forgive(httpserve.ClientIP(r).String(), time.Now()) // many may begin from one house; what fails counts
 	if before, err := r.Cookie(sessionCookie); err == nil {
 		if err := staff.SignOut(ctx, s.pool, before.Value); err != nil {
 			return "", err
