@@ -138,13 +138,7 @@ func moveRefusals(in Tenant, f MoveFacts) []string {
 		}
 	}
 	all = append(all, webhookRefusals(from, to, in.Tenant.Spec.Webhooks)...)
-	if o := in.Tenant.Spec.StaffOIDC; o != nil {
-		if _, before := StaffOIDC(from, o); before == nil {
-			if _, refusal := StaffOIDC(to, o); refusal != nil {
-				refuse("staffOIDC: %s", refusal.Message)
-			}
-		}
-	}
+	all = append(all, staffOIDCRefusals(from, to, in.Tenant.Spec.StaffOIDC)...)
 	for i := range f.Policies {
 		if Accept(from, &f.Policies[i]) == nil {
 			if refusal := Accept(to, &f.Policies[i]); refusal != nil {
@@ -170,6 +164,20 @@ func webhookRefusals(from, to *v1alpha1.Region, webhooks []v1alpha1.Webhook) []s
 		}
 	}
 	return all
+}
+
+// staffOIDCRefusals says that staff sign in by a provider from one region, and would not from the other.
+func staffOIDCRefusals(from, to *v1alpha1.Region, o *v1alpha1.StaffOIDC) []string {
+	if o == nil {
+		return nil
+	}
+	if _, before := StaffOIDC(from, o); before != nil {
+		return nil
+	}
+	if _, refusal := StaffOIDC(to, o); refusal != nil {
+		return []string{"staffOIDC: " + refusal.Message}
+	}
+	return nil
 }
 
 // unboundedBy lists the categories that something bounds here, and nothing there.
