@@ -19,6 +19,8 @@ type fact struct {
 	// of is what the row belongs to: the thread of a message or attachment, the contact of a
 	// web chat, of integration data or of a testimonial, what a line of the access log is about.
 	of uuid.UUID
+	// bearers are addresses of the guest of a testimonial that has outlived the contact: it is theirs by them.
+	bearers []person.Address
 	// doomed: some run was free to delete it. Whatever else is missing was deleted wrongly.
 	doomed bool
 }
@@ -135,6 +137,12 @@ func (m *model) remove(category string, id uuid.UUID) {
 		delete(m.statuses, id)
 	case contract.CategoryContacts:
 		delete(m.names, id)
+		var bearers []person.Address
+		for a, contact := range m.addresses {
+			if contact == id {
+				bearers = append(bearers, a)
+			}
+		}
 		maps.DeleteFunc(m.addresses, func(_ person.Address, contact uuid.UUID) bool { return contact == id })
 		for _, who := range m.bearers {
 			delete(who, id)
@@ -148,6 +156,9 @@ func (m *model) remove(category string, id uuid.UUID) {
 			for _, f := range m.rows[c] {
 				if f.of == id {
 					f.of = uuid.Nil // what is left of them names nobody
+					if c == contract.CategoryTestimonials {
+						f.bearers = bearers
+					}
 				}
 			}
 		}
@@ -165,8 +176,9 @@ func (m *model) known(addresses []person.Address) (contacts []uuid.UUID) {
 	return contacts
 }
 
-// theirs are the rows of persons: contacts and the threads of contacts.
-func (m *model) theirs(category string, contacts []uuid.UUID) (ids []uuid.UUID) {
+// theirs are the rows of persons: of their contacts, of the threads of those, and testimonials that have outlived them.
+func (m *model) theirs(category string, who []person.Address) (ids []uuid.UUID) {
+	contacts := m.known(who)
 	for id, f := range m.rows[category] {
 		t := m.threads[f.of]
 		inThread := t != nil && slices.Contains(contacts, t.contact)
@@ -185,7 +197,7 @@ func (m *model) theirs(category string, contacts []uuid.UUID) (ids []uuid.UUID) 
 				ids = append(ids, id)
 			}
 		default:
-			if slices.Contains(contacts, f.of) {
+			if slices.Contains(contacts, f.of) || slices.ContainsFunc(f.bearers, func(a person.Address) bool { return slices.Contains(who, a) }) {
 				ids = append(ids, id)
 			}
 		}

@@ -167,7 +167,7 @@ func (a account) add(to map[string]int64, category string, n int64) {
 // count notes what there is of a person.
 func (m *model) count(a account, who []person.Address) {
 	for _, c := range categories {
-		a.add(a.found, c, int64(len(m.theirs(c, m.known(who)))))
+		a.add(a.found, c, int64(len(m.theirs(c, who))))
 	}
 }
 
@@ -188,7 +188,7 @@ func (m *model) erase(holds []hold, who []person.Address) account {
 	contacts := m.known(who)
 	doomed, threads := map[string][]uuid.UUID{}, m.threadsOf(contacts)
 	for _, c := range categories {
-		for _, id := range m.theirs(c, contacts) {
+		for _, id := range m.theirs(c, who) {
 			if h := m.heldBy(holds, c, id); h != "" {
 				a.refused[[2]string{c, h}]++
 				continue
@@ -223,7 +223,7 @@ func (m *model) threadsOf(contacts []uuid.UUID) (ids []uuid.UUID) {
 func (w *world) handed(who []person.Address) map[string]int64 {
 	n, now := map[string]int64{}, time.Now()
 	for _, c := range categories {
-		for _, id := range w.model.theirs(c, w.model.known(who)) {
+		for _, id := range w.model.theirs(c, who) {
 			if w.model.rows[c][id].at().After(readable(w.policies, c, now)) {
 				n[c]++
 			}

@@ -265,7 +265,7 @@ func (w *world) hang(batch *pgx.Batch, now time.Time, contact uuid.UUID) {
 	for _, row := range []struct{ category, statement string }{
 		{contract.CategoryWebChatSessions, "INSERT INTO sb.web_chat_session (id, last_active_at, contact_id, channel) VALUES ($1, $2, $3, 'web')"},
 		{contract.CategoryIntegrationData, "INSERT INTO sb.integration_data (id, at, contact_id, source, kind, data) VALUES ($1, $2, $3, 'pms', 'arrival', '{}')"},
-		{contract.CategoryTestimonials, "INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at) VALUES ($1, $2, $3, 'x', 'y', now())"},
+		{contract.CategoryTestimonials, "INSERT INTO sb.testimonial (id, at, contact_id, words, shown, consent, language, given, consented_at) VALUES ($1, $2, $3, 'x', 'y', 'z', 'en', 'phone', now())"},
 	} {
 		id, at := w.id(), w.mark(now)
 		w.model.add(row.category, id, at, contact)

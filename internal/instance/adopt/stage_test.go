@@ -75,6 +75,8 @@ func newStage(t *testing.T) *stage {
 	exec(t, s.to.Admin(t), "INSERT INTO sb.hold_alias (hold, kind, address_hash) VALUES ('case-9', 'phone', sha256('2 by the keys of before'))")
 	exec(t, admin, "INSERT INTO sb.hold_alias (hold, kind, address_hash) VALUES ('case-9', 'phone', sha256('2'))")
 	exec(t, admin, "INSERT INTO sb.hold_contact (hold, contact_id) VALUES ('case-9', md5('c2')::uuid)")
+	exec(t, admin, "SELECT sb.testimonial_end(ARRAY[md5('t2')::uuid], md5('s0')::uuid, 'phone')") // kept by the hold
+	exec(t, admin, "UPDATE sb.testimonial SET doubted_at = now(), bearers = ARRAY[sha256('0')] WHERE id = md5('t0')::uuid")
 	exec(t, admin, "INSERT INTO sb.hold (name, by_subject, channel, expires_at) VALUES ('ended', false, 'front-desk', now() - interval '1 day')")
 	return s
 }
@@ -94,7 +96,7 @@ func fill(t *testing.T, db *pgxpool.Pool) {
 		"INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, name, file_id) SELECT md5('a' || i)::uuid, at, md5('m' || i)::uuid, md5('v' || i)::uuid, 'front-desk', 'room.png', sb.add_file('image/png', convert_to(repeat('bytes of ' || i, 200000), 'UTF8')) FROM " + ages,
 		"INSERT INTO sb.web_chat_session (id, channel, contact_id, started_at, last_active_at, expires_at, token_hash, ip, user_agent) SELECT md5('w' || i)::uuid, 'web', md5('c' || i)::uuid, at, at, at + interval '9 days', sha256(('token' || i)::bytea), '2001:db8::7', 'Browser' FROM " + ages,
 		`INSERT INTO sb.integration_data (id, at, source, kind, contact_id, data) SELECT md5('i' || i)::uuid, at, 'pms', 'arrival', md5('c' || i)::uuid, '{"room": null, "of": [1, 2.50]}' FROM ` + ages,
-		"INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at) SELECT md5('t' || i)::uuid, at, md5('c' || i)::uuid, 'Lovely', 'You may print it', at FROM " + ages,
+		"INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at, named_as, shown, language, given, recorded_by) SELECT md5('t' || i)::uuid, at, md5('c' || i)::uuid, 'Lovely', 'You may print it', at, 'Ada', 'website', 'en', 'phone', md5('s' || i)::uuid FROM " + ages,
 		"INSERT INTO sb.access_log (at, staff_id, method, route, object_id, status, ip, user_agent) SELECT at, md5('s')::uuid, 'GET', '/api/v1/contacts/{id}', md5('c' || i)::uuid, 200, '192.0.2.7', 'Browser' FROM " + ages,
 		"INSERT INTO sb.seen (channel, id_hash, seen_at) SELECT 'front-desk', sha256(('seen' || i)::bytea), at FROM " + ages,
 		"INSERT INTO sb.suppression (channel, address_hash, key_version, since, requested) SELECT '*', sha256(i::text::bytea), 2, at, i > 0 FROM " + ages,

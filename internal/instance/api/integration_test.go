@@ -45,6 +45,7 @@ func TestATokenMayWhatItsScopesSay(t *testing.T) {
 		"messages:write": func(s *system) answer {
 			return s.do("POST", automated, reminder("+4930901820"), "Idempotency-Key", uuid.NewString())
 		},
+		"testimonials:read":  func(s *system) answer { return s.do("GET", "/api/v1/testimonials", nil) },
 		"contacts:read":      func(s *system) answer { return s.do("GET", "/api/v1/contacts/"+v.guest.String(), nil) },
 		"conversations:read": func(s *system) answer { return s.do("GET", v.path()+"/messages", nil) },
 	}

@@ -86,13 +86,15 @@ func (s *system) bodyOf(o operation) any {
 		"postInvitation":    map[string]any{"email": uuid.NewString() + "@hotel.example", "role": "agent"}, "postAccountInvitation": map[string]any{},
 		"confirmFactor": map[string]any{"code": "123456"}, "removeFactor": map[string]any{"code": "123456"}, "patchSettings": map[string]any{"requireSecondFactor": false},
 		"putAssignee": map[string]any{"staff": nil}, "postNote": map[string]any{"body": markWords}, "postCannedReply": map[string]any{"title": uuid.NewString(), "body": "Of course"},
-		"putCannedReply":     map[string]any{"title": uuid.NewString(), "body": "Of course"},
-		"changePassword":     map[string]any{"present": pgtest.Password, "next": pgtest.Password},
-		"patchAccount":       map[string]any{"name": "Renamed"},
-		"answerComplaint":    map[string]any{"answeredAt": time.Now()},
-		"postDisclosure":     map[string]any{"askedAt": time.Now(), "askedBy": "Amtsgericht Mitte", "ground": "an order", "outcome": "refused", "given": "nothing: it names nobody", "persons": 0, "noticed": true},
-		"postPrivacyRequest": map[string]any{"type": "Erasure", "receivedAt": time.Now(), "verified": "booking", "addresses": []any{map[string]any{"kind": "phone", "address": markAddress}}},
-		"postEvent":          map[string]any{"kind": "a", "guest": map[string]any{"kind": "phone", "address": "+4930901829"}, "data": map[string]any{}},
+		"putCannedReply":      map[string]any{"title": uuid.NewString(), "body": "Of course"},
+		"changePassword":      map[string]any{"present": pgtest.Password, "next": pgtest.Password},
+		"patchAccount":        map[string]any{"name": "Renamed"},
+		"answerComplaint":     map[string]any{"answeredAt": time.Now()},
+		"postDisclosure":      map[string]any{"askedAt": time.Now(), "askedBy": "Amtsgericht Mitte", "ground": "an order", "outcome": "refused", "given": "nothing: it names nobody", "persons": 0, "noticed": true},
+		"postTestimonial":     map[string]any{"words": markWords, "shown": "website", "consent": "May we show this?", "language": "en", "given": "phone", "consentedAt": time.Now()},
+		"withdrawTestimonial": map[string]any{"how": "phone"},
+		"postPrivacyRequest":  map[string]any{"type": "Erasure", "receivedAt": time.Now(), "verified": "booking", "addresses": []any{map[string]any{"kind": "phone", "address": markAddress}}},
+		"postEvent":           map[string]any{"kind": "a", "guest": map[string]any{"kind": "phone", "address": "+4930901829"}, "data": map[string]any{}},
 	}
 	return bodies[o.id]
 }

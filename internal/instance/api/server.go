@@ -59,7 +59,7 @@ type call struct {
 type reply struct {
 	status int
 	body   any // nil for none
-	// stream sends the body of an answer of status 200, once all else is durable. It fails before the first byte, or panics.
+	// stream sends the answer itself, of status 200 or 304, once all else is durable. It fails before the first byte, or panics.
 	stream func(http.ResponseWriter) error
 }
 
@@ -137,6 +137,8 @@ func (s *Server) routes() []route {
 		{pattern: "POST /api/v1/contacts/{id}/splits", roles: readers, handle: splitContact},
 		{pattern: "POST /api/v1/contacts/{id}/unsubscribe-links", roles: readers, handle: s.makeUnsubscribeLink},
 		{pattern: "POST /api/v1/contacts/{id}/underage-reports", roles: readers, handle: postUnderageReport},
+		{pattern: "GET /api/v1/contacts/{id}/testimonials", roles: readers, handle: listContactTestimonials},
+		{pattern: "POST /api/v1/contacts/{id}/testimonials", roles: stewards, handle: postTestimonial},
 		{pattern: "POST /api/v1/opt-outs", roles: readers, handle: s.optOutAddress, scope: integration.WriteOptOuts},
 		{pattern: "POST /api/v1/opt-ins", roles: readers, handle: s.optInAddress},
 
@@ -158,6 +160,10 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/privacy/request-counts", roles: overseers, handle: countPrivacyRequests},
 		{pattern: "GET /api/v1/privacy/disclosures", roles: officers, handle: listDisclosures},
 		{pattern: "POST /api/v1/privacy/disclosures", roles: officers, handle: postDisclosure},
+		{pattern: "GET /api/v1/privacy/testimonials", roles: stewards, handle: listTestimonials},
+		{pattern: "POST /api/v1/privacy/testimonials/{id}/withdrawals", roles: readers, handle: withdrawTestimonial},
+		{pattern: "POST /api/v1/privacy/testimonials/{id}/confirmations", roles: stewards, handle: confirmTestimonial},
+		{pattern: "GET /api/v1/testimonials", handle: listPublishable, scope: integration.ReadTestimonials}, // of nobody's role
 		{pattern: "GET /api/v1/privacy/holds", roles: officers, handle: listPrivacyHolds},
 
 		{pattern: "GET /api/v1/integrations", roles: supervisors, handle: listIntegrations},

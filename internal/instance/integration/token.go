@@ -29,11 +29,12 @@ const (
 	ReadContacts      Scope = "contacts:read"
 	ReadConversations Scope = "conversations:read"
 	WriteMessages     Scope = "messages:write"
+	ReadTestimonials  Scope = "testimonials:read"
 )
 
 // Scopes are all there are.
 func Scopes() []Scope {
-	return []Scope{WriteEvents, WriteOptOuts, ReadContacts, ReadConversations, WriteMessages}
+	return []Scope{WriteEvents, WriteOptOuts, ReadContacts, ReadConversations, WriteMessages, ReadTestimonials}
 }
 
 // MaxLife bounds a token's life, in days of 24 hours.

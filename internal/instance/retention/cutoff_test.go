@@ -34,7 +34,7 @@ func TestARowExpiresExactlyAtTheLimit(t *testing.T) {
 				contract.CategoryStaffAccounts:   `INSERT INTO sb.staff (id, email, password_hash, last_active_at) VALUES (gen_random_uuid(), gen_random_uuid()::text, '', $1)`,
 				contract.CategoryWebChatSessions: `INSERT INTO sb.web_chat_session (id, channel, last_active_at) VALUES (gen_random_uuid(), 'web', $1)`,
 				contract.CategoryIntegrationData: `INSERT INTO sb.integration_data (id, at, source, kind, data) VALUES (gen_random_uuid(), $1, 'pms', 'arrival', '{}')`,
-				contract.CategoryTestimonials:    `INSERT INTO sb.testimonial (id, at, words, consent, consented_at) VALUES (gen_random_uuid(), $1, '', '', $1)`,
+				contract.CategoryTestimonials:    `INSERT INTO sb.testimonial (id, at, words, shown, consent, language, given, consented_at) VALUES (gen_random_uuid(), $1, 'a', 'b', 'c', 'en', 'phone', $1)`,
 			}[name]
 			if _, err := tx.Exec(ctx, "DELETE FROM sb.staff"); err != nil { // the first account
 				t.Fatal(err)
@@ -94,7 +94,7 @@ func TestADenseHistoryIsCutAtTheMicrosecond(t *testing.T) {
 	execSQL(t, db, `INSERT INTO sb.staff (id, email, password_hash, last_active_at) SELECT gen_random_uuid(), gen_random_uuid()::text, '', at FROM `+series, 150)
 	execSQL(t, db, `INSERT INTO sb.web_chat_session (id, channel, last_active_at) SELECT gen_random_uuid(), 'web', at FROM `+series, 45)
 	execSQL(t, db, `INSERT INTO sb.integration_data (id, at, source, kind, data) SELECT gen_random_uuid(), at, 'pms', 'arrival', '{}' FROM `+series, 75)
-	execSQL(t, db, `INSERT INTO sb.testimonial (id, at, words, consent, consented_at) SELECT gen_random_uuid(), at, '', '', at FROM `+series, 200)
+	execSQL(t, db, `INSERT INTO sb.testimonial (id, at, words, shown, consent, language, given, consented_at) SELECT gen_random_uuid(), at, 'a', 'b', 'c', 'en', 'phone', at FROM `+series, 200)
 	shadow(t, db)
 	result := run(t, d, policy)
 	for _, c := range result.Categories {

@@ -59,8 +59,8 @@ func fill(t testing.TB, db *pgxpool.Pool, n, days int) {
 			SELECT md5('w' || i)::uuid, 'web', md5('c' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1) FROM generate_series(0, $1::int - 1) i`,
 		`INSERT INTO sb.integration_data (id, at, source, kind, contact_id, data)
 			SELECT md5('i' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), 'pms', 'arrival', md5('c' || i)::uuid, '{}' FROM generate_series(0, $1::int - 1) i`,
-		`INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at)
-			SELECT md5('t' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('c' || i)::uuid, 'Lovely', 'You may print it', now() FROM generate_series(0, $1::int - 1) i`,
+		`INSERT INTO sb.testimonial (id, at, contact_id, words, consent, consented_at, shown, language, given)
+			SELECT md5('t' || i)::uuid, now() - make_interval(secs => i * $2::int * 86400.0 / $1), md5('c' || i)::uuid, 'Lovely', 'You may print it', now(), 'website', 'en', 'phone' FROM generate_series(0, $1::int - 1) i`,
 	} {
 		execSQL(t, db, statement, n, days)
 	}

@@ -71,7 +71,7 @@ func (s *stage) guest(name, phone string, n int) {
 		FROM unnest(ARRAY['room of ' || $1, 'shared map']) n`, name, pgtest.Channel)
 	s.exec("INSERT INTO sb.web_chat_session (id, channel, contact_id) VALUES (md5('w' || $1)::uuid, 'web', md5($1)::uuid)", name)
 	s.exec(`INSERT INTO sb.integration_data (id, source, kind, contact_id, data) VALUES (md5('i' || $1)::uuid, 'pms', 'arrival', md5($1)::uuid, '{"room": 4}')`, name)
-	s.exec("INSERT INTO sb.testimonial (id, contact_id, words, consent, consented_at) VALUES (md5('t' || $1)::uuid, md5($1)::uuid, 'Lovely', 'You may print it', now())", name)
+	s.exec("INSERT INTO sb.testimonial (id, contact_id, words, consent, consented_at, shown, language, given) VALUES (md5('t' || $1)::uuid, md5($1)::uuid, 'Lovely', 'You may print it', now(), 'website', 'en', 'phone')", name)
 	s.exec("INSERT INTO sb.access_log (method, route, object_id, status) VALUES ('GET', '/', md5('v' || $1)::uuid, 200)", name)
 }
 
