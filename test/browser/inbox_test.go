@@ -118,6 +118,7 @@ func steps(t *testing.T, d *pgtest.Database) http.Handler {
 				SELECT m.id, m.at, m.conversation_id, m.channel, 'Line ' || i FROM m JOIN generate_series(1, 70) i ON m.id = md5('m' || i)::uuid`,
 		},
 		"optout":  {"INSERT INTO sb.suppression (channel, address_hash, key_version) VALUES ('*', sha256('1'), 1)"},
+		"doubt":   {"UPDATE sb.testimonial SET doubted_at = now()"}, // as a restore does
 		"deliver": {"UPDATE sb.message SET status = 'delivered' WHERE direction = 'out'"},
 		"revoke":  {"UPDATE sb.staff_session SET revoked_at = now()"},
 	}

@@ -279,7 +279,7 @@ const tests = {
     await b.page.screenshot({ path: `${settings.output}/oversight.png` });
     const asked = await b.page.evaluate(async () => {
       const all = [];
-      for (const path of ["/conversations", "/conversations?q=ada", "/contacts", "/colleagues", "/staff", "/undelivered-messages", "/canned-replies", "/privacy/requests", "/privacy/holds", "/privacy/disclosures"]) all.push((await fetch("/api/v1" + path)).status);
+      for (const path of ["/conversations", "/conversations?q=ada", "/contacts", "/colleagues", "/staff", "/undelivered-messages", "/canned-replies", "/privacy/requests", "/privacy/holds", "/privacy/disclosures", "/privacy/testimonials", "/testimonials"]) all.push((await fetch("/api/v1" + path)).status);
       return all;
     });
     assert.deepEqual(asked, asked.map(() => 403));
@@ -368,6 +368,71 @@ const tests = {
     assert.equal(await a.page.getByRole("button", { name: "Privacy", exact: true }).count(), 0, "a supervisor files requests");
     assert.equal(await a.page.evaluate(async () => (await fetch("/api/v1/privacy/requests")).status), 403);
     for (const { page, wrong, context } of [a, b]) {
+      assert.equal(await page.evaluate(() => window.pwned), undefined);
+      assert.deepEqual(wrong, []);
+      await context.close();
+    }
+  },
+
+  async "a testimonial is shown while the guest agrees, and no longer"() {
+    const [a, b, c] = [await open(), await open(), await open()];
+    await signIn(a.page);
+    await signIn(b.page, "officer@hotel.example", chosen);
+    await signIn(c.page, "night@hotel.example", chosen);
+    const shown = await a.page.evaluate(async () => {
+      const made = await fetch("/api/v1/integrations", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "site", scopes: ["testimonials:read"], expiresInDays: 1 }) });
+      const { token } = await made.json();
+      window.site = async () => (await fetch("/api/v1/testimonials", { credentials: "omit", headers: { Authorization: `Bearer ${token}` } })).text();
+      return window.site();
+    });
+    assert.match(shown, /"testimonials":\[\]/);
+    const praise = "A pearl by the sea" + evil;
+    await step({ guest: 1, body: "Yes, do show my words" });
+    for (const { page } of [a, c]) await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await a.page.getByText("Testimonials", { exact: true }).click();
+    await a.page.getByText("There are no testimonials.").waitFor();
+    await a.page.getByLabel("The words that will be shown").fill(praise);
+    await a.page.getByLabel(/^As the guest wants to be named/).fill("Ada, London");
+    await a.page.getByLabel("Where they will be shown").fill("www.hotel.example");
+    await a.page.getByRole("button", { name: "Record the testimonial" }).click(); // without a wording, the browser asks for it
+    await a.page.getByLabel(/^What the guest was asked/).fill("May we show these words?");
+    await a.page.getByLabel("How the guest agreed").selectOption("phone");
+    await a.page.getByLabel("When the guest agreed").waitFor();
+    await a.page.getByLabel("How the guest agreed").selectOption("message");
+    await a.page.getByLabel("By which message").selectOption({ index: 0 });
+    await accessible(a.page, "a testimonial that is typed");
+    await a.page.getByRole("button", { name: "Record the testimonial" }).click();
+    const beside = a.page.getByRole("list", { name: "Testimonials" });
+    await beside.getByText(praise).waitFor();
+    assert.equal(await beside.getByRole("listitem").count(), 1, "one was recorded without consent");
+    assert.equal(await a.page.getByLabel("The words that will be shown").inputValue(), "", "what was typed stays in the form");
+    await accessible(a.page, "a guest's testimonials");
+    await a.page.screenshot({ path: `${settings.output}/testimonial.png` });
+    assert.match(await a.page.evaluate(() => window.site()), /A pearl by the sea/);
+    // An officer sees all of them, and has to make sure of one that a backup brought back.
+    await step({ step: "doubt" });
+    await b.page.getByRole("button", { name: "Privacy", exact: true }).click();
+    const all = b.page.getByRole("list", { name: "Testimonials" });
+    await all.getByText(praise).waitFor();
+    await all.getByText(/may have been withdrawn since/).waitFor();
+    await accessible(b.page, "a testimonial that is doubted");
+    assert.doesNotMatch(await a.page.evaluate(() => window.site()), /A pearl by the sea/);
+    await all.getByRole("button", { name: "They still agree" }).click();
+    await all.getByRole("button", { name: "They still agree" }).waitFor({ state: "detached" });
+    assert.match(await a.page.evaluate(() => window.site()), /A pearl by the sea/);
+    // Whoever is told by the guest takes it away; one who may not record has no form for it.
+    await c.page.getByText("Testimonials", { exact: true }).click();
+    await c.page.getByText(praise).waitFor();
+    assert.equal(await c.page.getByRole("button", { name: "Record the testimonial" }).count(), 0);
+    await c.page.getByText("The guest withdraws it").click();
+    await c.page.getByLabel("How they withdrew it").selectOption("phone");
+    await accessible(c.page, "a withdrawal");
+    await c.page.getByRole("button", { name: "Delete it" }).click();
+    await c.page.getByText(/^Withdrawn .*, on the phone$/).waitFor();
+    await all.getByText(/^Withdrawn/).waitFor(); // the officer's page is told
+    for (const { page } of [b, c]) assert.ok(!(await page.content()).includes("A pearl by the sea"), "the words stay in a page");
+    assert.match(await a.page.evaluate(() => window.site()), /"testimonials":\[\]/);
+    for (const { page, wrong, context } of [a, b, c]) {
       assert.equal(await page.evaluate(() => window.pwned), undefined);
       assert.deepEqual(wrong, []);
       await context.close();

@@ -267,6 +267,32 @@ export async function disclosures(cursor: string | null): Promise<Page<Disclosur
 
 export const recordDisclosure = (disclosure: NewDisclosure) => ask("POST", "/privacy/disclosures", disclosure) as Promise<Disclosure>;
 
+export const ways = ["message", "writing", "phone", "inPerson"];
+
+/** Of one that was withdrawn, words, namedAs, shown and consent are null. */
+export interface Testimonial {
+  id: string; words: string | null; namedAs: string | null; shown: string | null; consent: string | null; language: string;
+  consentedAt: string; given: string; withdrawnAt: string | null; withdrawnHow: string | null; doubtedAt: string | null;
+}
+
+export interface NewTestimonial { words: string; namedAs?: string; shown: string; consent: string; language: string; given: string; consentedAt?: string; message?: string }
+
+/** The newest first. */
+export async function testimonials(cursor: string | null): Promise<Page<Testimonial>> {
+  const query = new URLSearchParams({ limit: "20" });
+  if (cursor) query.set("cursor", cursor);
+  const list = (await ask("GET", `/privacy/testimonials?${query}`)) as { testimonials: Testimonial[]; nextCursor: string | null };
+  return { rows: list.testimonials, next: list.nextCursor };
+}
+
+export const testimonialsOf = async (contact: string) => ((await ask("GET", `/contacts/${contact}/testimonials`)) as { testimonials: Testimonial[] }).testimonials;
+
+export const recordTestimonial = (contact: string, testimonial: NewTestimonial) => ask("POST", `/contacts/${contact}/testimonials`, testimonial);
+
+export const withdrawTestimonial = (id: string, how: string) => ask("POST", `/privacy/testimonials/${id}/withdrawals`, { how });
+
+export const confirmTestimonial = (id: string) => ask("POST", `/privacy/testimonials/${id}/confirmations`);
+
 export interface Receipt { sequence: number; policy: string; digest: string; recordedAt: string }
 
 export async function evidence(before: string | null): Promise<Page<Receipt>> {

@@ -3,6 +3,7 @@ import * as api from "./api";
 import { Disclosures } from "./disclosures";
 import { Form, Text, useAttempts } from "./form";
 import type { News } from "./inbox";
+import { Testimonials } from "./testimonials";
 import { at, day, fill, words } from "./words";
 
 const dayLong = 24 * 3600 * 1000;
@@ -40,6 +41,7 @@ export function Privacy({ about, forget, refused, news }: Props & { news: News }
       <h3>{words.privacy.holds}</h3>
       <ul class="rows" aria-label={words.privacy.holds}>{holds.map((h) => <Held key={h.name} hold={h} />)}</ul>
       {holds.length === 0 && <p>{words.privacy.noHolds}</p>}
+      <Testimonials news={news} refused={refused} />
       <Disclosures refused={refused} />
     </article>
   );

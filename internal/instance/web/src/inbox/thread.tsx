@@ -8,6 +8,7 @@ import { Looks } from "./looks";
 import { Note } from "./note";
 import type { Guest } from "./privacy";
 import { Same } from "./same";
+import { GuestTestimonials } from "./testimonials";
 import { Underage } from "./underage";
 import { at, fill, words } from "./words";
 
@@ -84,6 +85,7 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
         {api.answers(me) && <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />}
         {conversation.contact && <Same contact={conversation.contact.id} refused={refused} />}
         {conversation.contact && (me.role === "supervisor" || me.role === "privacyOfficer") && <Looks contact={conversation.contact.id} refused={refused} />}
+        {conversation.contact && <GuestTestimonials contact={conversation.contact.id} records={me.role === "supervisor" || me.role === "privacyOfficer"} messages={page.rows} refused={refused} />}
         {conversation.contact && <Underage contact={conversation.contact.id} refused={refused} />}
         <Note id={id} changed={() => void read(null)} refused={refused} />
       </div>
