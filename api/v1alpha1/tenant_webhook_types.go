@@ -1,8 +1,8 @@
 package v1alpha1
 
-// WebhookEvent is something that happens to a guest's messages.
+// WebhookEvent is something that happens to a guest's messages, or to what they let the tenant show.
 //
-// +kubebuilder:validation:Enum=MessageReceived;MessageStatus;OptOutChanged
+// +kubebuilder:validation:Enum=MessageReceived;MessageStatus;OptOutChanged;TestimonialWithdrawn
 type WebhookEvent string
 
 const (
@@ -12,6 +12,8 @@ const (
 	WebhookMessageStatus WebhookEvent = "MessageStatus"
 	// WebhookOptOutChanged: a guest opted out or in, or asked to.
 	WebhookOptOutChanged WebhookEvent = "OptOutChanged"
+	// WebhookTestimonialWithdrawn: a guest withdrew their consent to a testimonial, which must not be shown any more.
+	WebhookTestimonialWithdrawn WebhookEvent = "TestimonialWithdrawn"
 )
 
 // Webhook tells another system of the client's of what happens, by a signed request to it (Standard Webhooks).
@@ -42,7 +44,7 @@ type Webhook struct {
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:MaxItems=4
 	Events []WebhookEvent `json:"events"`
 
 	// includeText has the words of a guest's message told too. Default: false, ids and times alone.

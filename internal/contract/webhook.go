@@ -21,9 +21,10 @@ const ComponentWebhooks = "webhooks"
 
 // Events that a webhook may tell of, as the API server knows them and as payloads spell them.
 const (
-	EventMessageReceived = "message.received"
-	EventMessageStatus   = "message.status"
-	EventOptOutChanged   = "optout.changed"
+	EventMessageReceived      = "message.received"
+	EventMessageStatus        = "message.status"
+	EventOptOutChanged        = "optout.changed"
+	EventTestimonialWithdrawn = "testimonial.withdrawn"
 )
 
 // Webhook is a subscription as the worker knows it.
@@ -76,5 +77,7 @@ func SigningSecret(b []byte) bool {
 
 // WebhookEvent gives an event, as Tenant.spec.webhooks spells it, as the database and payloads do; "" for none.
 func WebhookEvent(spelled string) string {
-	return map[string]string{"MessageReceived": EventMessageReceived, "MessageStatus": EventMessageStatus, "OptOutChanged": EventOptOutChanged}[spelled]
+	return map[string]string{
+		"MessageReceived": EventMessageReceived, "MessageStatus": EventMessageStatus, "OptOutChanged": EventOptOutChanged, "TestimonialWithdrawn": EventTestimonialWithdrawn,
+	}[spelled]
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func (in Input) validateWebhooks() error {
-	known := []string{contract.EventMessageReceived, contract.EventMessageStatus, contract.EventOptOutChanged}
+	known := []string{contract.EventMessageReceived, contract.EventMessageStatus, contract.EventOptOutChanged, contract.EventTestimonialWithdrawn}
 	seen := map[string]bool{}
 	for _, w := range in.Setup.Webhooks {
 		if !channelName.MatchString(w.Name) || seen[w.Name] || len(w.Events) == 0 {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
@@ -69,6 +71,28 @@ func TestAReceiptAndAnOptOutAreTold(t *testing.T) {
 	s.says("STOP", "stop")
 	got = s.next()
 	if d := got.payload.Data; got.payload.Type != contract.EventOptOutChanged || d["change"] != "stop" || d["source"] != "guest" || d["contactId"] == nil || d["messageId"] != nil {
+		t.Errorf("told %s", got.body)
+	}
+	s.until("all to be told", func() bool { return s.waiting() == 0 })
+}
+
+func TestAWithdrawnTestimonialIsToldByItsID(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.subscribe(true, contract.EventTestimonialWithdrawn)
+	s.work()
+	s.says("hello", "")
+	serve, id := s.d.Serve(t), uuid.NewString()
+	if _, err := serve.Exec(t.Context(), "SELECT sb.testimonial_record($1, (SELECT id FROM sb.contact), 'A pearl', 'Ada', 'website', 'May we?', 'en', 'phone', NULL, now(), NULL)", id); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // told once
+		if _, err := serve.Exec(t.Context(), "SELECT sb.testimonial_withdraw($1, NULL, 'phone')", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := s.next()
+	if d := got.payload.Data; got.payload.Type != contract.EventTestimonialWithdrawn || d["testimonialId"] != id || d["contactId"] == nil || len(d) != 2 {
 		t.Errorf("told %s", got.body)
 	}
 	s.until("all to be told", func() bool { return s.waiting() == 0 })
