@@ -391,6 +391,7 @@ const tests = {
     for (const { page } of [a, c]) await page.getByRole("button", { name: /Ada Lovelace/ }).click();
     await a.page.getByText("Testimonials", { exact: true }).click();
     await a.page.getByText("There are no testimonials.").waitFor();
+    await a.page.getByText("Record a testimonial").click();
     await a.page.getByLabel("The words that will be shown").fill(praise);
     await a.page.getByLabel(/^As the guest wants to be named/).fill("Ada, London");
     await a.page.getByLabel("Where they will be shown").fill("www.hotel.example");
@@ -407,6 +408,7 @@ const tests = {
     assert.equal(await beside.getByRole("listitem").count(), 1, "one was recorded without consent");
     assert.equal(await a.page.getByLabel("The words that will be shown").inputValue(), "", "what was typed stays in the form");
     await accessible(a.page, "a guest's testimonials");
+    await a.page.getByText("Record a testimonial").click();
     await a.page.screenshot({ path: `${settings.output}/testimonial.png` });
     assert.match(await a.page.evaluate(() => window.site()), /A pearl by the sea/);
     // An officer sees all of them, and has to make sure of one that a backup brought back.
@@ -416,6 +418,8 @@ const tests = {
     await all.getByText(praise).waitFor();
     await all.getByText(/may have been withdrawn since/).waitFor();
     await accessible(b.page, "a testimonial that is doubted");
+    await all.scrollIntoViewIfNeeded();
+    await b.page.screenshot({ path: `${settings.output}/testimonials.png` });
     assert.doesNotMatch(await a.page.evaluate(() => window.site()), /A pearl by the sea/);
     await all.getByRole("button", { name: "They still agree" }).click();
     await all.getByRole("button", { name: "They still agree" }).waitFor({ state: "detached" });

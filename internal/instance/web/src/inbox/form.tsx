@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import * as api from "./api";
 import { words } from "./words";
 
@@ -45,6 +45,15 @@ interface Field { label: string; name: string; type?: string; autocomplete?: str
 
 /** Text is a field of a Form, with its label. */
 export const Text = ({ label, ...field }: Field) => <label>{label}<input {...(field as JSX.IntrinsicElements["input"])} /></label>;
+
+/** useTurns begins a question; what it gives says whether that is the newest still. An older answer must not be shown in place of a newer one. */
+export function useTurns() {
+  const newest = useRef(0);
+  return () => {
+    const mine = ++newest.current;
+    return () => mine === newest.current;
+  };
+}
 
 /** useAttempts tells what went wrong with what a button did. */
 export function useAttempts(refused: (error: unknown) => void) {

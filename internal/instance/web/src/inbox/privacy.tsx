@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "./api";
 import { Disclosures } from "./disclosures";
-import { Form, Text, useAttempts } from "./form";
+import { Form, Text, useAttempts, useTurns } from "./form";
 import type { News } from "./inbox";
 import { Testimonials } from "./testimonials";
 import { at, day, fill, words } from "./words";
@@ -17,8 +17,11 @@ export function Privacy({ about, forget, refused, news }: Props & { news: News }
   const [list, setList] = useState<api.PrivacyRequests | null>(null);
   const [holds, setHolds] = useState<api.Hold[]>([]);
   const { told, attempt } = useAttempts(refused);
+  const turn = useTurns();
   const read = async () => {
+    const newest = turn();
     const [requests, kept] = await Promise.all([api.privacyRequests(), api.holds()]);
+    if (!newest()) return;
     setList(requests);
     setHolds(kept);
   };

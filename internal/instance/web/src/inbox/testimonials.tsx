@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "./api";
-import { Form, Text, useAttempts } from "./form";
+import { Form, Text, useAttempts, useTurns } from "./form";
 import type { News } from "./inbox";
 import { at, fill, language, words } from "./words";
 
@@ -10,9 +10,11 @@ const w = words.testimonials;
 export function Testimonials({ news, refused }: { news: News; refused(error: unknown): void }) {
   const [page, setPage] = useState<api.Page<api.Testimonial>>({ rows: [], next: null });
   const { told, attempt } = useAttempts(refused);
+  const turn = useTurns();
   const read = (cursor: string | null) => attempt(async () => {
+    const newest = turn();
     const found = cursor ? await api.testimonials(cursor) : await api.anew(api.testimonials, page.rows.length);
-    setPage((shown) => ({ rows: cursor ? [...shown.rows, ...found.rows] : found.rows, next: found.next }));
+    if (newest()) setPage((shown) => ({ rows: cursor ? [...shown.rows, ...found.rows] : found.rows, next: found.next }));
   });
   useEffect(() => {
     if (news.ids === null) void read(null);
@@ -44,6 +46,7 @@ export function GuestTestimonials({ contact, records, messages, refused }: Props
       ...(of("namedAs") && { namedAs: of("namedAs") }),
       ...(given === "message" ? { message: of("message") } : { consentedAt: new Date(of("consentedAt")).toISOString() }),
     });
+    setGiven("message");
     await read();
   };
   return (
@@ -53,22 +56,25 @@ export function GuestTestimonials({ contact, records, messages, refused }: Props
       <ul class="rows" aria-label={w.title}>{all.map((t) => <Item key={t.id} testimonial={t} confirms={records} changed={() => void read()} refused={refused} />)}</ul>
       {all.length === 0 && <p>{w.none}</p>}
       {records && (
-        <Form submit={record} refused={refused} label={w.record}>
-          <p>{w.recordHint}</p>
-          <label>{w.words}<textarea name="words" required maxLength={4000} rows={3} dir="auto" /></label>
-          <Text label={w.namedAs} name="namedAs" maxLength={200} autocomplete="off" />
-          <Text label={w.shown} name="shown" required maxLength={200} />
-          <label>{w.consent}<textarea name="consent" required maxLength={4000} rows={3} dir="auto" /></label>
-          <label>{w.language}<input name="language" required defaultValue={language} pattern="[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}" maxLength={35} autocomplete="off" /></label>
-          <label>{w.given}
-            <select name="given" value={given} onChange={(event) => setGiven(event.currentTarget.value)}>{api.ways.map((id) => <option key={id} value={id}>{w.ways[id]}</option>)}</select>
-          </label>
-          {given === "message" ? (
-            <label>{w.message}
-              <select name="message" required>{theirs.map((m) => <option key={m.id} value={m.id}>{at(m.at)}: {m.body?.slice(0, 80)}</option>)}</select>
+        <details>
+          <summary>{w.add}</summary>
+          <Form submit={record} refused={refused} label={w.record}>
+            <p>{w.recordHint}</p>
+            <label>{w.words}<textarea name="words" required maxLength={4000} rows={3} dir="auto" /></label>
+            <Text label={w.namedAs} name="namedAs" maxLength={200} autocomplete="off" />
+            <Text label={w.shown} name="shown" required maxLength={200} />
+            <label>{w.consent}<textarea name="consent" required maxLength={4000} rows={3} dir="auto" /></label>
+            <label>{w.language}<input name="language" required defaultValue={language} pattern="[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}" maxLength={35} autocomplete="off" /></label>
+            <label>{w.given}
+              <select name="given" value={given} onChange={(event) => setGiven(event.currentTarget.value)}>{api.ways.map((id) => <option key={id} value={id}>{w.ways[id]}</option>)}</select>
             </label>
-          ) : <label>{w.consentedAt}<input name="consentedAt" type="datetime-local" required /></label>}
-        </Form>
+            {given === "message" ? (
+              <label>{w.message}
+                <select name="message" required>{theirs.map((m) => <option key={m.id} value={m.id}>{at(m.at)}: {m.body?.slice(0, 80)}</option>)}</select>
+              </label>
+            ) : <label>{w.consentedAt}<input name="consentedAt" type="datetime-local" required /></label>}
+          </Form>
+        </details>
       )}
     </details>
   );

@@ -197,6 +197,7 @@ export const de: Words = {
     title: "Gästestimmen",
     hint: "Was Gäste Sie zeigen lassen, und solange sie das tun. Die Website des Hauses liest es von hier. Aufgenommen wird jede neben dem Verlauf des Gastes.",
     none: "Es gibt keine Gästestimmen.",
+    add: "Eine Gästestimme aufnehmen",
     record: "Gästestimme aufnehmen",
     recordHint: "Nur mit Einwilligung des Gastes: was genau Sie gefragt haben, und wann und wie der Gast zugestimmt hat.",
     words: "Die Worte, die gezeigt werden",

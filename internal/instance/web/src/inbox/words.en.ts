@@ -195,6 +195,7 @@ export const en = {
     title: "Testimonials",
     hint: "What guests let you show, for as long as they do. The client's site reads it from here. Each is recorded beside the guest's thread.",
     none: "There are no testimonials.",
+    add: "Record a testimonial",
     record: "Record the testimonial",
     recordHint: "Only with the guest's consent: what exactly you asked, and when and how they agreed.",
     words: "The words that will be shown",

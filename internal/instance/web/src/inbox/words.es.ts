@@ -197,6 +197,7 @@ export const es: Words = {
     title: "Testimonios",
     hint: "Lo que los huéspedes le dejan mostrar, y mientras lo permitan. El sitio web del establecimiento lo lee de aquí. Cada uno se registra junto a la conversación del huésped.",
     none: "No hay testimonios.",
+    add: "Registrar un testimonio",
     record: "Registrar el testimonio",
     recordHint: "Solo con el consentimiento del huésped: qué se le preguntó exactamente, y cuándo y cómo aceptó.",
     words: "Las palabras que se mostrarán",
