@@ -114,6 +114,10 @@ type RegionSpec struct {
 	// +optional
 	Network *RegionNetwork `json:"network,omitempty"`
 
+	// tracing says which collector is told how long what took. Default: none.
+	// +optional
+	Tracing *Tracing `json:"tracing,omitempty"`
+
 	// defaultRetention is what holds for a category of data that no RetentionPolicy of a tenant bounds: the
 	// operator makes a RetentionPolicy region-default of it in the tenant's namespace. Default: none; a tenant
 	// whose policies leave a category unbounded then says so in its condition RetentionCovered.

@@ -129,6 +129,7 @@ const (
 	EnvKeepDays    = "SWITCHBOARD_KEEP_DAYS"    // backup: days of 24 hours that a copy is kept
 	EnvBackup      = "SWITCHBOARD_BACKUP"       // restore: a file's name, or latest
 	EnvObjectStore = "SWITCHBOARD_OBJECT_STORE" // an ObjectStore as JSON; unset: the tenant has none
+	EnvTracing     = "SWITCHBOARD_TRACING"      // serve, connect: a Tracing as JSON; unset: nobody is told
 	// EnvTerminationLog is where a Job writes its result; /dev/termination-log when unset.
 	EnvTerminationLog = "SWITCHBOARD_TERMINATION_LOG"
 )

@@ -55,7 +55,7 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 	}
 	all := []client.Object{
 		connectorPolicy(in, channel, processor, selector),
-		in.deployment(meta, selector, replicas, in.stored(guarded(pod))),
+		in.deployment(meta, selector, replicas, in.traced(in.stored(guarded(pod)))),
 		service(meta, selector, "https", 443, intstr.FromString("https")),
 		disruptionBudget(meta, selector),
 	}

@@ -29,6 +29,9 @@ func Isolation(in Tenant) []client.Object {
 	if p := staffOIDCPolicy(in); p != nil {
 		all = append(all, p)
 	}
+	if in.Region.Spec.Tracing != nil {
+		all = append(all, tracingPolicy(in))
+	}
 	return all
 }
 

@@ -22,7 +22,7 @@ func Server(in Tenant) []client.Object {
 		in.databaseVolume(contract.ComponentServe), secretVolume("tls", name.ServeTLS), secretVolume("keys", name.Keys),
 	})
 	all := []client.Object{
-		in.deployment(meta, in.selector(componentServe), in.serveReplicas(), in.signingIn(in.stored(guarded(pod)))),
+		in.deployment(meta, in.selector(componentServe), in.serveReplicas(), in.traced(in.signingIn(in.stored(guarded(pod))))),
 		service(meta, in.selector(componentServe), "https", 443, intstr.FromString("https")),
 		disruptionBudget(meta, in.selector(componentServe)),
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/openid"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
+	"github.com/switchboard-operator/switchboard/internal/instance/tracing"
 	"github.com/switchboard-operator/switchboard/internal/instance/web"
 )
 
@@ -36,6 +37,11 @@ func Command(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("serving: %s is not set; set it to the tenant's name, for example hotel-berlin", contract.EnvTenant)
 	}
 	log = log.With("tenant", tenant)
+	told, err := tracing.Start("serve", log)
+	if err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	defer told()
 	pool, err := store.Open(ctx, log)
 	if err != nil {
 		return fmt.Errorf("serving: %w", err)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
@@ -24,6 +25,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/openid"
 	"github.com/switchboard-operator/switchboard/internal/instance/staff"
+	"github.com/switchboard-operator/switchboard/internal/instance/tracing"
 	"github.com/switchboard-operator/switchboard/internal/instance/unsubscribe"
 )
 
@@ -264,6 +266,7 @@ func (s *Server) authenticated(to route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
+		ctx, span := tracing.Begin(ctx, to.pattern, trace.SpanKindServer) // the pattern, without the ids that stand in the request's path
 		c := &call{http: r, w: w}
 		var answer reply
 		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -276,6 +279,7 @@ func (s *Server) authenticated(to route) http.HandlerFunc {
 			}
 			return logAccess(ctx, tx, r, c.who(), c.object, answer.status)
 		})
+		endSpan(span, answer, err)
 		switch {
 		case errors.Is(err, integration.ErrNoToken):
 			p := fail(http.StatusUnauthorized, typeNoSession, "The token is unknown, expired or revoked; have staff make another by POST /api/v1/integrations.")
@@ -297,6 +301,22 @@ func (s *Server) authenticated(to route) http.HandlerFunc {
 			writeJSON(w, answer.status, "application/json", answer.body)
 		}
 	}
+}
+
+// endSpan ends the step of a request. One that was refused is no failure of ours.
+func endSpan(span tracing.Span, answer reply, err error) {
+	status := answer.status
+	switch {
+	case errors.Is(err, integration.ErrNoToken), errors.Is(err, staff.ErrNoSession):
+		status = http.StatusUnauthorized
+	case err != nil:
+		status = problemOf(err).Status
+	}
+	span.Says(tracing.Status.Int(status))
+	if status < http.StatusInternalServerError {
+		err = nil
+	}
+	span.End(err)
 }
 
 // identify finds out who asks: a member of staff, or another system whose token has the

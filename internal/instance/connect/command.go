@@ -15,6 +15,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/httpserve"
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
 	"github.com/switchboard-operator/switchboard/internal/instance/store"
+	"github.com/switchboard-operator/switchboard/internal/instance/tracing"
 )
 
 // EnvChannelDir names another directory than contract.DirChannel, for running outside of a pod.
@@ -27,6 +28,11 @@ func Command(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	log = log.With("channel", channel.Name)
+	told, err := tracing.Start("connect", log)
+	if err != nil {
+		return fmt.Errorf("connecting the channel: %w", err)
+	}
+	defer told()
 	pool, err := store.Open(ctx, log)
 	if err != nil {
 		return fmt.Errorf("connecting the channel: %w", err)

@@ -95,7 +95,7 @@ func New(c Config) (*Connector, error) {
 	}
 	connector := &Connector{
 		channel: c.Channel, site: site, database: database{c.Pool}, words: optout.New(c.Channel.Keywords), provider: carrier,
-		receiver: newReceiver(database{c.Pool}, c.Channel.Name, c.Log), keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
+		receiver: newReceiver(database{c.Pool}, c.Channel, c.Log), keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
 		check: check{every: c.CheckEvery}, objects: c.Objects, fetchTimeout: c.FetchTimeout,
 	}
 	if chat, is := carrier.(*webchat.Server); is {

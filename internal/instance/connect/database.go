@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
@@ -43,7 +44,23 @@ type letter struct {
 	session []byte      // of a web chat: the hash of its token
 	stored  *uuid.UUID  // and then the message that it is, new or known; nil when that has expired
 
+	of   trace.SpanContext // the step that it is stored in
 	done chan error
+}
+
+// job is one that is queued along with a letter.
+type job struct {
+	args river.JobArgs
+	of   trace.SpanContext
+}
+
+func insert(ctx context.Context, tx pgx.Tx, channel string, jobs []job) error {
+	for _, j := range jobs {
+		if err := queue.InsertTx(trace.ContextWithSpanContext(ctx, j.of), tx, channel, j.args); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const callReceive = `SELECT stored, confirmation_at
@@ -71,7 +88,7 @@ func (d database) receive(ctx context.Context, channel string, group []*letter) 
 	stored := 0
 	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 		batch := &pgx.Batch{}
-		var jobs []river.JobArgs
+		var jobs []job
 		for _, l := range group {
 			l.queue(batch, func(row pgx.Row, more ...any) error {
 				var isNew bool
@@ -83,23 +100,18 @@ func (d database) receive(ctx context.Context, channel string, group []*letter) 
 					stored++
 				}
 				if confirmed != nil {
-					jobs = append(jobs, queue.SendArgs{MessageID: l.confirmation, At: *confirmed})
+					jobs = append(jobs, job{queue.SendArgs{MessageID: l.confirmation, At: *confirmed}, l.of})
 				}
 				return nil
 			})
 			if len(l.media) > 0 {
-				expect(batch, l, func(id uuid.UUID) { jobs = append(jobs, queue.FetchArgs{AttachmentID: id}) })
+				expect(batch, l, func(id uuid.UUID) { jobs = append(jobs, job{queue.FetchArgs{AttachmentID: id}, l.of}) })
 			}
 		}
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return err
 		}
-		for _, args := range jobs {
-			if err := queue.InsertTx(ctx, tx, channel, args); err != nil {
-				return err
-			}
-		}
-		return nil
+		return insert(ctx, tx, channel, jobs)
 	})
 	if err != nil {
 		return described("storing messages", err)

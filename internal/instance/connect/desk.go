@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -84,6 +85,8 @@ func (d desk) Own(ctx context.Context) (<-chan struct{}, func(), error) {
 	}, nil
 }
 
+var errBusy = errors.New("as many messages as fit wait to be stored")
+
 // Take hands a message to the receiver, in order.
 func (d desk) Take(m provider.LineMessage, done func(int64, error)) bool {
 	l, err := d.c.letter(m.Inbound)
@@ -106,9 +109,11 @@ func (d desk) Take(m provider.LineMessage, done func(int64, error)) bool {
 		l.line.words = d.c.heard
 	}
 	l.done = make(chan error, 1)
+	span := d.c.receiver.begin(context.Background(), l)
 	select {
 	case d.c.receiver.letters <- l:
 	default:
+		span.End(errBusy)
 		received.add("unavailable", 1)
 		return false
 	}
@@ -117,13 +122,16 @@ func (d desk) Take(m provider.LineMessage, done func(int64, error)) bool {
 		defer timer.Stop()
 		select {
 		case err := <-l.done:
+			span.End(err)
 			if err != nil {
 				received.add("unavailable", 1)
 			}
 			done(l.line.unconfirmed, err)
 		case <-timer.C:
+			err := fmt.Errorf("storing a message took longer than %s", takeTimeout)
+			span.End(err)
 			received.add("unavailable", 1)
-			done(0, fmt.Errorf("storing a message took longer than %s", takeTimeout))
+			done(0, err)
 		}
 	}()
 	return true

@@ -13,11 +13,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/file"
 	"github.com/switchboard-operator/switchboard/internal/instance/media"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
+	"github.com/switchboard-operator/switchboard/internal/instance/tracing"
 )
 
 const (
@@ -49,9 +51,17 @@ func (f *fetcher) NextRetry(job *river.Job[queue.FetchArgs]) time.Time {
 	return time.Now().Add(longest/2 + rand.N(longest/2))
 }
 
-// Work fetches a file and keeps it, or says on the attachment why there is none. Nothing is fetched for what has expired or
-// was erased. Its errors are kept in the queue and logged: they name no address.
+// Work fetches a file as a step of what told of it.
 func (f *fetcher) Work(ctx context.Context, job *river.Job[queue.FetchArgs]) error {
+	ctx, span := f.c.begin(tracing.Follow(ctx, job.Metadata), "fetch", trace.SpanKindClient, job.Attempt)
+	err := f.work(ctx, job)
+	span.End(err)
+	return err
+}
+
+// work fetches a file and keeps it, or says on the attachment why there is none. Nothing is fetched for what has expired or
+// was erased. Its errors are kept in the queue and logged: they name no address.
+func (f *fetcher) work(ctx context.Context, job *river.Job[queue.FetchArgs]) error {
 	id := job.Args.AttachmentID
 	source, age, err := f.c.database.pendingMedia(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {

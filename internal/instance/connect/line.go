@@ -70,7 +70,7 @@ func (d database) receiveLines(ctx context.Context, channel string, group []*let
 // receiveRun stores messages of one part at once, or a part of a long one.
 func receiveRun(ctx context.Context, tx pgx.Tx, channel string, run []*letter) (stored int, err error) {
 	batch := &pgx.Batch{}
-	var confirmations []queue.SendArgs
+	var confirmations []job
 	for _, l := range run {
 		command, answer, part, of := l.command, l.answer, 1, 1
 		if long := l.line.long; long != nil {
@@ -101,7 +101,7 @@ func receiveRun(ctx context.Context, tx pgx.Tx, channel string, run []*letter) (
 				stored++
 			}
 			if confirmed != nil {
-				confirmations = append(confirmations, queue.SendArgs{MessageID: l.confirmation, At: *confirmed})
+				confirmations = append(confirmations, job{queue.SendArgs{MessageID: l.confirmation, At: *confirmed}, l.of})
 			}
 			return nil
 		})
@@ -109,12 +109,7 @@ func receiveRun(ctx context.Context, tx pgx.Tx, channel string, run []*letter) (
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return 0, err
 	}
-	for _, args := range confirmations {
-		if err := queue.InsertTx(ctx, tx, channel, args); err != nil {
-			return 0, err
-		}
-	}
-	return stored, nil
+	return stored, insert(ctx, tx, channel, confirmations)
 }
 
 // parts tells which parts of a message were begun.

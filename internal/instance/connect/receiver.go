@@ -8,6 +8,11 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/tracing"
 )
 
 const (
@@ -28,16 +33,29 @@ const (
 type receiver struct {
 	database database
 	channel  string
+	kind     string // of the channel
 	letters  chan *letter
 	log      *slog.Logger
 }
 
-func newReceiver(d database, channel string, log *slog.Logger) *receiver {
-	return &receiver{database: d, channel: channel, letters: make(chan *letter, maxRequests), log: log}
+func newReceiver(d database, c contract.Channel, log *slog.Logger) *receiver {
+	return &receiver{database: d, channel: c.Name, kind: c.Type, letters: make(chan *letter, maxRequests), log: log}
+}
+
+// begin starts the step of storing messages; what is queued along with them belongs to it.
+func (r *receiver) begin(ctx context.Context, letters ...*letter) tracing.Span {
+	ctx, span := tracing.Begin(ctx, "receive", trace.SpanKindConsumer,
+		tracing.Channel.String(r.channel), tracing.Type.String(r.kind), tracing.Messages.Int(len(letters)))
+	for _, l := range letters {
+		l.of = trace.SpanContextFromContext(ctx)
+	}
+	return span
 }
 
 // store returns nil once all messages, or those that they repeat, are durable.
-func (r *receiver) store(ctx context.Context, letters []*letter) error {
+func (r *receiver) store(ctx context.Context, letters []*letter) (err error) {
+	span := r.begin(ctx, letters...)
+	defer func() { span.End(err) }()
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	for _, l := range letters {

@@ -10,12 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
+	"github.com/switchboard-operator/switchboard/internal/instance/tracing"
 )
 
 const (
@@ -90,7 +92,26 @@ func (s *sender) NextRetry(job *river.Job[queue.SendArgs]) time.Time {
 	return time.Now().Add(backoff(job.Attempt))
 }
 
-// Work sends a message, or finds out what became of an earlier attempt:
+// Work sends a message as a step of what queued it.
+func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error {
+	ctx, span := s.c.begin(tracing.Follow(ctx, job.Metadata), "send", trace.SpanKindProducer, job.Attempt)
+	err := s.work(ctx, job)
+	var snoozed *river.JobSnoozeError
+	if errors.As(err, &snoozed) {
+		span.Says(tracing.Outcome.String("later"))
+		span.End(nil)
+		return err
+	}
+	span.End(err)
+	return err
+}
+
+// begin starts a step of a job's.
+func (c *Connector) begin(ctx context.Context, name string, kind trace.SpanKind, attempt int) (context.Context, tracing.Span) {
+	return tracing.Begin(ctx, name, kind, tracing.Channel.String(c.channel.Name), tracing.Type.String(c.channel.Type), tracing.Attempt.Int(attempt))
+}
+
+// work sends a message, or finds out what became of an earlier attempt:
 //
 //	unknown outcome → ask the provider → it has the message: keep its id
 //	                                   → it has none: attempt
@@ -100,7 +121,7 @@ func (s *sender) NextRetry(job *river.Job[queue.SendArgs]) time.Time {
 //	        → an automated message, and its guest's night: when the window opens
 //
 // Its errors are kept in the queue and logged: they name no address and no text.
-func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error {
+func (s *sender) work(ctx context.Context, job *river.Job[queue.SendArgs]) error {
 	k := messageKey{job.Args.MessageID, job.Args.At}
 	o, err := s.c.database.outbound(ctx, k)
 	switch {
@@ -159,20 +180,22 @@ func (s *sender) Work(ctx context.Context, job *river.Job[queue.SendArgs]) error
 
 // attempt posts the message and records what is then known.
 func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, files []provider.File, last bool) error {
-	m, err := s.c.provider.Send(ctx, provider.Outgoing{
+	asking, span := tracing.Begin(ctx, "ask the provider", trace.SpanKindClient, tracing.Type.String(s.c.channel.Type))
+	m, err := s.c.provider.Send(asking, provider.Outgoing{
 		Key: provider.Key{ID: k.id, At: k.at}, To: o.address, Body: o.body, Files: files, Template: o.template,
 	})
+	span.Says(tracing.Outcome.String(outcome(err)))
+	span.End(err)
 	// What is known now must be recorded, even when the connector is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
+	sends.add(outcome(err), 1)
 	var refused *provider.RefusedError
 	var notSent *provider.NotSentError
 	switch {
 	case err == nil:
-		sends.add("accepted", 1)
 		return s.bind(ctx, k, m)
 	case errors.As(err, &refused):
-		sends.add("refused", 1)
 		s.c.log.Warn("a message was refused", "message", k.id.String(), "code", refused.Code, "reason", refused.Reason)
 		_, err = s.c.database.recordStatus(ctx, update{
 			message: &k, status: "failed", errorCode: refused.Code, blocked: refused.Blocked,
@@ -186,7 +209,6 @@ func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, files []
 		}
 		return err
 	case errors.As(err, &notSent):
-		sends.add("not_sent", 1)
 		// An earlier attempt may be unknown still; this one is not.
 		if o.attempted == nil {
 			if recording := s.c.database.recordNotSent(ctx, k); recording != nil {
@@ -198,8 +220,23 @@ func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, files []
 		}
 		return s.later(ctx, k, "failed", codeNoProvider, last, err)
 	default:
-		sends.add("unknown", 1)
 		return s.later(ctx, k, "unknown", codeNoProvider, last, err)
+	}
+}
+
+// outcome is what an attempt came to, in a word.
+func outcome(err error) string {
+	var refused *provider.RefusedError
+	var notSent *provider.NotSentError
+	switch {
+	case err == nil:
+		return "accepted"
+	case errors.As(err, &refused):
+		return "refused"
+	case errors.As(err, &notSent):
+		return "not_sent"
+	default:
+		return "unknown"
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/tracing"
 )
 
 // SendArgs asks a connector to send one message: the key of its row in sb.message.
@@ -54,13 +55,13 @@ func (FetchArgs) InsertOpts() river.InsertOpts {
 }
 
 // InsertTx adds a job to a channel's queue in tx: the job exists when the
-// message does.
+// message does. Its steps are traced as a part of what ctx belongs to.
 func InsertTx(ctx context.Context, tx pgx.Tx, channel string, args river.JobArgs) error {
 	client, err := river.NewClient(riverpgxv5.New(nil), &river.Config{Schema: contract.QueueSchema(channel)})
 	if err != nil {
 		return fmt.Errorf("opening the queue of channel %s: %w", channel, err)
 	}
-	if _, err := client.InsertTx(ctx, tx, args, nil); err != nil {
+	if _, err := client.InsertTx(ctx, tx, args, &river.InsertOpts{Metadata: tracing.Carry(ctx)}); err != nil {
 		return fmt.Errorf("queueing a message on channel %s: %w", channel, err)
 	}
 	return nil

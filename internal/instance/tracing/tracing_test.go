@@ -1,0 +1,124 @@
+package tracing
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/switchboard-operator/switchboard/internal/contract"
+)
+
+// collector is one that writes down what it is told.
+func collector(t *testing.T, answer *atomic.Int32) (endpoint string, told *bytes.Buffer) {
+	t.Helper()
+	told = &bytes.Buffer{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/traces" || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s with %s", r.Method, r.URL, r.Header.Get("Content-Type"))
+		}
+		_, _ = io.Copy(told, r.Body)
+		w.WriteHeader(int(answer.Load()))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, told
+}
+
+func TestOnlyWhatMayBeToldLeaves(t *testing.T) {
+	var answer atomic.Int32
+	answer.Store(http.StatusOK)
+	endpoint, told := collector(t, &answer)
+	exporter, err := NewExporter(contract.Tracing{Endpoint: endpoint}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := sdk.NewTracerProvider(sdk.WithSyncer(exporter))
+	_, span := provider.Tracer(scope).Start(t.Context(), "send", trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(Channel.String("front-desk"), Attempt.Int(2), attribute.String("guest", "+4915112345678")))
+	span.AddEvent("the guest said Hallo")
+	span.RecordError(errors.New("no route to +4915112345678"))
+	span.SetStatus(codes.Error, "no route to +4915112345678")
+	span.End()
+	for _, secret := range []string{"4915112345678", "Hallo", "guest"} {
+		if strings.Contains(told.String(), secret) {
+			t.Errorf("the collector was told of %q: %s", secret, told)
+		}
+	}
+	var got exported
+	if err := json.Unmarshal(told.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	one := got.ResourceSpans[0].ScopeSpans[0].Spans[0]
+	if one.Name != "send" || one.Kind != 4 || one.Status.Code != 2 || len(one.Says) != 2 || *one.Says[0].Value.String != "front-desk" || *one.Says[1].Value.Int != "2" {
+		t.Errorf("told: %s", told)
+	}
+}
+
+func TestACollectorThatIsAwayIsToldOfOnce(t *testing.T) {
+	var answer atomic.Int32
+	answer.Store(http.StatusServiceUnavailable)
+	endpoint, _ := collector(t, &answer)
+	log := &bytes.Buffer{}
+	exporter, err := NewExporter(contract.Tracing{Endpoint: endpoint}, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if exporter.ExportSpans(t.Context(), nil) == nil {
+			t.Fatal("what was refused counts as told")
+		}
+	}
+	answer.Store(http.StatusOK)
+	for range 3 {
+		if err := exporter.ExportSpans(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 2 || !strings.Contains(log.String(), "answers 503") {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
+func TestACollectorSendsNobodyElsewhere(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was followed") }))
+	defer elsewhere.Close()
+	collector := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer collector.Close()
+	exporter, err := NewExporter(contract.Tracing{Endpoint: collector.URL}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := exporter.ExportSpans(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "307") {
+		t.Errorf("a redirect gives %v", err)
+	}
+}
+
+func TestAJobFollowsWhatQueuedIt(t *testing.T) {
+	if b := Carry(t.Context()); b != nil {
+		t.Errorf("a job of nothing that is followed bears %s", b)
+	}
+	provider := sdk.NewTracerProvider()
+	ctx, span := provider.Tracer(scope).Start(t.Context(), "receive")
+	defer span.End()
+	borne := Carry(ctx)
+	if got := trace.SpanContextFromContext(Follow(t.Context(), borne)); got.TraceID() != span.SpanContext().TraceID() || got.SpanID() != span.SpanContext().SpanID() || !got.IsSampled() {
+		t.Errorf("%s gives %v", borne, got)
+	}
+	for _, borne := range []string{"", "{}", "[]", `{"traceparent":7}`, `{"traceparent":"00-0-0-01"}`, `{"traceparent":"` + strings.Repeat("0", 1<<16) + `"}`} {
+		if got := trace.SpanContextFromContext(Follow(context.Background(), []byte(borne))); got.IsValid() {
+			t.Errorf("%.40s gives %v", borne, got)
+		}
+	}
+}
