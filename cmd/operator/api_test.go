@@ -116,6 +116,13 @@ func withNotice(change func(*v1alpha1.PrivacyNotice)) *v1alpha1.Tenant {
 	})
 }
 
+// aRegionTracedBy tells a collector.
+func aRegionTracedBy(endpoint string) *v1alpha1.Region {
+	return &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: "asked"}, Spec: v1alpha1.RegionSpec{
+		Jurisdiction: "EU", Tracing: &v1alpha1.Tracing{Endpoint: endpoint},
+	}}
+}
+
 // aRegionWith a database of an engine.
 func aRegionWith(engine v1alpha1.DatabaseEngine, change func(*v1alpha1.RegionDatabase)) *v1alpha1.Region {
 	r := &v1alpha1.Region{ObjectMeta: metav1.ObjectMeta{Name: "asked"}, Spec: v1alpha1.RegionSpec{
@@ -161,6 +168,13 @@ func whatTheAPIServerSays(t *testing.T, c testCluster) {
 		"two rules for one category":           {aPolicy(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules = append(p.Spec.Rules, p.Spec.Rules[0]) }), "Duplicate value"},
 		"messages kept as long as their data":  {withMetadata(90), ""},
 		"messages kept longer than their data": {withMetadata(89), "Messages"},
+
+		"a collector":                        {aRegionTracedBy("http://otel-collector.observability.svc:4318"), ""},
+		"a collector by its whole name":      {aRegionTracedBy("https://otel-collector.observability.svc.cluster.local:4318"), ""},
+		"a collector outside of the cluster": {aRegionTracedBy("https://otlp.example.com:4318"), "use a Service of the cluster"},
+		"a collector without a port":         {aRegionTracedBy("http://otel-collector.observability.svc"), "use a Service of the cluster"},
+		"a collector with a path":            {aRegionTracedBy("http://otel-collector.observability.svc:4318/v1/traces"), "use a Service of the cluster"},
+		"a collector of a port that is none": {aRegionTracedBy("http://otel-collector.observability.svc:70000"), "a port from 1 to 65535"},
 
 		"a send window":                     {withSendWindow(func(*v1alpha1.SendWindow) {}), ""},
 		"a send window over midnight":       {withSendWindow(func(w *v1alpha1.SendWindow) { w.Start, w.End = "18:00", "02:00" }), ""},

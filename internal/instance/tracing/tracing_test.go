@@ -5,17 +5,22 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -63,6 +68,51 @@ func TestOnlyWhatMayBeToldLeaves(t *testing.T) {
 	one := got.ResourceSpans[0].ScopeSpans[0].Spans[0]
 	if one.Name != "send" || one.Kind != 4 || one.Status.Code != 2 || len(one.Says) != 2 || *one.Says[0].Value.String != "front-desk" || *one.Says[1].Value.Int != "2" {
 		t.Errorf("told: %s", told)
+	}
+}
+
+var update = flag.Bool("update", false, "write testdata/told.json anew")
+
+// The collector of OpenTelemetry's reads the same file in test/traces.
+func TestWhatIsTold(t *testing.T) {
+	var answer atomic.Int32
+	answer.Store(http.StatusOK)
+	endpoint, told := collector(t, &answer)
+	exporter, err := NewExporter(contract.Tracing{Endpoint: endpoint}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
+	of := resource.NewSchemaless(attribute.String("service.name", "switchboard-connect"), attribute.String("service.namespace", "hotel-berlin"))
+	place := func(span byte) trace.SpanContext {
+		return trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{15: 7}, SpanID: trace.SpanID{7: span}, TraceFlags: trace.FlagsSampled})
+	}
+	spans := tracetest.SpanStubs{
+		{Name: "receive", SpanContext: place(1), SpanKind: trace.SpanKindConsumer, StartTime: at, EndTime: at.Add(4 * time.Millisecond),
+			Attributes: []attribute.KeyValue{Channel.String("front-desk"), Type.String("TwilioSMS"), Messages.Int(1)}, Resource: of},
+		{Name: "send", SpanContext: place(2), Parent: place(1), SpanKind: trace.SpanKindProducer, StartTime: at.Add(time.Second), EndTime: at.Add(1250 * time.Millisecond),
+			Attributes: []attribute.KeyValue{Channel.String("front-desk"), Attempt.Int(2)}, Status: sdk.Status{Code: codes.Error}, Resource: of},
+	}
+	if err := exporter.ExportSpans(t.Context(), spans.Snapshots()); err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := json.Indent(&got, told.Bytes(), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	got.WriteByte('\n')
+	const golden = "testdata/told.json"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("told:\n%s\nwant:\n%s", &got, want)
 	}
 }
 
