@@ -263,7 +263,8 @@ func TestServeMayCallItsFunctionsAlone(t *testing.T) {
 	want := []string{
 		"access_of", "access_to", "add_file", "add_stored_file", "archive_open", "archive_read", "archive_remove", "attach_reply", "attachment_file", "attachment_piece",
 		"attachments_of", "automated_opening", "behind", "consent_newest", "consents_after", "count_usage", "counts", "cutoff", "decide_request", "desk_state", "desk_tell", "ensure_partition", "epoch", "file_request", "filed_answers", "filed_requests", "find_file", "first_seen",
-		"import_thread", "integration_event", "known_zone", "lacks", "link_consent", "merge_contacts", "notice_count", "notice_counts", "notice_due", "notice_state", "notice_told", "opt_out", "search_conversations", "split_contact", "staff_accept", "staff_change", "staff_consent", "staff_relay",
+		"import_thread", "integration_event", "known_zone", "lacks", "link_consent", "merge_contacts", "notice_count", "notice_counts", "notice_due", "notice_state", "notice_told", "opt_out", "search_conversations", "split_contact", "staff_accept", "staff_change", "staff_consent", "staff_identify", "staff_relay",
+		"testimonial_confirm", "testimonial_record", "testimonial_withdraw",
 		"usage_of", "waits", "web_chat_seen", "web_chat_typing", "webhook_dead", "webhook_retry", "webhook_state",
 	}
 	if !slices.Equal(may, want) {
