@@ -37,7 +37,7 @@ func Command(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("serving: %s is not set; set it to the tenant's name, for example hotel-berlin", contract.EnvTenant)
 	}
 	log = log.With("tenant", tenant)
-	told, err := tracing.Start("serve", log)
+	told, err := tracing.Start(ctx, "serve", log)
 	if err != nil {
 		return fmt.Errorf("serving: %w", err)
 	}

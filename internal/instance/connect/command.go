@@ -28,7 +28,7 @@ func Command(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	log = log.With("channel", channel.Name)
-	told, err := tracing.Start("connect", log)
+	told, err := tracing.Start(ctx, "connect", log)
 	if err != nil {
 		return fmt.Errorf("connecting the channel: %w", err)
 	}

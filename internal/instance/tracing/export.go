@@ -156,7 +156,7 @@ func request(spans []sdk.ReadOnlySpan) exported {
 				o.Says = append(o.Says, said(kv))
 			}
 		}
-		if s.Status().Code == codes.Error {
+		if s.Status().Code == codes.Error { //nolint:forbidigo // a span's, of no object of Kubernetes'
 			o.Status.Code = statusError
 		}
 		told.Spans = append(told.Spans, o)
@@ -169,7 +169,7 @@ func request(spans []sdk.ReadOnlySpan) exported {
 }
 
 func said(kv attribute.KeyValue) keyValue {
-	text := kv.Value.Emit()
+	text := kv.Value.String()
 	if kv.Value.Type() == attribute.INT64 {
 		return keyValue{string(kv.Key), value{Int: &text}}
 	}

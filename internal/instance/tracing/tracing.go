@@ -42,7 +42,7 @@ const (
 
 // Start has spans told to the collector that contract.EnvTracing describes, in the name of a component. Without one, spans cost
 // nothing. stop sends what is left.
-func Start(component string, log *slog.Logger) (stop func(), err error) {
+func Start(ctx context.Context, component string, log *slog.Logger) (stop func(), err error) {
 	value := os.Getenv(contract.EnvTracing)
 	if value == "" {
 		return func() {}, nil
@@ -67,7 +67,7 @@ func Start(component string, log *slog.Logger) (stop func(), err error) {
 	otel.SetTracerProvider(provider)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {})) // the exporter tells of its own
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		_ = provider.Shutdown(ctx) // what is not told is lost, as it is when the collector is down
 	}, nil
