@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -27,6 +28,16 @@ const (
 
 // chat is a stage whose channel is a web chat.
 type chat struct{ *stage }
+
+// leaves cuts the only socket that there is, and waits until the server knows: what it sends until then counts as sent.
+func (s *chat) leaves(b *browser) {
+	s.t.Helper()
+	_ = b.conn.CloseNow()
+	s.until("the server to know that the browser has gone", func() (bool, string) {
+		n := s.running.chat.Sockets()
+		return n == 0, fmt.Sprint(n, " sockets")
+	})
+}
 
 // newChat starts a connector of pgtest.OtherChannel. Guests may be vouched for.
 func newChat(t testing.TB, d *pgtest.Database, change ...func(*chat)) *chat {

@@ -75,7 +75,7 @@ func TestWhatWaitsIsNotShownToWhoOptedOutMeanwhile(t *testing.T) {
 			b, _ := s.comes(session, "")
 			b.says("a", "Hello")
 			b.stored("a", "Hello")
-			_ = b.conn.CloseNow()
+			s.leaves(b)
 			waits := s.reply(userAddress("guest-4711"), "Are you there?")
 			s.becomes(waits, "accepted")
 			optOut(s)

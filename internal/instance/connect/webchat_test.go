@@ -55,7 +55,7 @@ func TestAnAnswerWaitsForAGuestWhoIsAway(t *testing.T) {
 	b, _ := s.comes(session, "")
 	b.says("a", "Is there a room?")
 	b.stored("a", "Is there a room?")
-	_ = b.conn.CloseNow() // the network is cut
+	s.leaves(b) // the network is cut
 	first, second := s.reply(session.address(), "Yes"), s.reply(session.address(), "For two")
 	s.becomes(first, "accepted")
 	s.becomes(second, "accepted")
@@ -220,7 +220,7 @@ func TestWhatHasExpiredIsNotShown(t *testing.T) {
 	b, _ := s.comes(session, "")
 	b.says("a", "old")
 	b.stored("a", "old")
-	_ = b.conn.CloseNow()
+	s.leaves(b)
 	waits := s.reply(session.address(), "old too")
 	s.becomes(waits, "accepted")
 	s.limit(contract.CategoryMessages)
