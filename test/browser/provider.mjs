@@ -55,7 +55,10 @@ const tests = {
     const session = cookies.find((c) => c.name === "__Host-switchboard-session");
     assert.ok(session?.httpOnly && session.secure && session.sameSite === "Strict", JSON.stringify(cookies));
     assert.ok(!cookies.some((c) => c.name === "__Host-switchboard-sign-in"), "the attempt stays");
+    // A socket that is still being opened would be refused once the session has ended, which Chromium complains of.
+    const heard = a.page.waitForEvent("websocket").then((socket) => socket.waitForEvent("framereceived"));
     await a.page.reload();
+    await heard;
     await a.page.getByRole("button", { name: "Sign out" }).click();
     await button.waitFor();
     assert.deepEqual(a.wrong, []);
