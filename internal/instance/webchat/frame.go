@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 // Protocol is the subprotocol that both sides name when the socket opens. docs/webchat-protocol.md
@@ -76,13 +78,15 @@ const (
 	maxClientID = 64
 	maxToken    = 64
 	maxCursor   = 32
+	// maxListed bounds the members of lists. A frame has none; what a later one may have is passed over.
+	maxListed = 64
 )
 
 // parse reads a frame. It fails with errMalformed, or with *frameError for one that is well
 // formed and can't be obeyed. maxText is in characters.
 func parse(data []byte, maxText int) (frame, error) {
 	var f frame
-	if !utf8.Valid(data) || json.Unmarshal(data, &f) != nil || f.Type == "" {
+	if _, flat := provider.Legible(data, maxListed); !flat || !utf8.Valid(data) || json.Unmarshal(data, &f) != nil || f.Type == "" {
 		return frame{}, errMalformed
 	}
 	refused := func(code, detail string) (frame, error) {
