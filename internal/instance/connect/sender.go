@@ -184,12 +184,13 @@ func (s *sender) attempt(ctx context.Context, k messageKey, o outbound, files []
 	m, err := s.c.provider.Send(asking, provider.Outgoing{
 		Key: provider.Key{ID: k.id, At: k.at}, To: o.address, Body: o.body, Files: files, Template: o.template,
 	})
-	span.Says(tracing.Outcome.String(outcome(err)))
+	came := outcome(err)
+	span.Says(tracing.Outcome.String(came))
 	span.End(err)
 	// What is known now must be recorded, even when the connector is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	sends.add(outcome(err), 1)
+	sends.add(came, 1)
 	var refused *provider.RefusedError
 	var notSent *provider.NotSentError
 	switch {

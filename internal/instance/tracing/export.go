@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
+	"github.com/switchboard-operator/switchboard/internal/instance/trust"
 )
 
 // exportTimeout bounds one telling; what waits meanwhile is bounded by the SDK, which drops the rest.
@@ -36,15 +36,12 @@ type Exporter struct {
 
 // NewExporter makes one. The collector need not be there yet.
 func NewExporter(to contract.Tracing, log *slog.Logger) (*Exporter, error) {
-	trust := &tls.Config{MinVersion: tls.VersionTLS12}
-	if to.CABundle != "" {
-		trust.RootCAs = x509.NewCertPool()
-		if !trust.RootCAs.AppendCertsFromPEM([]byte(to.CABundle)) {
-			return nil, fmt.Errorf("reading %s: caBundle holds no PEM certificate", contract.EnvTracing)
-		}
+	roots, err := trust.Authorities(to.CABundle)
+	if err != nil {
+		return nil, fmt.Errorf("reading the caBundle of %s: %w", contract.EnvTracing, err)
 	}
 	return &Exporter{url: to.Endpoint + "/v1/traces", log: log, client: &http.Client{
-		Transport: &http.Transport{TLSClientConfig: trust, MaxIdleConns: 1, IdleConnTimeout: time.Minute},
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConns: 1, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // spans go where the Region says, and nowhere else
 		},

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -170,5 +172,25 @@ func TestAJobFollowsWhatQueuedIt(t *testing.T) {
 		if got := trace.SpanContextFromContext(Follow(context.Background(), []byte(borne))); got.IsValid() {
 			t.Errorf("%.40s gives %v", borne, got)
 		}
+	}
+}
+
+func TestACollectorByTLSIsTheBundles(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that is refused
+	server.StartTLS()
+	defer server.Close()
+	bundle := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	for ca, fine := range map[string]bool{bundle: true, "": false} {
+		exporter, err := NewExporter(contract.Tracing{Endpoint: server.URL, CABundle: ca}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := exporter.ExportSpans(t.Context(), nil); (err == nil) != fine {
+			t.Errorf("with a bundle (%v): %v", fine, err)
+		}
+	}
+	if _, err := NewExporter(contract.Tracing{Endpoint: server.URL, CABundle: "none"}, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("a bundle that is none is taken")
 	}
 }
