@@ -54,7 +54,10 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 	path := public + "/webhooks/" + pgtest.Channel + "/chat"
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	sockets := make([]*websocket.Conn, idleGuests)
+	sockets, told := make([]*websocket.Conn, idleGuests), make([]chan websocket.StatusCode, idleGuests)
+	for i := range told {
+		told[i] = make(chan websocket.StatusCode, 1)
+	}
 	join := func(i int) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, path+"/sessions", strings.NewReader("{}"))
 		if err != nil {
@@ -85,6 +88,11 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 		if err != nil || !bytes.Contains(welcome, []byte(`"type":"welcome"`)) {
 			return fmt.Errorf("welcomed by %s: %w", welcome, err)
 		}
+		// As a browser does: who does not read answers no ping, and is taken for gone before the last one has come.
+		go func() {
+			_, _, err := sockets[i].Read(ctx)
+			told[i] <- websocket.CloseStatus(err)
+		}()
 		return nil
 	}
 	next, failed := make(chan int), make(chan error, idleGuests)
@@ -114,18 +122,11 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 	})
 	waitForMetric(ctx, t, fmt.Sprintf("switchboard_web_chat_sockets %d", idleGuests))
 	p.staysWithin(t, maxChatRSS)
-	// They are told to come back elsewhere when it stops.
-	told := make(chan websocket.StatusCode, 1)
-	go func() {
-		_, _, err := sockets[0].Read(ctx)
-		told <- websocket.CloseStatus(err)
-	}()
-	for _, s := range sockets[1:] {
-		go func() { _, _, _ = s.Read(ctx) }() // so that the closing handshake ends
-	}
 	log := p.terminate(t)
-	if code := <-told; code != websocket.StatusGoingAway {
-		t.Errorf("a guest is told %d", code)
+	for _, code := range told {
+		if code := <-code; code != websocket.StatusGoingAway {
+			t.Fatalf("a guest is told %d in place of coming back elsewhere", code)
+		}
 	}
 	if strings.Contains(log, "198.18.") {
 		t.Error("the log holds a guest's address")
