@@ -285,6 +285,51 @@ func TestARunTakesASecondConnectionAndDoesWithout(t *testing.T) {
 	}
 }
 
+// TestCountsOfTwoConnectionsWaitInOneOrder: would they wait for each other, the server let a second pass before it chose whose work is lost.
+func TestCountsOfTwoConnectionsWaitInOneOrder(t *testing.T) {
+	d := pgtest.New(t)
+	db := d.Admin(t)
+	ctx := t.Context()
+	policy := d.Limits(t, map[string]int32{contract.CategoryMessages: middleOf(1), contract.CategoryMessageMetadata: middleOf(1)})
+	fillMessages(t, db, 400, 100)
+	pool := d.Retain(t)
+	if _, err := pool.Exec(ctx, "SELECT sb.retention_open($1, $2)", policy.Policy, policy.Digest); err != nil {
+		t.Fatal(err)
+	}
+	batch, err := pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer batch.Rollback(ctx)
+	deleted := func(kind string) (n int64) {
+		t.Helper()
+		if err := batch.QueryRow(ctx, "SELECT deleted FROM sb.retention_delete($1, ARRAY[$2], 1000, false, NULL, NULL)", policy.Policy, kind).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if deleted(contract.CategoryMessages) == 0 {
+		t.Fatal("nothing has expired of the month that stays")
+	}
+	dropped := make(chan error)
+	go func() {
+		_, err := pool.Exec(ctx, "SELECT sb.retention_drop($1, ARRAY(SELECT sb.retention_months($1)))", policy.Policy)
+		dropped <- err
+	}()
+	until(t, "the drop to wait for the batch's counts", func() bool {
+		return ask[bool](t, db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%retention_drop%')")
+	})
+	if deleted(contract.CategoryMessageMetadata) == 0 {
+		t.Error("the batch gave way to the drop")
+	}
+	if err := batch.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-dropped; err != nil {
+		t.Errorf("the drop ended with: %v", err)
+	}
+}
+
 // TestALockedRowOfAMonthIsPassedOver: the statement that locks nothing before it deletes waits for a moment only.
 func TestALockedRowOfAMonthIsPassedOver(t *testing.T) {
 	d := pgtest.New(t)

@@ -26,7 +26,7 @@ $$;
 -- any is held, which go in batches. Rows are counted under a lock that lets readers in and writers not. DROP needs a lock on the
 -- parent too, which others queue up behind: it is awaited for a moment only, and taken when all is counted. The locks are taken
 -- in the order in which a message that comes in takes them. Of two at a time, the counters let one after the other go on to its
--- DROP: nobody who writes ever has both before them.
+-- DROP: nobody who writes ever has both before them. They are raised in the order in which batches beside it raise them.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION sb.retention_drop(p_policy text, p_months timestamptz[]) RETURNS TABLE (kind text, dropped bigint)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -63,7 +63,8 @@ BEGIN
   END LOOP;
   IF v_doomed <> '{}' THEN
     PERFORM set_config('lock_timeout', v_wait, true);
-    FOR kind, dropped IN SELECT key, value::bigint FROM jsonb_each_text(v_counts) ORDER BY key COLLATE "C" LOOP
+    FOR kind, dropped IN SELECT key, value::bigint FROM jsonb_each_text(v_counts)
+      ORDER BY array_position(ARRAY['Messages', 'MessageMetadata', 'ProviderIDs'], key) LOOP
       PERFORM sb.retention_count(p_policy, kind, dropped);
       RETURN NEXT;
     END LOOP;
