@@ -57,6 +57,7 @@ const (
 	typeUnavailable      = "urn:switchboard:problem:unavailable"
 	typeUnspecific       = "about:blank"
 	retryWhenDatabase    = 5 * time.Second
+	statusGone           = 499 // counted of a request that its client broke off, as nginx does; nobody is told
 )
 
 func fail(status int, kind, detail string) *problem {

@@ -279,8 +279,10 @@ func (s *Server) authenticated(to route) http.HandlerFunc {
 			}
 			return logAccess(ctx, tx, r, c.who(), c.object, answer.status)
 		})
-		endSpan(span, answer, err)
+		endSpan(span, r, answer, err)
 		switch {
+		case brokenOff(r, err): // a page that reads anew does so; what it asked for was not shown
+			w.WriteHeader(statusGone)
 		case errors.Is(err, integration.ErrNoToken):
 			p := fail(http.StatusUnauthorized, typeNoSession, "The token is unknown, expired or revoked; have staff make another by POST /api/v1/integrations.")
 			p.headers = http.Header{"Www-Authenticate": {`Bearer realm="switchboard"`}}
@@ -304,9 +306,11 @@ func (s *Server) authenticated(to route) http.HandlerFunc {
 }
 
 // endSpan ends the step of a request. One that was refused is no failure of ours.
-func endSpan(span tracing.Span, answer reply, err error) {
+func endSpan(span tracing.Span, r *http.Request, answer reply, err error) {
 	status := answer.status
 	switch {
+	case brokenOff(r, err):
+		status = statusGone
 	case errors.Is(err, integration.ErrNoToken), errors.Is(err, staff.ErrNoSession):
 		status = http.StatusUnauthorized
 	case err != nil:
@@ -317,6 +321,11 @@ func endSpan(span tracing.Span, answer reply, err error) {
 		err = nil
 	}
 	span.End(err)
+}
+
+// brokenOff says whether a request failed because its client went away, which is no failure of ours.
+func brokenOff(r *http.Request, err error) bool {
+	return errors.Is(err, context.Canceled) && r.Context().Err() != nil
 }
 
 // identify finds out who asks: a member of staff, or another system whose token has the
