@@ -89,7 +89,7 @@ await page.evaluate(watch);
 console.log("ready");
 for await (const _ of createInterface(process.stdin)) break;
 try {
-  await page.waitForFunction((last) => last.every((m) => m in window.seen.list), settings.last);
+  await page.waitForFunction((last) => last.every((m) => m in window.seen.list) && last[0] in window.seen.thread, settings.last); // the first guest's thread is open
 } catch {
   console.error("the list lacks", await page.evaluate((last) => last.filter((m) => !(m in window.seen.list)), settings.last));
   console.error("and shows", await page.locator("nav").innerText());
