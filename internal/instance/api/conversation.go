@@ -5,14 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
-// maxPreview is how many characters of its last message a list shows.
-const maxPreview = 160
+const (
+	// maxPreview is how many characters of its last message a list shows.
+	maxPreview = 160
+	// maxNamed bounds how many conversations can be asked for by their ids.
+	maxNamed = 50
+)
 
 type conversation struct {
 	ID      uuid.UUID    `json:"id"`
@@ -94,7 +99,7 @@ func scanConversation(row pgx.CollectableRow) (placed[conversation], error) {
 }
 
 func listConversations(ctx context.Context, c *call) (reply, error) {
-	p, err := readPage(c.http, "channel", "q", "assignee")
+	p, err := readPage(c.http, "channel", "q", "assignee", "ids")
 	if err != nil {
 		return reply{}, err
 	}
@@ -126,6 +131,14 @@ func listConversations(ctx context.Context, c *call) (reply, error) {
 			return reply{}, badRequest("The parameter assignee must be the id of a colleague, or none.")
 		}
 	}
+	if query.Has("ids") {
+		ids, err := readIDs(query.Get("ids"))
+		if err != nil {
+			return reply{}, err
+		}
+		args = append(args, ids)
+		narrowed += fmt.Sprintf(" AND v.id = ANY ($%d)", len(args))
+	}
 	rows, err := c.tx.Query(ctx, selectConversation+`AND ($2::text IS NULL OR v.channel = $2)
 		AND (v.last_message_at, v.id) < ($3, $4)`+narrowed+` ORDER BY v.last_message_at DESC, v.id DESC LIMIT $5`, args...)
 	found, next, err := collect(rows, err, p, scanConversation)
@@ -139,6 +152,20 @@ func listConversations(ctx context.Context, c *call) (reply, error) {
 		c.outside(&found[i].Assignee)
 	}
 	return reply{status: http.StatusOK, body: conversationList{found, next}}, nil
+}
+
+// readIDs reads ids of conversations, separated by commas.
+func readIDs(text string) ([]uuid.UUID, error) {
+	texts := strings.SplitN(text, ",", maxNamed+1)
+	ids := make([]uuid.UUID, 0, len(texts))
+	for _, t := range texts {
+		id, err := uuid.Parse(t)
+		if err != nil || len(t) != 36 || len(texts) > maxNamed {
+			return nil, badRequest(fmt.Sprintf("The parameter ids must be 1 to %d ids of conversations, with commas between them.", maxNamed))
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 func getConversation(ctx context.Context, c *call) (reply, error) {

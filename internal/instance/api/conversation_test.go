@@ -130,3 +130,32 @@ func TestCannedReplies(t *testing.T) {
 	s.do("DELETE", path, nil).want(http.StatusNotFound)
 	s.do("PUT", path, map[string]any{"title": "x", "body": "x"}).want(http.StatusNotFound)
 }
+
+// TestThoseThatAPageWasToldOfAreReadAlone: in the list's order, narrowed as the list is, and none that is no more to be seen.
+func TestThoseThatAPageWasToldOfAreReadAlone(t *testing.T) {
+	s := start(t)
+	s.db.Limits(t, map[string]int32{contract.CategoryContacts: 30, contract.CategoryMessageMetadata: 30})
+	now := s.now()
+	older := s.guest("Ada", "+493000", pgtest.Channel, now.Add(-2*time.Hour))
+	newer := s.guest("Ben", "+493001", pgtest.Channel, now.Add(-time.Hour))
+	expired := s.guest("Cem", "+493002", pgtest.Channel, now.Add(-30*day))
+	unnamed := s.guest("Dua", "+493003", pgtest.Channel, now)
+	ids := strings.Join([]string{older.id.String(), expired.id.String(), newer.id.String(), uuid.NewString()}, ",")
+	var list struct {
+		Conversations []struct{ ID uuid.UUID }
+		NextCursor    *string
+	}
+	s.do("GET", "/api/v1/conversations?ids="+ids, nil).want(http.StatusOK).into(&list)
+	if len(list.Conversations) != 2 || list.Conversations[0].ID != newer.id || list.Conversations[1].ID != older.id || list.NextCursor != nil {
+		t.Errorf("of %s and not %s: %v", ids, unnamed.id, list)
+	}
+	s.do("PUT", older.path()+"/assignee", map[string]any{"staff": s.own().ID.String()}).want(http.StatusOK)
+	s.do("GET", "/api/v1/conversations?assignee=none&ids="+ids, nil).want(http.StatusOK).into(&list)
+	if len(list.Conversations) != 1 || list.Conversations[0].ID != newer.id {
+		t.Errorf("of nobody's: %v", list)
+	}
+	for _, refused := range []string{"", "x", older.id.String() + ",", strings.ReplaceAll(ids, "-", ""), strings.Repeat(older.id.String()+",", 50) + older.id.String()} {
+		s.do("GET", "/api/v1/conversations?ids="+refused, nil).want(http.StatusBadRequest).saying("1 to 50")
+	}
+	s.do("GET", "/api/v1/conversations?ids="+strings.Repeat(older.id.String()+",", 49)+older.id.String(), nil).want(http.StatusOK)
+}
