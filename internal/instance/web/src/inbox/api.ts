@@ -49,6 +49,13 @@ export async function anew<T>(read: (cursor: string | null) => Promise<Page<T>>,
   return page;
 }
 
+/** How many rows a page of a list has, and how many conversations are read by their ids. */
+export const pageRows = 50;
+export const maxNamed = 50;
+
+/** How long nothing new is read after something was, in milliseconds: as long as that took leaves a busy server time for others. */
+export const restAfter = (took: number) => Math.max(took, 20);
+
 export interface Template { name: string; language: string; parameters: string[] }
 
 /** What the server answered in place of what was asked for; detail says what to do. */
@@ -97,7 +104,7 @@ export const signOut = () => ask("DELETE", "/sessions/current");
 
 /** mine, when it is not empty, narrows to those of whom it is, or of nobody. */
 export async function conversations(q: string, mine: string, cursor: string | null, signal?: AbortSignal): Promise<Page<Conversation>> {
-  const query = new URLSearchParams({ limit: "50" });
+  const query = new URLSearchParams({ limit: String(pageRows) });
   if (q) query.set("q", q);
   if (mine) query.set("assignee", mine);
   if (cursor) query.set("cursor", cursor);
@@ -105,11 +112,18 @@ export async function conversations(q: string, mine: string, cursor: string | nu
   return { rows: list.conversations, next: list.nextCursor };
 }
 
+/** Those of some that the list has, in its order. */
+export async function conversationsOf(ids: string[], mine: string, signal: AbortSignal): Promise<Conversation[]> {
+  const query = new URLSearchParams({ limit: String(maxNamed), ids: ids.join(",") });
+  if (mine) query.set("assignee", mine);
+  return ((await ask("GET", `/conversations?${query}`, undefined, {}, signal)) as { conversations: Conversation[] }).conversations;
+}
+
 export const conversation = (id: string) => ask("GET", `/conversations/${id}`) as Promise<Conversation>;
 
 /** The newest first. */
 export async function messages(id: string, cursor: string | null): Promise<Page<Message>> {
-  const query = new URLSearchParams({ limit: "50" });
+  const query = new URLSearchParams({ limit: String(pageRows) });
   if (cursor) query.set("cursor", cursor);
   const list = (await ask("GET", `/conversations/${id}/messages?${query}`)) as { messages: Message[]; nextCursor: string | null };
   return { rows: list.messages, next: list.nextCursor };

@@ -1,17 +1,15 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Account } from "./account";
 import * as api from "./api";
 import { List } from "./list";
 import { listen } from "./live";
+import { News } from "./news";
 import { Evidence } from "./oversight";
 import { People } from "./people";
 import { type Guest, Privacy } from "./privacy";
 import { Replies } from "./replies";
 import { Thread } from "./thread";
 import { words } from "./words";
-
-/** News is what has changed since; each is another object. ids null: anything may have. */
-export interface News { ids: Set<string> | null }
 
 type Panel = "privacy" | "people" | "replies" | "evidence" | "account";
 
@@ -23,16 +21,16 @@ interface Props { staff: api.Staff; changed(staff: api.Staff): void; ended(): vo
 
 export function Inbox({ staff, changed, ended, signOut }: Props) {
   const [panel, setPanel] = useState<Panel | null>(null);
-  const [news, setNews] = useState<News>({ ids: null });
+  const news = useMemo(() => new News(), []);
   const [connected, setConnected] = useState(true);
   const [chosen, setChosen] = useState<string | null>(null);
   const [about, setAbout] = useState<Guest | null>(null); // whom a request is filed for
   const leave = useRef(ended);
   leave.current = ended;
-  useEffect(() => listen({ changed: (ids) => setNews({ ids }), connected: setConnected, ended: () => leave.current() }), []);
+  useEffect(() => listen({ changed: (ids) => news.tell(ids), connected: setConnected, ended: () => leave.current() }), []);
   // What is shown expires whether or not anything is new.
   useEffect(() => {
-    const every = window.setInterval(() => setNews({ ids: null }), 60_000);
+    const every = window.setInterval(() => news.tell(null), 60_000);
     return () => window.clearInterval(every);
   }, []);
   /** Whatever fails for want of a session ends it here too. */
@@ -55,7 +53,7 @@ export function Inbox({ staff, changed, ended, signOut }: Props) {
         {panel === "replies" && <Replies refused={refused} />}
         {panel === "evidence" && <Evidence refused={refused} />}
         {panel === "account" && <Account staff={staff} changed={changed} refused={refused} />}
-        {panel ? null : chosen ? <Thread key={chosen} id={chosen} me={staff} news={news} refused={refused} expired={() => setNews({ ids: null })} back={() => setChosen(null)} file={(guest) => { setAbout(guest); setPanel("privacy"); }} /> : <p class="none">{words.choose}</p>}
+        {panel ? null : chosen ? <Thread key={chosen} id={chosen} me={staff} news={news} refused={refused} expired={() => news.tell(null)} back={() => setChosen(null)} file={(guest) => { setAbout(guest); setPanel("privacy"); }} /> : <p class="none">{words.choose}</p>}
       </main>
     </div>
   );

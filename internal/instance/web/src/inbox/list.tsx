@@ -1,6 +1,8 @@
+import { Component } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "./api";
-import type { News } from "./inbox";
+import { type Changed, type News, and, nothing, useNews } from "./news";
+import { kept, patched } from "./rows";
 import { briefly, words } from "./words";
 
 const nameOf = (v: api.Conversation) => (v.contact ? v.contact.name || words.unknownGuest : words.expiredGuest);
@@ -13,42 +15,82 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
   const [whose, setWhose] = useState(""); // an id, "none", or everybody's
   const [page, setPage] = useState<api.Page<api.Conversation> | null>(null);
   const [failed, setFailed] = useState(false);
-  const asked = useRef<AbortController | null>(null);
-  const searched = useRef(""); // what the list was found by
-  const reading = useRef<string | null>(null); // what the list is being found by
-  const stale = useRef(false); // something is new since
-  const [again, setAgain] = useState(0);
+  const shown = useRef(page);
+  const pages = useRef(1); // as far as whoever looks has gone
+  const asked = useRef<AbortController | null>(null); // until something else may be asked
+  const asks = useRef<Changed>(nothing); // what is being read anew
+  const stale = useRef<Changed>(nothing); // what is to be
+  const lost = useRef(false); // what could not be read is not known any more: all is read next
   const resting = useRef<number | undefined>(undefined);
-  const read = async (cursor: string | null) => {
-    if (cursor && reading.current !== null) stale.current = true; // what it breaks off is read afterwards
-    asked.current?.abort(); // an answer to what was typed before must not overtake
+  const show = (now: api.Page<api.Conversation>) => setPage((shown.current = now));
+  const readAll = async (signal: AbortSignal) => {
+    const list = (from: string | null) => api.conversations(typed.trim(), whose, from, signal);
+    const searches = /[\p{L}\p{N}]/u.test(typed) || typed === "";
+    const found = searches ? await api.anew(list, (pages.current - 1) * api.pageRows + 1) : { rows: [], next: null };
+    show({ rows: kept(shown.current?.rows ?? [], found.rows), next: found.next });
+    lost.current = false;
+  };
+  const readSome = async (ids: ReadonlySet<string>, signal: AbortSignal) => {
+    const before = shown.current;
+    // What a search finds is read as a whole, and so is a list that has grown by more than anybody asked for.
+    if (before === null || typed !== "" || ids.size > api.maxNamed || before.rows.length > (pages.current + 1) * api.pageRows) return readAll(signal);
+    const rows = patched(before.rows, ids, await api.conversationsOf([...ids], whose, signal), before.next === null);
+    return rows === null ? readAll(signal) : show({ rows, next: before.next });
+  };
+  const readMore = async (from: string, signal: AbortSignal) => {
+    const more = await api.conversations(typed.trim(), whose, from, signal);
+    pages.current++;
+    const known = new Set(more.rows.map((v) => v.id));
+    show({ rows: [...(shown.current?.rows ?? []).filter((v) => !known.has(v.id)), ...more.rows], next: more.next });
+  };
+  /** read breaks off what was asked before: an answer must not overtake a newer one. */
+  const read = async (what: (signal: AbortSignal) => Promise<void>, changed: Changed) => {
+    window.clearTimeout(resting.current);
+    asked.current?.abort();
+    if (changed !== null) stale.current = and(stale.current, asks.current);
     const asking = new AbortController();
     asked.current = asking;
-    reading.current = whose + typed;
+    asks.current = changed;
     const began = performance.now();
     try {
-      const list = (from: string | null) => api.conversations(typed.trim(), whose, from, asking.signal);
-      const searches = /[\p{L}\p{N}]/u.test(typed) || typed === "";
-      const found = !searches ? { rows: [], next: null } : cursor ? await list(cursor) : await api.anew(list, searched.current === whose + typed ? page?.rows.length ?? 0 : 0);
-      searched.current = whose + typed;
-      setPage((before) => (cursor && before ? { rows: [...before.rows, ...found.rows], next: found.next } : found));
+      await what(asking.signal);
       setFailed(false);
     } catch (error) {
       if (asking.signal.aborted) return;
+      lost.current = true;
       setFailed(true);
       refused(error);
-    } finally {
-      // What is new meanwhile is read next. A pause as long as the answer took leaves a busy server time for others.
-      if (asked.current === asking) resting.current = window.setTimeout(() => { reading.current = null; if (stale.current) setAgain((n) => n + 1); }, performance.now() - began);
     }
+    if (asking.signal.aborted) return;
+    asks.current = nothing;
+    resting.current = window.setTimeout(() => {
+      asked.current = null;
+      next.current();
+    }, api.restAfter(performance.now() - began));
   };
+  /** readNew reads what is new, unless something is being read: to ask with each message would have none answered while many come. */
+  const readNew = () => {
+    if (asked.current !== null || stale.current?.size === 0) return;
+    const changed = lost.current ? null : stale.current;
+    stale.current = nothing;
+    void read(changed === null ? readAll : (signal) => readSome(changed, signal), changed);
+  };
+  const next = useRef(readNew);
+  next.current = readNew;
+  useNews(news, (changed) => {
+    stale.current = and(stale.current, changed);
+    readNew();
+  });
   useEffect(() => {
-    // To ask anew with each message would have none answered while many come.
-    stale.current = reading.current === whose + typed;
-    if (stale.current) return;
+    pages.current = 1;
+    stale.current = nothing;
+    void read(readAll, null);
+  }, [typed, whose]);
+  useEffect(() => () => {
     window.clearTimeout(resting.current);
-    void read(null);
-  }, [typed, whose, news, again]);
+    asked.current?.abort();
+  }, []);
+  const today = new Date().toDateString();
   return (
     <nav aria-label={words.conversations}>
       <input type="search" aria-label={words.search} placeholder={words.search} maxLength={100} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
@@ -61,20 +103,33 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
       )}
       <p role="status">{failed ? words.failed : page?.rows.length === 0 ? words.nothingFound : ""}</p>
       <ul aria-busy={page === null}>
-        {page?.rows.map((v) => (
-          <li key={v.id}>
-            <button aria-current={v.id === chosen} onClick={() => choose(v.id)}>
-              <strong>{nameOf(v)}</strong>
-              {v.lastMessageAt && <time dateTime={v.lastMessageAt}>{briefly(v.lastMessageAt)}</time>}
-              <span class="preview">{v.lastMessage ? v.lastMessage.preview ?? words.expiredWords : ""}</span>
-              <small>{v.channel}</small>
-              {v.assignee && <small class="assignee">{v.assignee.name}</small>}
-              {v.optOut !== "none" && <small class="optout">{v.optOut === "optedOut" ? words.status.suppressed : "STOP?"}</small>}
-            </button>
-          </li>
-        ))}
+        {page?.rows.map((v) => <Row key={v.id} conversation={v} chosen={v.id === chosen} today={today} choose={choose} />)}
       </ul>
-      {page?.next && <button class="more" onClick={() => void read(page.next)}>{words.more}</button>}
+      {page?.next && <button class="more" onClick={() => void read((signal) => readMore(page.next ?? "", signal), nothing)}>{words.more}</button>}
     </nav>
   );
+}
+
+interface Shown { conversation: api.Conversation; chosen: boolean; today: string; choose(id: string): void }
+
+/** Row is one conversation's, and is drawn anew only when that, or the day, is another. */
+class Row extends Component<Shown> {
+  override shouldComponentUpdate(next: Shown) {
+    return next.conversation !== this.props.conversation || next.chosen !== this.props.chosen || next.today !== this.props.today;
+  }
+
+  override render({ conversation: v, chosen, choose }: Shown) {
+    return (
+      <li>
+        <button aria-current={chosen} onClick={() => choose(v.id)}>
+          <strong>{nameOf(v)}</strong>
+          {v.lastMessageAt && <time dateTime={v.lastMessageAt}>{briefly(v.lastMessageAt)}</time>}
+          <span class="preview">{v.lastMessage ? v.lastMessage.preview ?? words.expiredWords : ""}</span>
+          <small>{v.channel}</small>
+          {v.assignee && <small class="assignee">{v.assignee.name}</small>}
+          {v.optOut !== "none" && <small class="optout">{v.optOut === "optedOut" ? words.status.suppressed : "STOP?"}</small>}
+        </button>
+      </li>
+    );
+  }
 }

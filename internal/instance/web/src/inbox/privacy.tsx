@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "./api";
 import { Disclosures } from "./disclosures";
 import { Form, Text, useAttempts, useTurns } from "./form";
-import type { News } from "./inbox";
+import { type News, useNews } from "./news";
 import { Testimonials } from "./testimonials";
 import { at, day, fill, words } from "./words";
 
@@ -25,10 +25,11 @@ export function Privacy({ about, forget, refused, news }: Props & { news: News }
     setList(requests);
     setHolds(kept);
   };
+  useEffect(() => void attempt(read), []);
   // What the operator tells is news that is about no conversation.
-  useEffect(() => {
-    if (news.ids === null || list === null) void attempt(read);
-  }, [news]);
+  useNews(news, (changed) => {
+    if (changed === null || list === null) void attempt(read);
+  });
   return (
     <article class="panel">
       <h2>{words.privacy.title}</h2>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "./api";
 import { Form, Text, useAttempts, useTurns } from "./form";
-import type { News } from "./inbox";
+import { type News, useNews } from "./news";
 import { at, fill, language, words } from "./words";
 
 const w = words.testimonials;
@@ -16,9 +16,10 @@ export function Testimonials({ news, refused }: { news: News; refused(error: unk
     const found = cursor ? await api.testimonials(cursor) : await api.anew(api.testimonials, page.rows.length);
     if (newest()) setPage((shown) => ({ rows: cursor ? [...shown.rows, ...found.rows] : found.rows, next: found.next }));
   });
-  useEffect(() => {
-    if (news.ids === null) void read(null);
-  }, [news]);
+  useEffect(() => void read(null), []);
+  useNews(news, (changed) => {
+    if (changed === null) void read(null);
+  });
   return (
     <>
       <h3>{w.title}</h3>
@@ -37,6 +38,7 @@ interface Props { contact: string; records: boolean; messages: api.Message[]; re
 export function GuestTestimonials({ contact, records, messages, refused }: Props) {
   const [all, setAll] = useState<api.Testimonial[]>([]);
   const [given, setGiven] = useState("message");
+  const [adds, setAdds] = useState(false); // once the form was opened: while nobody records any, nothing of it follows the thread
   const { told, attempt } = useAttempts(refused);
   const read = () => attempt(async () => setAll(await api.testimonialsOf(contact)));
   const theirs = messages.filter((m) => m.direction === "in" && m.body !== null);
@@ -56,7 +58,7 @@ export function GuestTestimonials({ contact, records, messages, refused }: Props
       <ul class="rows" aria-label={w.title}>{all.map((t) => <Item key={t.id} testimonial={t} confirms={records} changed={() => void read()} refused={refused} />)}</ul>
       {all.length === 0 && <p>{w.none}</p>}
       {records && (
-        <details>
+        <details onToggle={() => setAdds(true)}>
           <summary>{w.add}</summary>
           <Form submit={record} refused={refused} label={w.record}>
             <p>{w.recordHint}</p>
@@ -70,7 +72,7 @@ export function GuestTestimonials({ contact, records, messages, refused }: Props
             </label>
             {given === "message" ? (
               <label>{w.message}
-                <select name="message" required>{theirs.map((m) => <option key={m.id} value={m.id}>{at(m.at)}: {m.body?.slice(0, 80)}</option>)}</select>
+                <select name="message" required>{adds && theirs.map((m) => <option key={m.id} value={m.id}>{at(m.at)}: {m.body?.slice(0, 80)}</option>)}</select>
               </label>
             ) : <label>{w.consentedAt}<input name="consentedAt" type="datetime-local" required /></label>}
           </Form>

@@ -1,12 +1,14 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { Component } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import * as api from "./api";
 import { Assignee } from "./assignee";
 import { Composer } from "./composer";
-import type { News } from "./inbox";
 import { nameOf } from "./list";
 import { Looks } from "./looks";
+import { type News, useNews } from "./news";
 import { Note } from "./note";
 import type { Guest } from "./privacy";
+import { kept } from "./rows";
 import { Same } from "./same";
 import { GuestTestimonials } from "./testimonials";
 import { Underage } from "./underage";
@@ -22,40 +24,52 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
   const [page, setPage] = useState<api.Page<api.Message>>({ rows: [], next: null });
   const [failed, setFailed] = useState(false);
   const end = useRef<HTMLDivElement>(null);
-  const reading = useRef(false); // for something new
-  const stale = useRef(true); // something is new since it was read
-  const [again, setAgain] = useState(0);
+  const shown = useRef(page.rows);
+  const reading = useRef(false); // or resting after it
+  const stale = useRef(false); // something is new since it was begun to be read
+  const closed = useRef(false);
+  const show = (now: api.Page<api.Message>) => {
+    shown.current = now.rows;
+    setPage(now);
+  };
   const read = async (cursor: string | null) => {
     try {
-      const found = cursor ? api.messages(id, cursor) : api.anew((from) => api.messages(id, from), page.rows.length);
+      const found = cursor ? api.messages(id, cursor) : api.anew((from) => api.messages(id, from), shown.current.length);
       const [v, rows] = await Promise.all([api.conversation(id), found]);
       setConversation(v);
       // Read anew from the newest on: what has expired since is not kept in the page.
-      setPage((before) => (cursor ? { rows: [...before.rows, ...rows.rows], next: rows.next } : rows));
+      show({ rows: cursor ? [...shown.current, ...rows.rows] : kept(shown.current, rows.rows), next: rows.next });
       setFailed(false);
     } catch (error) {
       // While the server is away, what was being written stays; what was read does not, as nobody knows whether it has expired.
       if (error instanceof api.Problem && error.status < 500) setConversation(null);
-      setPage({ rows: [], next: null });
+      show({ rows: [], next: null });
       setFailed(true);
       refused(error);
     }
   };
-  useEffect(() => {
-    if (news.ids !== null && !news.ids.has(id)) return;
+  /** readNew reads one after the other: an answer must not overtake a newer one, nor a guest who writes a lot keep the server busy. */
+  const readNew = async () => {
     stale.current = true;
-    setAgain((n) => n + 1);
-  }, [news]);
-  // One after the other: an answer must not overtake a newer one, nor a guest who writes a lot keep the server busy.
-  useEffect(() => {
-    if (reading.current || !stale.current) return;
+    if (reading.current) return;
     reading.current = true;
-    stale.current = false;
-    void read(null).finally(() => {
-      reading.current = false;
-      if (stale.current) setAgain((n) => n + 1);
-    });
-  }, [again]);
+    while (stale.current && !closed.current) {
+      stale.current = false;
+      const began = performance.now();
+      await read(null);
+      await new Promise((rested) => window.setTimeout(rested, api.restAfter(performance.now() - began)));
+    }
+    reading.current = false;
+  };
+  useNews(news, (changed) => {
+    if (changed === null || changed.has(id)) void readNew();
+  });
+  useEffect(() => {
+    void readNew();
+    return () => {
+      closed.current = true;
+    };
+  }, []);
   // What expires while it is on the screen leaves it. A clock that is ahead asks again a little later.
   useEffect(() => {
     const ends = page.rows.flatMap((m) => (m.expiresAt && m.body !== null ? [Date.parse(m.expiresAt)] : []));
@@ -64,7 +78,7 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
     return () => window.clearTimeout(timer);
   }, [page]);
   const newest = page.rows[0]?.id;
-  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [newest]);
+  useLayoutEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [newest]); // before it is painted, that it is painted once
   if (!conversation) return <p class="none" role="status" aria-busy={!failed}>{failed ? words.failed : ""}</p>;
   return (
     <article class="thread">
@@ -82,12 +96,12 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
         <div ref={end} />
       </div>
       <div class="below">
-        {api.answers(me) && <Composer conversation={conversation} changed={() => void read(null)} refused={refused} />}
+        {api.answers(me) && <Composer conversation={conversation} changed={() => void readNew()} refused={refused} />}
         {conversation.contact && <Same contact={conversation.contact.id} refused={refused} />}
         {conversation.contact && (me.role === "supervisor" || me.role === "privacyOfficer") && <Looks contact={conversation.contact.id} refused={refused} />}
         {conversation.contact && <GuestTestimonials contact={conversation.contact.id} records={me.role === "supervisor" || me.role === "privacyOfficer"} messages={page.rows} refused={refused} />}
         {conversation.contact && <Underage contact={conversation.contact.id} refused={refused} />}
-        <Note id={id} changed={() => void read(null)} refused={refused} />
+        <Note id={id} changed={() => void readNew()} refused={refused} />
       </div>
     </article>
   );
@@ -95,20 +109,27 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
 
 const authors = { guest: words.guest, staff: words.staff, confirmation: words.automatic, import: words.guest, automated: words.automatic };
 
-function Line({ message: m }: { message: api.Message }) {
-  return (
-    <section class={`message ${m.direction}`}>
-      <h3>{m.direction === "note" ? fill(words.noteOf, { name: m.author ?? words.staff }) : m.author ?? (m.direction === "out" && m.origin === "import" ? words.staff : authors[m.origin])}</h3>
-      <p class="words" dir="auto">{m.body ?? <em>{words.expiredWords}</em>}</p>
-      {m.attachments.map((a) => <File key={a.id} attachment={a} />)}
-      <footer>
-        <time dateTime={m.at}>{at(m.at)}</time>
-        {m.direction === "out" && <span class={`status ${m.status}`}>{words.status[m.status] ?? m.status}{m.errorCode && ` (${m.errorCode})`}</span>}
-        {m.waits && <span>{m.waits.until ? fill(words.waits, { time: m.waits.localTime ?? at(m.waits.until), zone: m.waits.timeZone }) : words.waitsForever}</span>}
-        {m.expiresAt && <span>{fill(words.wordsUntil, { time: at(m.expiresAt) })}</span>}
-      </footer>
-    </section>
-  );
+/** Line is one message, and is drawn anew only when that is another. */
+class Line extends Component<{ message: api.Message }> {
+  override shouldComponentUpdate(next: { message: api.Message }) {
+    return next.message !== this.props.message;
+  }
+
+  override render({ message: m }: { message: api.Message }) {
+    return (
+      <section class={`message ${m.direction}`}>
+        <h3>{m.direction === "note" ? fill(words.noteOf, { name: m.author ?? words.staff }) : m.author ?? (m.direction === "out" && m.origin === "import" ? words.staff : authors[m.origin])}</h3>
+        <p class="words" dir="auto">{m.body ?? <em>{words.expiredWords}</em>}</p>
+        {m.attachments.map((a) => <File key={a.id} attachment={a} />)}
+        <footer>
+          <time dateTime={m.at}>{at(m.at)}</time>
+          {m.direction === "out" && <span class={`status ${m.status}`}>{words.status[m.status] ?? m.status}{m.errorCode && ` (${m.errorCode})`}</span>}
+          {m.waits && <span>{m.waits.until ? fill(words.waits, { time: m.waits.localTime ?? at(m.waits.until), zone: m.waits.timeZone }) : words.waitsForever}</span>}
+          {m.expiresAt && <span>{fill(words.wordsUntil, { time: at(m.expiresAt) })}</span>}
+        </footer>
+      </section>
+    );
+  }
 }
 
 function File({ attachment: a }: { attachment: api.Attachment }) {
