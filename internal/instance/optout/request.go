@@ -56,6 +56,21 @@ func (l phrases) contains(sentence string, phrases []string) bool {
 
 // containsAny says whether one of the phrases is in a sentence, word by word.
 func containsAny(sentence string, phrases []string) bool {
-	sentence = " " + sentence + " "
-	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(sentence, " "+p+" ") })
+	return slices.ContainsFunc(phrases, func(p string) bool { return containsWords(sentence, p) })
+}
+
+// containsWords allocates nothing: every message is looked through for every phrase.
+func containsWords(sentence, words string) bool {
+	for from := 0; words != ""; {
+		found := strings.Index(sentence[from:], words)
+		if found < 0 {
+			return false
+		}
+		begin, end := from+found, from+found+len(words)
+		if (begin == 0 || sentence[begin-1] == ' ') && (end == len(sentence) || sentence[end] == ' ') {
+			return true
+		}
+		from = begin + 1
+	}
+	return false
 }

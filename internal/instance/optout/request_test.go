@@ -96,3 +96,15 @@ func TestARequestIsNoWord(t *testing.T) {
 		t.Error("a request is answered by itself")
 	}
 }
+
+func TestPhrasesAreFoundWordByWord(t *testing.T) {
+	sentences := []string{"", "stop", "stop it", "do stop", "do stop it", "nonstop it", "stopped stop", "stop stopp", "nonstop stop it now", "é stop é", "éstop"}
+	for _, sentence := range sentences {
+		for _, words := range []string{"stop", "stop it", "é", "it", ""} {
+			want := words != "" && strings.Contains(" "+sentence+" ", " "+words+" ")
+			if containsWords(sentence, words) != want {
+				t.Errorf("%q in %q: not %t", words, sentence, want)
+			}
+		}
+	}
+}
