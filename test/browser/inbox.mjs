@@ -157,6 +157,39 @@ const tests = {
     assert.equal(await page.getByText("Line 70", { exact: true }).count(), 1);
     await context.close();
   },
+  async "what is new is read by itself and takes its place, and what could not be read is read with the next"() {
+    const { context, page } = await open();
+    const asked = [];
+    page.on("request", (request) => { if (new URL(request.url()).pathname === "/api/v1/conversations") asked.push(new URL(request.url()).searchParams.get("ids")?.split(",") ?? "all"); });
+    await signIn(page);
+    const row = (n) => page.locator("nav li").nth(n);
+    for (let n = 1; !asked.some(Array.isArray); n++) { // what a page is told as its socket opens, that anything may be new, comes before
+      await step({ guest: 2, body: `Before these: ${n}` });
+      await row(0).getByText(`Before these: ${n}`).waitFor();
+    }
+    asked.length = 0;
+    const ada = page.locator("nav li", { hasText: "Ada Lovelace" });
+    await ada.evaluate((element) => { element.dataset.kept = "yes"; });
+    for (const [guest, body] of [[3, "Of another guest"], [1, "Of one further below"], [2, "Of the first again"]]) {
+      await step({ guest, body });
+      await row(0).getByText(body).waitFor();
+    }
+    assert.deepEqual([await row(1).innerText(), await row(2).innerText()].map((text) => /Of .*/.exec(text)?.[0]), ["Of one further below", "Of another guest"]);
+    assert.equal(await page.locator("nav li").count(), 3);
+    assert.equal(await ada.getAttribute("data-kept"), "yes", "rows are made anew");
+    assert.ok(asked.length >= 3 && !asked.includes("all"), `asked for ${JSON.stringify(asked)}`);
+    await page.route(/conversations\?.*ids=/, (route) => route.abort());
+    await step({ guest: 3, body: "While the server is away" });
+    await page.getByRole("navigation").getByText("That did not work.").waitFor();
+    asked.length = 0;
+    await page.unroute(/conversations\?.*ids=/);
+    await step({ guest: 1, body: "When it is back" });
+    await row(0).getByText("When it is back").waitFor();
+    await row(1).getByText("While the server is away").waitFor();
+    assert.ok(asked.includes("all"));
+    await context.close();
+  },
+
   async "what a guest wrote is text"() {
     const { page, context, wrong } = await open();
     await signIn(page);
