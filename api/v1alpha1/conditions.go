@@ -265,6 +265,8 @@ const (
 	ReasonRolloutOverdue = "RolloutOverdue"
 	// ReasonRolloutPaused: another tenant has not become ready with the image that this one waits for.
 	ReasonRolloutPaused = "RolloutPaused"
+	// ReasonImageTooOld: the image that the tenant's pods run does not know something that is asked for, which waits for another.
+	ReasonImageTooOld = "ImageTooOld"
 
 	// ReasonHeld: a LegalHold keeps the data of a tenant that is to be erased.
 	ReasonHeld = "Held"

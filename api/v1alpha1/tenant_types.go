@@ -269,6 +269,12 @@ type InstanceStatus struct {
 	// of them are available.
 	// +optional
 	Rollout *Rollout `json:"rollout,omitempty"`
+	// lacks are fields of spec that the image does not know: they wait for the tenant's turn at one that does.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=64
+	Lacks []string `json:"lacks,omitempty"`
 }
 
 // Rollout is how far a tenant is on the way to another image.

@@ -17,6 +17,8 @@ once, does no harm. The outcome is a line of JSON in the termination message.
 ` + databaseHelp + `                               (here the database's superuser, postgres)
   SWITCHBOARD_SETUP            channels and policies as JSON:
                                {"channels":[{"name":"front-desk","type":"TwilioSMS"}],"retention":[]}
+  SWITCHBOARD_SETUP_MAY_LACK   members of it, with commas between, that are left out and told when this release does not know them;
+                               any other that it does not know is refused
   SWITCHBOARD_ROLES_DIR        where login roles are when not in /var/run/switchboard/roles: a directory per role,
                                such as sb_serve_v1, with a file password in it
   SWITCHBOARD_STAFF_DIR        where the first account is when not in /var/run/switchboard/staff: email, password

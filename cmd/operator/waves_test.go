@@ -10,11 +10,13 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
 )
 
 // fleet is some clients of one operator, of which one at a time may be brought to another image.
@@ -168,5 +170,66 @@ func (f fleet) says(t *testing.T, h hotel, reason, part string) {
 			return fmt.Errorf("it says %+v", c)
 		}
 		return nil
+	})
+}
+
+// TestWhatAnImageDoesNotKnowWaits has a client ask for what the image of before does not know, while its turn has not come: that is told,
+// and comes with the other image.
+func TestWhatAnImageDoesNotKnowWaits(t *testing.T) {
+	f := fleet{testCluster: prepareCluster(t)}
+	f.start(t, imaged("one", "1h")...)
+	f.apply(t, "regions/eu-central.yaml")
+	for _, name := range []string{"hotel-emden", "hotel-fulda"} {
+		h := f.book(t, name, same)
+		h.settle(t)
+		f.hotels = append(f.hotels, h)
+	}
+	f.restart(t, imaged("two", "1h")...)
+	first := f.turn(t, f.hotels, "two", v1alpha1.ReasonWaitingForTurn)
+	waits := slices.DeleteFunc(slices.Clone(f.hotels), func(o hotel) bool { return o.name == first.name })[0]
+
+	amend(t, f.Client, waits.tenant(t), func(o *v1alpha1.Tenant) {
+		o.Spec.PrivacyNotice = &v1alpha1.PrivacyNotice{URL: "https://hotel.example/privacy", Version: 1}
+	})
+	eventually(t, "the image of before is asked, and lacks it", func(ctx context.Context) error {
+		var jobs batchv1.JobList
+		if err := f.List(ctx, &jobs, client.InNamespace(waits.namespace)); err != nil {
+			return err
+		}
+		for i := range jobs.Items {
+			c := jobs.Items[i].Spec.Template.Spec.Containers[0]
+			if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+				return e.Name == contract.EnvMayLack && e.Value == contract.PartPrivacyNotice
+			}) || len(jobs.Items[i].Status.Conditions) > 0 {
+				continue
+			}
+			if !strings.HasSuffix(c.Image, ":one") {
+				return fmt.Errorf("it is of %s", c.Image)
+			}
+			return f.finish(ctx, &jobs.Items[i], `{"migration":{"schemaVersion":4,"lacks":["privacyNotice","mealPlans"]}}`)
+		}
+		return errors.New("there is no such migration")
+	})
+	eventually(t, "it is told", func(context.Context) error {
+		tenant := waits.tenant(t)
+		if i := tenant.Status.Instance; i == nil || !slices.Equal(i.Lacks, []string{"privacyNotice"}) {
+			return fmt.Errorf("status says %+v", i)
+		}
+		return errors.Join(
+			condition(tenant.Status.Conditions, v1alpha1.ConditionMigrated, metav1.ConditionFalse, v1alpha1.ReasonImageTooOld),
+			condition(tenant.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonImageTooOld),
+		)
+	})
+	f.says(t, waits, v1alpha1.ReasonWaitingForTurn, "does not know spec.privacyNotice")
+	f.run(t, "one", waits)
+
+	f.arrives(t, first, "two")
+	f.arrives(t, waits, "two")
+	eventually(t, "it has come", func(context.Context) error {
+		tenant := waits.tenant(t)
+		if i := tenant.Status.Instance; i == nil || len(i.Lacks) > 0 {
+			return fmt.Errorf("status says %+v", i)
+		}
+		return condition(tenant.Status.Conditions, v1alpha1.ConditionMigrated, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	})
 }

@@ -137,7 +137,7 @@ func (r *Reconciler) changeImage(ctx context.Context, s *scope) error {
 	if i == nil || i.Rollout == nil || i.Image == i.Rollout.To || !s.facts.Setup.Done {
 		return nil
 	}
-	i.Image = i.Rollout.To
+	i.Image, i.Lacks = i.Rollout.To, s.facts.Setup.Lacks
 	return r.noteInstance(ctx, s.tenant, i)
 }
 
@@ -149,6 +149,9 @@ func (r *Reconciler) observeRollout(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.facts.Rollout.Status = i
+	if setup := s.facts.Setup; setup.Done && setup.LacksKnown {
+		i.Lacks = setup.Lacks
+	}
 	if i.Rollout == nil {
 		return nil
 	}

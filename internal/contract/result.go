@@ -45,6 +45,8 @@ type MigrationResult struct {
 	// Holds says what each hold matched when it was put in force, sorted by name. The
 	// last ones are left out when there are more than fit (MaxHoldsTold).
 	Holds []HoldMatch `json:"holds,omitempty"`
+	// Lacks are the parts of what is asked for that this image does not know, and has left out: of EnvMayLack alone, sorted.
+	Lacks []string `json:"lacks,omitempty"`
 }
 
 // MaxHoldsTold bounds the holds that a result lists.

@@ -4,6 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -35,6 +36,10 @@ func staffOIDC(f TenantFacts) []metav1.Condition {
 		return []metav1.Condition{is(condition, false, o.Refusal.Reason, o.Refusal.Message+instead)}
 	case f.Residency != nil && f.Residency.EgressClosed:
 		return []metav1.Condition{is(condition, false, v1alpha1.ReasonEgressClosed, "something of the tenant is outside of its region, so that the provider is not asked: see condition ResidencyCompliant"+instead)}
+	}
+	if c, lacks := f.Rollout.lacked(condition, contract.PartStaffOIDC); lacks {
+		c.Message += ". Until then staff sign in by their passwords, even if spec.staffOIDC.required is true"
+		return []metav1.Condition{c}
 	}
 	return []metav1.Condition{is(condition, true, v1alpha1.ReasonReady, "staff may sign in by "+o.Provider.Name)}
 }

@@ -2,6 +2,8 @@ package judge
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,10 +33,38 @@ func upToDate(f Rollout) metav1.Condition {
 	case i.Rollout != nil:
 		return is(condition, false, v1alpha1.ReasonRollingOut, fmt.Sprintf("on the way from %s to %s", i.Rollout.From, i.Rollout.To))
 	case f.Turn.Reason != "":
-		return is(condition, false, f.Turn.Reason, "runs "+i.Image+"; "+f.Turn.Message)
+		return is(condition, false, f.Turn.Reason, "runs "+i.Image+without(i)+"; "+f.Turn.Message)
 	case i.Image != f.Wanted:
-		return is(condition, false, v1alpha1.ReasonWaitingForTurn, fmt.Sprintf("runs %s; %s waits until nothing else of the tenant is under way", i.Image, f.Wanted))
+		return is(condition, false, v1alpha1.ReasonWaitingForTurn, fmt.Sprintf("runs %s%s; %s waits until nothing else of the tenant is under way", i.Image, without(i), f.Wanted))
+	case len(i.Lacks) > 0:
+		return is(condition, false, v1alpha1.ReasonImageTooOld, fmt.Sprintf("runs %s%s: start the operator with an image of its own release, or take that out of spec", i.Image, without(i)))
 	default:
 		return is(condition, true, v1alpha1.ReasonReady, "runs "+i.Image)
 	}
+}
+
+func without(i *v1alpha1.InstanceStatus) string {
+	if len(i.Lacks) == 0 {
+		return ""
+	}
+	return ", which does not know spec." + strings.Join(i.Lacks, ", spec.")
+}
+
+// lacked judges a part of what is asked for that the image does not know.
+func (f Rollout) lacked(condition string, parts ...string) (metav1.Condition, bool) {
+	if f.Status == nil {
+		return metav1.Condition{}, false
+	}
+	var lacked []string
+	for _, p := range f.Status.Lacks {
+		if slices.Contains(parts, p) {
+			lacked = append(lacked, "spec."+p)
+		}
+	}
+	if len(lacked) == 0 {
+		return metav1.Condition{}, false
+	}
+	return is(condition, false, v1alpha1.ReasonImageTooOld, fmt.Sprintf(
+		"%s is not in force: %s, which the tenant's pods run, does not know it, and the tenant's turn at another image brings it; see condition UpToDate",
+		strings.Join(lacked, ", "), f.Status.Image)), true
 }

@@ -3,11 +3,13 @@ package judge
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 )
@@ -148,6 +150,12 @@ func (f TenantFacts) DatabaseObject() string {
 func migrated(f TenantFacts) metav1.Condition {
 	if c, says := told(v1alpha1.ConditionMigrated, f.Outcome); says {
 		return c
+	}
+	if f.Setup.Done && f.Rollout.Status != nil {
+		own := slices.DeleteFunc(slices.Clone(f.Rollout.Status.Lacks), func(p string) bool { return p == contract.PartStaffOIDC })
+		if c, lacks := f.Rollout.lacked(v1alpha1.ConditionMigrated, own...); lacks {
+			return c
+		}
 	}
 	if f.Setup.Done {
 		return is(v1alpha1.ConditionMigrated, true, v1alpha1.ReasonReady, "schema, roles, channels and limits are as asked for")

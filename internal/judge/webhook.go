@@ -39,7 +39,11 @@ func webhooks(f TenantFacts) []metav1.Condition {
 		return []metav1.Condition{is(condition, false, v1alpha1.ReasonSuspended, "spec.suspended is true: set it to false to tell other systems again")}
 	case f.Residency != nil && f.Residency.EgressClosed:
 		return []metav1.Condition{is(condition, false, v1alpha1.ReasonEgressClosed, "something of the tenant is outside of its region, so that nothing is sent: see condition ResidencyCompliant")}
-	case !f.Webhooks.Told:
+	}
+	if c, lacks := f.Rollout.lacked(condition, contract.PartWebhooks); lacks {
+		return []metav1.Condition{c}
+	}
+	if !f.Webhooks.Told {
 		return []metav1.Condition{unknown(condition, v1alpha1.ReasonWaiting, "the instance has not told yet how they fare")}
 	}
 	for _, w := range f.Webhooks.All {

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -21,6 +22,9 @@ func window(f TenantFacts) []metav1.Condition {
 	}
 	if !f.Setup.Done {
 		return []metav1.Condition{unknown(condition, v1alpha1.ReasonWaiting, "the database does not know it yet as it is asked for now")}
+	}
+	if c, lacks := f.Rollout.lacked(condition, contract.PartSendWindow); lacks {
+		return []metav1.Condition{c}
 	}
 	return []metav1.Condition{is(condition, true, v1alpha1.ReasonReady, fmt.Sprintf(
 		"automated messages go from %s to %s by the recipient's clock, which is that of %s where it is not known", w.Start, w.End, w.TimeZone))}

@@ -31,6 +31,9 @@ type Setup struct {
 	Holds map[string]plan.Hold
 	// Matches is what that Job said of them; nil when its pod has gone.
 	Matches []contract.HoldMatch
+	// Lacks are the parts of what is asked for that the image of the Job asked for now has left out; LacksKnown unless its pod has gone.
+	Lacks      []string
+	LacksKnown bool
 	// Gone are the uids of the LegalHolds that finished Jobs before it list, and it does not.
 	Gone []string
 	// Outdated Jobs: others than the one asked for.
@@ -77,9 +80,15 @@ func ReadSetup(ctx context.Context, r client.Reader, tenant *v1alpha1.Tenant, na
 		s.Error = result.Error
 		if result.Migration != nil {
 			s.SchemaVersion = result.Migration.SchemaVersion
+			s.Lacks, s.LacksKnown = lacks(result.Migration), true
 		}
 	}
 	return s, nil
+}
+
+// lacks are those of the operator's own parts that a migration says it has left out: a pod's word adds no others.
+func lacks(m *contract.MigrationResult) []string {
+	return slices.DeleteFunc(contract.Parts(), func(p string) bool { return !slices.Contains(m.Lacks, p) })
 }
 
 func newer(yes bool) int {

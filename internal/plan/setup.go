@@ -45,7 +45,7 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 	meta := in.tenantMeta("", componentMigrate)
 	meta.Annotations = map[string]string{v1alpha1.AnnotationLogins: strings.Join(secrets, ",")}
 	container := in.instance("migrate", need{cpu: "50m", memory: "64Mi", memoryLimit: "256Mi"},
-		append([]corev1.EnvVar{{Name: contract.EnvSetup, Value: setup}}, in.claim()...),
+		slices.Concat([]corev1.EnvVar{{Name: contract.EnvSetup, Value: setup}}, in.mayLack(asked), in.claim()),
 		[]corev1.VolumeMount{mount("database", contract.DirDatabase), mount("roles", contract.DirRoles), mount("staff", contract.DirStaff)})
 	container.Image = in.migrator()
 	pod := in.pod(instanceUser, []corev1.Container{container}, []corev1.Volume{
@@ -69,6 +69,29 @@ func Setup(in Tenant, logins []Login, channels []v1alpha1.Channel, limits []cont
 	sum := sha256.Sum256([]byte(mustJSON(spec)))
 	meta.Name = name.Migrate(hex.EncodeToString(sum[:8]))
 	return &batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: meta, Spec: spec}
+}
+
+// mayLack tells the migration which parts of what is asked for its image may lack: until a tenant's turn comes, that is one of the
+// release before, which goes on without them and says so.
+func (in Tenant) mayLack(asked contract.Setup) []corev1.EnvVar {
+	var parts []string
+	for _, p := range []struct {
+		name  string
+		asked bool
+	}{
+		{contract.PartPrivacyNotice, asked.PrivacyNotice != nil},
+		{contract.PartSendWindow, asked.SendWindow != nil},
+		{contract.PartStaffOIDC, in.Tenant.Spec.StaffOIDC != nil},
+		{contract.PartWebhooks, len(asked.Webhooks) > 0},
+	} {
+		if p.asked {
+			parts = append(parts, p.name)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []corev1.EnvVar{{Name: contract.EnvMayLack, Value: strings.Join(parts, ",")}}
 }
 
 func setupOf(channels []v1alpha1.Channel, limits []contract.Retention, holds []Hold, webhooks []v1alpha1.Webhook) contract.Setup {

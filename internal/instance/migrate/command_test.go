@@ -73,6 +73,34 @@ func TestTheCommandTellsItsResult(t *testing.T) {
 	}
 }
 
+// An operator of the release after asks for what this one does not know: what it says may be lacked is left out and told, and all else
+// is brought about.
+func TestWhatMayBeLackedIsLeftOutAndTold(t *testing.T) {
+	d := pgtest.StartOwn(t).Empty(t)
+	d.Setenv(t, contract.AdminRole)
+	p := newPod(t)
+	t.Setenv(contract.EnvSetup, strings.Replace(os.Getenv(contract.EnvSetup), "{", `{"rooms":{"floors":3},"sendWindow":{"opens":"08:00","closes":"20:00","days":[1],"timeZone":"UTC"},`, 1))
+	if err := migrate.Command(t.Context(), quiet); err == nil || !strings.Contains(err.Error(), `unknown field "rooms"`) {
+		t.Fatalf("what may not be lacked: %v", err)
+	}
+	t.Setenv(contract.EnvMayLack, "sendWindow,rooms,mealPlans")
+	if err := migrate.Command(t.Context(), quiet); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.result(t); got.Migration == nil || strings.Join(got.Migration.Lacks, " ") != "mealPlans rooms" {
+		t.Errorf("result %+v", got)
+	}
+	if got := texts(t, d.Admin(t), "SELECT opens::text FROM sb.send_window"); got != "08:00:00" {
+		t.Errorf("the window opens at %s", got)
+	}
+	// What keeps or deletes is known whatever the operator says.
+	t.Setenv(contract.EnvMayLack, "retention,holds,channels")
+	t.Setenv(contract.EnvSetup, `{"channels":[],"retention":[{"policy":"p","rules":[],"room":1}]}`)
+	if err := migrate.Command(t.Context(), quiet); err == nil || !strings.Contains(err.Error(), `unknown field "room"`) {
+		t.Errorf("a rule that is not understood: %v", err)
+	}
+}
+
 func TestWhatIsWrongIsToldInTheResult(t *testing.T) {
 	d := pgtest.StartOwn(t).Empty(t)
 	tests := map[string]struct {

@@ -1,12 +1,12 @@
 package migrate
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/mail"
 	"os"
 	"path/filepath"
@@ -28,6 +28,7 @@ const (
 // Input is what a migration brings about.
 type Input struct {
 	Setup  contract.Setup
+	Lacks  []string // parts of what is asked for that this release does not know, and leaves out
 	Logins []Login
 	Staff  *Staff // the first account, nil when none is mounted
 	// Aliases are the addresses of the persons of holds, by the hold's name. A hold of a
@@ -62,13 +63,11 @@ func ReadInput() (Input, error) {
 	if setup == "" {
 		return in, fmt.Errorf(`%s is not set; set it to a JSON document such as {"channels":[{"name":"front-desk","type":"TwilioSMS"}],"retention":[]}`, contract.EnvSetup)
 	}
-	d := json.NewDecoder(bytes.NewBufferString(setup))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in.Setup); err != nil {
+	var err error
+	if in.Setup, in.Lacks, err = readSetup(setup, os.Getenv(contract.EnvMayLack)); err != nil {
 		return in, fmt.Errorf("reading %s: %w", contract.EnvSetup, err)
 	}
 	in.Claim = os.Getenv(contract.EnvDatabaseClaim)
-	var err error
 	if in.Logins, err = readLogins(cmp.Or(os.Getenv(EnvRolesDir), contract.DirRoles)); err != nil {
 		return in, err
 	}
@@ -79,6 +78,30 @@ func ReadInput() (Input, error) {
 		return in, err
 	}
 	return in, in.validate()
+}
+
+// readSetup reads what is asked for, and nothing that this release does not know: what it would pass over might be what keeps
+// something from deletion. Only what the operator says may be lacked is left out, and told.
+func readSetup(document, mayLack string) (setup contract.Setup, lacks []string, err error) {
+	if mayLack != "" {
+		lacks = contract.Lacked(strings.Split(mayLack, ","))
+	}
+	if len(lacks) > 0 {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(document), &fields); err != nil {
+			return setup, nil, err
+		}
+		maps.DeleteFunc(fields, func(field string, _ json.RawMessage) bool { return slices.Contains(lacks, field) })
+		b, err := json.Marshal(fields)
+		if err != nil {
+			return setup, nil, err
+		}
+		document = string(b)
+	}
+	d := json.NewDecoder(strings.NewReader(document))
+	d.DisallowUnknownFields()
+	err = d.Decode(&setup)
+	return setup, lacks, err
 }
 
 func readLogins(dir string) ([]Login, error) {

@@ -101,6 +101,9 @@ func bringAbout(ctx context.Context, log *slog.Logger, config store.Config, in I
 			return result, fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
+	if result.Lacks = in.Lacks; len(in.Lacks) > 0 {
+		log.Warn("this image does not know all that is asked for, and has left it out; it comes with another image", "lacks", in.Lacks)
+	}
 	log.Info("migrated", "schemaVersion", result.SchemaVersion, "holds", len(in.Setup.Holds), "channels", len(in.Setup.Channels), "policies", len(in.Setup.Retention), "logins", len(in.Logins))
 	return result, nil
 }
