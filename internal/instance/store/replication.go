@@ -27,7 +27,9 @@ func Replication(ctx context.Context, c Config) (*pgconn.PgConn, error) {
 	config.Host, config.ConnectTimeout = host, 5*time.Second
 	config.Port = cmp.Or(c.Port, config.Port) // PGPORT, unless told otherwise
 	config.User, config.Password, config.TLSConfig, config.Fallbacks = now.username, now.password, now.tls, nil
-	config.RuntimeParams = map[string]string{"replication": "true", "application_name": "backup"}
+	config.RuntimeParams = serverKeepalive()
+	config.RuntimeParams["replication"], config.RuntimeParams["application_name"] = "true", "backup"
+	config.DialFunc = dial
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connecting for replication: %w", err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"time"
 
@@ -37,7 +38,7 @@ type Config struct {
 	Port          uint16            // PGPORT
 	Database      string            // PGDATABASE, or contract.DatabaseName
 	MaxConns      int32             // 8
-	RuntimeParams map[string]string // server settings of each session, beside TimeZone=UTC
+	RuntimeParams map[string]string // server settings of each session, beside TimeZone=UTC and what ends it when its peer is gone
 	AnchorDir     string            // where the anchor is; EnvAnchorDir or contract.DirAnchor
 	Unguarded     bool              // takes a database that lacks what the anchor tells of
 	ServerName    string            // that the server's certificate must bear, when it is not Host
@@ -88,9 +89,9 @@ func OpenConfig(ctx context.Context, log *slog.Logger, c Config) (*pgxpool.Pool,
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	// Statements over many partitions look dear to the planner: compiling them takes longer than running them.
 	config.ConnConfig.RuntimeParams["jit"] = "off"
-	for name, value := range c.RuntimeParams {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
+	maps.Copy(config.ConnConfig.RuntimeParams, serverKeepalive())
+	maps.Copy(config.ConnConfig.RuntimeParams, c.RuntimeParams)
+	config.ConnConfig.DialFunc = dial
 	config.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error {
 		now, err := readCredentials(dir, cmp.Or(c.ServerName, host))
 		if err != nil {
