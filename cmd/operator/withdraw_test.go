@@ -76,24 +76,6 @@ func withdrawn(t *testing.T, c testCluster) {
 			t.Fatal(err)
 		}
 	}
-	left := func(channel, part string) {
-		t.Helper()
-		eventually(t, "an event tells what is left of "+channel, func(ctx context.Context) error {
-			var all corev1.EventList
-			if err := h.List(ctx, &all, client.InNamespace(h.namespace)); err != nil {
-				return err
-			}
-			for _, e := range all.Items {
-				if e.InvolvedObject.Name == channel && e.Type == corev1.EventTypeWarning && e.Reason == v1alpha1.ReasonWebhookLeft {
-					if !strings.Contains(e.Message, part) {
-						return fmt.Errorf("it says %s", e.Message)
-					}
-					return nil
-				}
-			}
-			return errors.New("none does")
-		})
-	}
 	end := func(channel string, job *batchv1.Job) {
 		t.Helper()
 		c.gone(t, h.key(channel), &v1alpha1.Channel{})
@@ -113,7 +95,7 @@ func withdrawn(t *testing.T, c testCluster) {
 	job = h.withdrawal(t, "revoked")
 	h.finishes(t, job, `{"withdraw":{"gone":false,"problem":"refused","code":"401"}}`)
 	end("revoked", job)
-	left("revoked", "Telegram does not take the credentials")
+	h.leaves(t, "revoked", "Telegram does not take the credentials")
 
 	h.bot(t, "failing")
 	remove("failing")
@@ -122,9 +104,74 @@ func withdrawn(t *testing.T, c testCluster) {
 		t.Fatal(err)
 	}
 	end("failing", job)
-	left("failing", "Job withdraw-failing-")
+	h.leaves(t, "failing", "Job withdraw-failing-")
 
+	t.Run("and its tenant goes with Retain", func(t *testing.T) { withdrawnAndKept(t, c) })
 	t.Run("with its tenant", func(t *testing.T) { withdrawnAndErased(t, c) })
+}
+
+// leaves waits for the event that tells what is left of a channel at its provider.
+func (h hotel) leaves(t *testing.T, channel, part string) {
+	t.Helper()
+	eventually(t, "an event tells what is left of "+channel, func(ctx context.Context) error {
+		var all corev1.EventList
+		if err := h.List(ctx, &all, client.InNamespace(h.namespace)); err != nil {
+			return err
+		}
+		for _, e := range all.Items {
+			if e.InvolvedObject.Name == channel && e.Type == corev1.EventTypeWarning && e.Reason == v1alpha1.ReasonWebhookLeft {
+				if !strings.Contains(e.Message, part) {
+					return fmt.Errorf("it says %s", e.Message)
+				}
+				return nil
+			}
+		}
+		return errors.New("none does")
+	})
+}
+
+// withdrawnAndKept is what becomes of webhooks when their tenant goes and its namespace stays: they are taken back before, and set anew
+// when the tenant is taken up.
+func withdrawnAndKept(t *testing.T, c testCluster) {
+	h := c.book(t, "resting", same)
+	h.bot(t, "lobby")
+	h.bot(t, "revoked")
+	jobs := map[string]client.ObjectKey{"lobby": h.key(h.withdrawals(t, "lobby")), "revoked": h.key(h.withdrawals(t, "revoked"))}
+	if err := h.Delete(t.Context(), h.tenant(t)); err != nil {
+		t.Fatal(err)
+	}
+	h.terminating(t, v1alpha1.ReasonWithdrawing, "Channel lobby, revoked")
+	for channel, message := range map[string]string{"lobby": `{"withdraw":{"gone":true}}`, "revoked": `{"withdraw":{"gone":false,"problem":"refused","code":"401"}}`} {
+		job := &batchv1.Job{}
+		eventually(t, "the Job for "+channel, func(ctx context.Context) error {
+			o := &v1alpha1.Channel{}
+			return errors.Join(h.Get(ctx, jobs[channel], job), h.Get(ctx, h.key(channel), o),
+				says(o.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonWithdrawing, "Job withdraw-"+channel))
+		})
+		c.gone(t, h.key("connector-"+channel), &appsv1.Deployment{}) // it would set the webhook anew
+		h.tenant(t)
+		h.finishes(t, job, message)
+	}
+	c.gone(t, client.ObjectKey{Name: h.name}, &v1alpha1.Tenant{})
+	h.leaves(t, "revoked", "Telegram does not take the credentials")
+	for channel, job := range jobs {
+		if o := get(t, h, channel, &v1alpha1.Channel{}); len(o.Finalizers) != 0 {
+			t.Errorf("%s waits for %v, though nobody could do more for it", channel, o.Finalizers)
+		}
+		c.gone(t, job, &networkingv1.NetworkPolicy{})
+	}
+	h.collect(t)
+	create(t, c, aTenant(func(o *v1alpha1.Tenant) { o.Name, o.Spec.Hostname = h.name, h.name+".example" }))
+	eventually(t, "the channel is taken up", func(ctx context.Context) error {
+		o := &v1alpha1.Channel{}
+		if err := errors.Join(h.play(ctx, h.namespace), h.Get(ctx, h.key("lobby"), o)); err != nil {
+			return err
+		}
+		if len(o.Finalizers) != 1 {
+			return errors.New("it does not wait for its end")
+		}
+		return says(o.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "")
+	})
 }
 
 // withdrawnAndErased is what becomes of webhooks when their tenant is erased: its certificate tells of those that are left.

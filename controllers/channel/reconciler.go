@@ -59,6 +59,8 @@ type scope struct {
 	lookAgain time.Duration
 	// withdrawing opens the way to the provider while a webhook is taken from it; nil otherwise.
 	withdrawing client.Object
+	// ends is since when the webhook is to be taken from the provider.
+	ends time.Time
 	// left says why the webhook of a Channel that goes is not known to be gone; "" when it is.
 	left string
 }
@@ -103,6 +105,9 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 		return err
 	}
 	if tenant == nil {
+		if err := r.unplug(ctx, s); err != nil {
+			return err
+		}
 		if err := r.stop(ctx, s); err != nil {
 			return err
 		}

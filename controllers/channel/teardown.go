@@ -44,6 +44,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 	if !controllerutil.ContainsFinalizer(s.channel, v1alpha1.FinalizerChannel) {
 		return ctrl.Result{}, nil
 	}
+	s.ends = s.channel.DeletionTimestamp.Time
 	with := func(do func(context.Context, *scope) error) func(context.Context) error {
 		return func(ctx context.Context) error { return do(ctx, s) }
 	}
@@ -95,12 +96,12 @@ func (r *Reconciler) served(ctx context.Context, s *scope) error {
 		}
 		return nil
 	}
-	stall.After = s.channel.DeletionTimestamp.Add(plan.WithdrawDeadline).Sub(r.Now()) + time.Second
+	stall.After = s.ends.Add(plan.WithdrawDeadline).Sub(r.Now()) + time.Second
 	return stall
 }
 
 func (r *Reconciler) late(s *scope) bool {
-	return r.Now().Sub(s.channel.DeletionTimestamp.Time) > plan.WithdrawDeadline
+	return r.Now().Sub(s.ends) > plan.WithdrawDeadline
 }
 
 // withdraw sets s.left when the webhook is not known to be gone, and never will be.
@@ -109,7 +110,7 @@ func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	held := tenant != nil && (tenant.DeletionTimestamp.IsZero() || tenant.Spec.DeletionPolicy == v1alpha1.DeletionErase)
+	held := tenant != nil // one that is being deleted waits for its Channels
 	if s.left != "" {
 		if held && r.Regions.Serve(tenant.Spec.Region) {
 			s.in.Tenant = tenant
@@ -177,7 +178,7 @@ func (*Reconciler) unstartable(err error, leave func(string)) error {
 func withdrawing(message string) *step.Wait {
 	return &step.Wait{
 		Condition: v1alpha1.ConditionTerminating, Reason: v1alpha1.ReasonWithdrawing, After: 5 * time.Second,
-		Message: fmt.Sprintf("the webhook is taken from the provider: %s; after %s the Channel goes without it", message, plan.WithdrawDeadline),
+		Message: fmt.Sprintf("the webhook is taken from the provider: %s; after %s it is left there", message, plan.WithdrawDeadline),
 	}
 }
 
@@ -207,9 +208,10 @@ func (r *Reconciler) quiet(ctx context.Context, s *scope) error {
 	return withdrawing("waiting for pods to end: " + strings.Join(names[:min(len(names), 10)], ", "))
 }
 
-// erasing says that the Channel goes with its tenant.
+// erasing says that the Channel goes with its tenant, and the certificate is to say what is left.
 func (*Reconciler) erasing(s *scope) bool {
-	return s.in.Tenant != nil && !s.in.Tenant.DeletionTimestamp.IsZero()
+	t := s.in.Tenant
+	return t != nil && !t.DeletionTimestamp.IsZero() && t.Spec.DeletionPolicy == v1alpha1.DeletionErase
 }
 
 // handOver leaves a Channel whose webhook is left to the erasure of its tenant, whose certificate says so.
@@ -225,6 +227,38 @@ func (r *Reconciler) handOver(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return leftBehind(s)
+}
+
+// unplug takes the webhook from the provider of a Channel that stays while its Tenant goes (Retain): as long as the Tenant is there, something
+// can be started for it. Then the Channel does not wait for its end any more; when the Tenant is applied again, it does, and its connector
+// sets the webhook anew.
+func (r *Reconciler) unplug(ctx context.Context, s *scope) error {
+	if !controllerutil.ContainsFinalizer(s.channel, v1alpha1.FinalizerChannel) {
+		return nil
+	}
+	tenant, _, err := observe.HolderOf(ctx, r.Client, s.channel.Namespace)
+	if err != nil || tenant == nil || tenant.DeletionTimestamp.IsZero() || tenant.Spec.DeletionPolicy == v1alpha1.DeletionErase {
+		return err // Erase deletes its Channels
+	}
+	s.ends = tenant.DeletionTimestamp.Time
+	if err := r.withdraw(ctx, s); err != nil {
+		var wait *step.Wait
+		if errors.As(err, &wait) { // nothing is terminated here
+			stays := *wait
+			stays.Condition = v1alpha1.ConditionAccepted
+			return &stays
+		}
+		return err
+	}
+	bound := s.channel.DeepCopy()
+	controllerutil.RemoveFinalizer(s.channel, v1alpha1.FinalizerChannel)
+	if err := r.Client.Patch(ctx, s.channel, client.MergeFromWithOptions(bound, client.MergeFromWithOptimisticLock{})); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if s.left != "" {
+		r.Recorder.Eventf(s.channel, nil, corev1.EventTypeWarning, v1alpha1.ReasonWebhookLeft, "Withdraw", "%s", s.left)
+	}
+	return nil
 }
 
 // stop takes the connector down: its Tenant was deleted and the namespace stayed, the Region does not allow it any more, or the

@@ -154,3 +154,35 @@ func TestWhatIsLeftIsToldOnce(t *testing.T) {
 		t.Errorf("it is tried again: %v", err)
 	}
 }
+
+// A Channel that stays while its Tenant goes has its webhook taken back as one that is deleted, for as long.
+func TestAProviderThatIsDownHoldsNoTenantUpForEver(t *testing.T) {
+	e := end(t, func(tenant *v1alpha1.Tenant, channel *v1alpha1.Channel) {
+		tenant.DeletionTimestamp, tenant.Finalizers = channel.DeletionTimestamp, []string{"x/y"}
+		channel.DeletionTimestamp = nil
+	})
+	began := metav1.NewTime(e.now)
+	e.channel.DeletionTimestamp = &began // as pass counts
+	for _, c := range []struct {
+		late  time.Duration
+		bound int
+	}{{-time.Second, 1}, {time.Second, 0}} {
+		if _, err := e.pass(t, c.late); err != nil {
+			t.Fatal(err)
+		}
+		o := &v1alpha1.Channel{}
+		if err := e.Client.Get(t.Context(), client.ObjectKeyFromObject(e.channel), o); err != nil || len(o.Finalizers) != c.bound || !o.DeletionTimestamp.IsZero() {
+			t.Errorf("%s after the deadline it waits for %v (%v)", c.late, o.Finalizers, err)
+		}
+	}
+	if err := e.Client.Get(t.Context(), client.ObjectKeyFromObject(e.policy), e.policy); !apierrors.IsNotFound(err) {
+		t.Errorf("the way out is still open: %v", err)
+	}
+	close(e.recorder.Events)
+	for event := range e.recorder.Events {
+		if strings.HasPrefix(event, "Warning WebhookLeft the webhook is not known to be gone at Telegram: it was tried for 12m0s.") {
+			return
+		}
+	}
+	t.Error("nobody is told what is left")
+}

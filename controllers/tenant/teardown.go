@@ -34,7 +34,11 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 	with := func(do func(context.Context, *scope) error) func(context.Context) error {
 		return func(ctx context.Context) error { return do(ctx, s) }
 	}
-	steps := []step.Step{{Name: "end a move", Do: with(r.endMove)}, {Name: "keep the namespace", Do: with(r.retain)}}
+	steps := []step.Step{
+		{Name: "end a move", Do: with(r.endMove)},
+		{Name: "wait for the webhooks", Do: with(r.waitForWebhooks)}, // what takes them from their providers is the Tenant's
+		{Name: "keep the namespace", Do: with(r.retain)},
+	}
 	if s.tenant.Spec.DeletionPolicy == v1alpha1.DeletionErase {
 		steps = []step.Step{
 			{Name: "keep what a hold keeps", Do: with(r.waitForHolds)},

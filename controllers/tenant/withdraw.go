@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
 
@@ -67,9 +68,39 @@ func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 	if len(waiting) == 0 {
 		return nil
 	}
-	slices.Sort(waiting)
+	return withdrawing(waiting, v1alpha1.ConditionTerminating)
+}
+
+// waitForWebhooks lets the Channels that stay have their webhooks taken from their providers, while the Tenant is there to start
+// something for it. A provider that can't be told holds it up for plan.WithdrawDeadline at most.
+func (r *Reconciler) waitForWebhooks(ctx context.Context, s *scope) error {
+	ns, err := r.ours(ctx, s)
+	if err != nil || ns == nil || !ns.DeletionTimestamp.IsZero() || r.Now().Sub(s.tenant.DeletionTimestamp.Time) > plan.WithdrawDeadline+withdrawGrace {
+		return err
+	}
+	var channels v1alpha1.ChannelList
+	if err := r.Client.List(ctx, &channels, client.InNamespace(ns.Name)); err != nil {
+		return fmt.Errorf("listing the Channels: %w", err)
+	}
+	var waiting []string
+	for i := range channels.Items {
+		if c := &channels.Items[i]; controllerutil.ContainsFinalizer(c, v1alpha1.FinalizerChannel) {
+			waiting = append(waiting, c.Name)
+		}
+	}
+	if len(waiting) == 0 {
+		return nil
+	}
+	return withdrawing(waiting, v1alpha1.ConditionReady)
+}
+
+// withdrawGrace is how much longer the Tenant waits than each Channel does, which tells what is left.
+const withdrawGrace = time.Minute
+
+func withdrawing(channels []string, condition string) *step.Wait {
+	slices.Sort(channels)
 	return &step.Wait{
 		Condition: v1alpha1.ConditionTerminating, Reason: v1alpha1.ReasonWithdrawing, After: 2 * time.Second,
-		Message: "webhooks are taken from their providers: see condition Terminating of Channel " + strings.Join(waiting[:min(len(waiting), 10)], ", "),
+		Message: fmt.Sprintf("webhooks are taken from their providers: see condition %s of Channel %s", condition, strings.Join(channels[:min(len(channels), 10)], ", ")),
 	}
 }
