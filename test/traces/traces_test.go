@@ -4,6 +4,7 @@ package traces
 
 import (
 	"bytes"
+	"net"
 	"net/http"
 	"os"
 	"testing"
@@ -18,17 +19,27 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 )
 
-const (
-	told    = "../../internal/instance/tracing/testdata/told.json"
-	address = "127.0.0.1:43180" // of the collector
-)
+const told = "../../internal/instance/tracing/testdata/told.json"
+
+// freeAddress is one of loopback that nobody listened on just now: the receiver does not say which port it was given.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
+}
 
 func TestTheCollectorReadsWhatIsTold(t *testing.T) {
 	content, err := os.ReadFile(told)
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := &consumertest.TracesSink{}
+	read, address := &consumertest.TracesSink{}, freeAddress(t)
 	factory := otlpreceiver.NewFactory()
 	config := factory.CreateDefaultConfig().(*otlpreceiver.Config)
 	config.Protocols.GRPC = configoptional.None[configgrpc.ServerConfig]()
