@@ -247,6 +247,45 @@ func TestNewsComeThoughTheServerThatAttendsIsGone(t *testing.T) {
 	p.hearsOf(v.id)
 }
 
+// TestNewsComeThoughATransactionLasts that began before a page was open: the server waits for its end, for longer than one wait lasts, and
+// keeps its connection.
+func TestNewsComeThoughATransactionLasts(t *testing.T) {
+	s := startLive(t)
+	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	lasts, err := s.db.Admin(t).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lasts.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // it is over, or the test has failed
+	if _, err := lasts.Exec(t.Context(), "SELECT pg_advisory_xact_lock_shared(18, 2)"); err != nil { // as one that stored a message has it
+		t.Fatal(err)
+	}
+	p := s.page(s.browse())
+	waits := func() (pid int) {
+		for ctx := t.Context(); ctx.Err() == nil; {
+			if s.db.Admin(t).QueryRow(ctx, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND (classid, objid) = (18, 2) AND NOT granted
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&pid) == nil {
+				return pid
+			}
+		}
+		return 0
+	}
+	before := waits()
+	p.hearsOf(uuid.Nil, "all") // when the first wait is over: what came before it
+	waits()
+	v.wrote(s.now(), "Is the pool open?")
+	p.hearsOf(v.id) // when the next one is
+	if after := waits(); after != before {
+		t.Errorf("session %d waited, and now %d", before, after)
+	}
+	if err := lasts.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.hearsOf(uuid.Nil, "all") // what came between two waits
+	v.wrote(s.now(), "And the sauna?")
+	p.hearsOf(v.id)
+}
+
 // TestAServerOfTheReleaseBeforeIsTold: it relays nothing.
 func TestAServerOfTheReleaseBeforeIsTold(t *testing.T) {
 	s := start(t)

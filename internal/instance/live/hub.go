@@ -129,12 +129,14 @@ func (h *Hub) listen(ctx context.Context) error {
 			h.hear(optOuts)
 		}
 		waiting, cancel := context.WithTimeout(ctx, rest)
-		told, err := conn.WaitForNotification(waiting)
+		for err == nil { // those that came during the round too, though there be no rest
+			var told *pgconn.Notification
+			if told, err = conn.WaitForNotification(waiting); err == nil {
+				h.hear(told.Payload)
+			}
+		}
 		cancel()
-		switch {
-		case err == nil:
-			h.hear(told.Payload)
-		case ctx.Err() != nil || !pgconn.Timeout(err):
+		if ctx.Err() != nil || !pgconn.Timeout(err) {
 			return fmt.Errorf("waiting for notifications: %w", err)
 		}
 	}

@@ -2,10 +2,12 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // How often news are relayed: while there are some, and at the least, so that one message alone is not late either.
@@ -46,12 +48,17 @@ func (r *relay) round(ctx context.Context, open bool) (look bool, rest time.Dura
 		return false, watchAgain, nil
 	}
 	look, r.open = !r.open, true
+	waitsOn := false
 	if !r.attends && time.Since(r.asked) >= watchAgain {
-		if err := r.conn.QueryRow(ctx, "SELECT sb.staff_attend()").Scan(&r.attends); err != nil {
+		switch err := r.conn.QueryRow(ctx, "SELECT sb.staff_attend()").Scan(&r.attends); {
+		case isLockTimeout(err): // a transaction that began before lasts: what comes while this waits is noted down, so that it waits on at once
+			waitsOn = true
+		case err != nil:
 			return false, 0, fmt.Errorf("having news noted down: %w", err)
+		default:
+			r.asked = time.Now()
+			look = look || r.attends
 		}
-		r.asked = time.Now()
-		look = look || r.attends
 	}
 	if began := time.Now(); began.Sub(r.relayed) >= r.pace {
 		news, err := r.relay(ctx)
@@ -64,7 +71,15 @@ func (r *relay) round(ctx context.Context, open bool) (look bool, rest time.Dura
 		}
 		r.pace = max(r.pace, relayOften, (relayShare-1)*r.relayed.Sub(began))
 	}
+	if waitsOn {
+		return look, 0, nil
+	}
 	return look, r.pace - time.Since(r.relayed), nil
+}
+
+func isLockTimeout(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "55P03" // lock_not_available
 }
 
 // relay tells of what was noted down, and says of how many conversations.
