@@ -12,7 +12,9 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 
 
 async function step(query) {
   const response = await fetch(`${settings.steps}/?${new URLSearchParams(query)}`, { method: "POST" });
-  assert.ok(response.ok, await response.text());
+  const answer = Buffer.from(await response.arrayBuffer());
+  assert.ok(response.ok, answer.toString());
+  return answer;
 }
 
 /** open gives a browser of its own with the page, in which nothing may break the page's policy or fail. */
@@ -23,7 +25,7 @@ async function open(options = {}) {
   const elsewhere = [];
   const wrong = [];
   page.on("request", (request) => { if (new URL(request.url()).host !== new URL(settings.origin).host) elsewhere.push(request.url()); });
-  page.on("console", (message) => { if (message.type() === "error" && !/401|403|409/.test(message.text())) wrong.push(message.text()); });
+  page.on("console", (message) => { if (message.type() === "error" && !/401|403|409|422/.test(message.text())) wrong.push(message.text()); });
   page.on("pageerror", (error) => wrong.push(String(error)));
   await page.goto(`${settings.origin}/inbox/`);
   return { context, page, elsewhere, wrong };
@@ -126,6 +128,79 @@ const tests = {
     }
     await page.getByRole("searchbox").fill("nobody");
     await page.getByText("Nothing was found.").waitFor();
+    await context.close();
+  },
+
+  async "staff send a file, and see which are not taken"() {
+    const { page, context, wrong } = await open();
+    await signIn(page);
+    await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    const attach = page.getByRole("button", { name: "Attach a file" });
+    const send = page.getByRole("button", { name: "Send" });
+    const choose = async (name, buffer) => {
+      await attach.focus();
+      const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+      await chooser.setFiles({ name, mimeType: "image/png", buffer });
+    };
+    const picture = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+    // What runs in a browser is known by its bytes.
+    for (const evil of ["<html><script>window.pwned=1</script></html>", `<svg xmlns="http://www.w3.org/2000/svg" onload="window.pwned=1"/>`]) {
+      await choose("room.png", Buffer.from(evil));
+      await page.getByText("room.png (0.1 kB)").waitFor();
+      await send.click();
+      await page.getByRole("alert").getByText("A file of this kind is not sent.").waitFor();
+    }
+    await page.getByRole("button", { name: "Remove: room.png" }).click();
+    await page.getByText("room.png").waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Attach a file", "the focus is lost");
+    await choose("empty.png", Buffer.alloc(0));
+    await page.getByRole("alert").getByText("The file is empty.").waitFor();
+    await choose("large.png", Buffer.concat([picture, Buffer.alloc(16 * 1024 * 1024)]));
+    await page.getByRole("alert").getByText("at most 16.7 MB").waitFor();
+    assert.equal(await page.getByRole("button", { name: /^Remove: large/ }).count(), 0);
+    await choose("film.png", Buffer.concat([picture, Buffer.alloc(5_000_000)]));
+    await send.click();
+    await page.getByRole("alert").getByText("at most 5 MB").waitFor(); // is what the provider takes
+    // With words, and as it was.
+    await choose("Zimmer 7.png", picture);
+    await page.getByLabel("Reply").fill("Your room.");
+    await accessible(page, "a file that is chosen");
+    await page.screenshot({ path: `${settings.output}/inbox-file.png` });
+    await send.click();
+    const link = page.getByRole("log").getByRole("link", { name: "Zimmer 7.png" });
+    await link.waitFor();
+    assert.equal(await page.getByRole("button", { name: /^Remove: / }).count(), 0, "the file is there to be sent again");
+    const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
+    assert.deepEqual(await readFile(await download.path()), picture);
+    assert.deepEqual(await step({ goes: "Your room." }), picture, "the connector is given other bytes");
+    // By dropping it; and one without words.
+    await page.getByLabel("Reply").evaluate((field) => {
+      const data = new DataTransfer();
+      data.items.add(new File(["Breakfast from seven."], "breakfast.txt", { type: "text/plain" }));
+      field.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    });
+    await page.getByText("breakfast.txt (0.1 kB)").waitFor();
+    await send.click();
+    await page.getByRole("log").getByRole("link", { name: "breakfast.txt" }).waitFor();
+    // What the channel does not take can't be chosen.
+    await step({ kind: "Messenger" });
+    await page.reload();
+    await step({ guest: 1, body: "A picture of it?" }); // from when on it may be answered there
+    await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await page.getByText(/You can write freely until/).waitFor();
+    await choose("room.png", picture);
+    await page.getByLabel("Reply").fill("Here.");
+    await page.getByRole("alert").getByText("without words").waitFor();
+    assert.ok(await send.isDisabled());
+    await step({ kind: "SMPP" });
+    await page.reload();
+    await page.getByRole("button", { name: /Ada Lovelace/ }).click();
+    await page.getByText("This channel takes no files.").waitFor();
+    assert.ok(await attach.isDisabled());
+    await accessible(page, "a channel without files");
+    await step({ kind: "TwilioSMS" });
+    assert.equal(await page.evaluate(() => window.pwned), undefined);
+    assert.deepEqual(wrong, []);
     await context.close();
   },
 
@@ -250,6 +325,21 @@ const tests = {
     for (const [locale, words] of [["de-DE", "Anmelden"], ["es-ES", "Iniciar sesión"], ["fr-FR", "Sign in"]]) {
       const { page, context } = await open({ locale });
       await page.getByRole("button", { name: words }).waitFor();
+      await context.close();
+    }
+    for (const [locale, email, password, enter, attach, told] of [
+      ["de-DE", "E-Mail", "Passwort", "Anmelden", "Datei anhängen", "Dateien dieser Art"], ["es-ES", "Correo electrónico", "Contraseña", "Iniciar sesión", "Adjuntar un archivo", "No se envían archivos"],
+    ]) {
+      const { page, context } = await open({ locale });
+      await page.getByLabel(email).fill(settings.email);
+      await page.getByLabel(password).fill(settings.password);
+      await page.getByRole("button", { name: enter }).click();
+      await page.getByRole("button", { name: /img src/ }).click();
+      const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name: attach }).click()]);
+      await chooser.setFiles({ name: "room.png", mimeType: "image/png", buffer: Buffer.from("<html>") });
+      await page.getByText("room.png (").waitFor();
+      await page.locator(".composer form button:not([type])").click();
+      await page.getByRole("alert").getByText(told).waitFor();
       await context.close();
     }
   },

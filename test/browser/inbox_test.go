@@ -17,7 +17,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -122,8 +124,30 @@ func steps(t *testing.T, d *pgtest.Database) http.Handler {
 		"deliver": {"UPDATE sb.message SET status = 'delivered' WHERE direction = 'out'"},
 		"revoke":  {"UPDATE sb.staff_session SET revoked_at = now()"},
 	}
+	connector := d.Connector(t, pgtest.Channel)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
+		if kind := query.Get("kind"); kind != "" { // of channel the front desk's is from now on
+			if _, err := admin.Exec(r.Context(), "UPDATE sb.channel SET type = $1 WHERE name = $2", kind, pgtest.Channel); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+			}
+			return
+		}
+		if words := query.Get("goes"); words != "" { // the file of a reply, as the connector is given it for the provider
+			var id uuid.UUID
+			var at time.Time
+			err := admin.QueryRow(r.Context(), "SELECT id, at FROM sb.message_body WHERE body = $1", words).Scan(&id, &at)
+			var content []byte
+			if err == nil {
+				err = connector.QueryRow(r.Context(), "SELECT sb.outbound_piece($1, $2, id, 0, size::integer) FROM sb.outbound_files($1, $2)", id, at).Scan(&content)
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			_, _ = w.Write(content)
+			return
+		}
 		if query.Get("desk") != "" {
 			if err := theOperatorTakes(r.Context(), admin); err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)

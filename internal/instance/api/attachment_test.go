@@ -200,7 +200,7 @@ func TestStaffSendAFile(t *testing.T) {
 	}
 	// What a provider would refuse is refused here, with its limit. None of it is kept.
 	of := func(size int) []byte { return append(bytes.Clone(picture), make([]byte, size-len(picture))...) }
-	v.sends(`{"body":"x"}`, "a.png", of(5_000_000)).want(http.StatusUnprocessableEntity).saying("file-refused").saying("at most 5000000 bytes, and this one comes to 5000001")
+	v.sends(`{"body":"x"}`, "a.png", of(5_000_000)).want(http.StatusUnprocessableEntity).saying("file-refused").saying("at most 5000000 bytes, and this one comes to 5000001", `"maxBytes":5000000`)
 	s.exec("UPDATE sb.channel SET type = 'WhatsApp' WHERE name = $1", pgtest.Channel)
 	v.sends("", "a.png", of(5_000_001)).want(http.StatusUnprocessableEntity).saying("image/png of at most 5000000 bytes")
 	v.sends("", "a.amr", append([]byte("#!AMR\n"), make([]byte, 16_000_000)...)).want(http.StatusUnprocessableEntity).saying("audio/amr of at most 16000000 bytes")
@@ -241,12 +241,13 @@ func TestATemplateIsAReplyAtAnyTime(t *testing.T) {
 			FreeText      bool
 			FreeTextUntil *time.Time
 			Templates     bool
+			Files         string
 		}
 	}) {
 		s.do("GET", v.path(), nil).want(http.StatusOK).into(&got)
 		return got
 	}
-	if r := reply().Reply; !r.FreeText || r.FreeTextUntil != nil || r.Templates {
+	if r := reply().Reply; !r.FreeText || r.FreeTextUntil != nil || r.Templates || r.Files != "withWords" {
 		t.Errorf("by SMS: %+v", r)
 	}
 	ask := map[string]any{"template": map[string]any{"name": "booking_reminder", "language": "en_US", "parameters": []string{"Anna", "6 pm"}}}
@@ -281,6 +282,12 @@ func TestATemplateIsAReplyAtAnyTime(t *testing.T) {
 	s.exec("UPDATE sb.channel SET type = 'Messenger' WHERE name = $1", pgtest.Channel)
 	if r := reply().Reply; !r.FreeText || r.Templates {
 		t.Errorf("by Messenger: %+v", r)
+	}
+	for kind, files := range map[string]string{"Messenger": "alone", "WhatsApp": "withWords", "Telegram": "withWords", "SMPP": "none", "Carrier pigeon": "none"} {
+		s.exec("UPDATE sb.channel SET type = $1 WHERE name = $2", kind, pgtest.Channel)
+		if r := reply().Reply; r.Files != files {
+			t.Errorf("by %s: %+v", kind, r)
+		}
 	}
 	s.exec("UPDATE sb.channel SET type = 'WhatsApp' WHERE name = $1", pgtest.Channel)
 	for name, template := range map[string]map[string]any{

@@ -37,6 +37,7 @@ func TestABrowsersSessionIsACookie(t *testing.T) {
 	s.do("GET", "/api/v1/me", nil, "Cookie", cookie).want(http.StatusOK).saying(pgtest.StaffEmail)
 	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
 	s.do("POST", v.path()+"/messages", map[string]any{"body": "Hello"}, "Cookie", cookie, "Sec-Fetch-Site", "same-origin").want(http.StatusAccepted)
+	v.sends(`{"body":"Your room"}`, "a.png", picture, "Authorization", "", "Cookie", cookie, "Sec-Fetch-Site", "same-origin").want(http.StatusAccepted).saying("a.png")
 	out := s.do("DELETE", "/api/v1/sessions/current", nil, "Cookie", cookie).want(http.StatusNoContent)
 	if !strings.Contains(out.header.Get("Set-Cookie"), "Max-Age=0") {
 		t.Errorf("signing out leaves the cookie: %q", out.header.Get("Set-Cookie"))
@@ -61,6 +62,9 @@ func TestAPageOfAnotherSiteAsksForNothing(t *testing.T) {
 			sub.t = t
 			with := append([]string{"Cookie", cookie}, from...)
 			sub.do("POST", v.path()+"/messages", map[string]any{"body": "Hello"}, with...).want(http.StatusForbidden).saying("not-allowed")
+			in := v
+			in.s = &sub
+			in.sends("", "a.png", picture, append(with, "Authorization", "")...).want(http.StatusForbidden).saying("not-allowed")
 			sub.do("DELETE", "/api/v1/sessions/current", nil, with...).want(http.StatusForbidden)
 			sub.do("POST", "/api/v1/browser-sessions", credentials(pgtest.StaffEmail, pgtest.Password), from...).want(http.StatusForbidden)
 			if from[0] == "Sec-Fetch-Site" {

@@ -20,6 +20,8 @@ type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"` // one sentence that says what to do
+	// MaxBytes is how large a file may be, of one that is refused for its size.
+	MaxBytes int64 `json:"maxBytes,omitempty"`
 
 	retryAfter time.Duration
 	headers    http.Header

@@ -25,19 +25,28 @@ type allowed struct {
 	FreeText      bool       `json:"freeText"`
 	FreeTextUntil *time.Time `json:"freeTextUntil"` // null where nothing bounds it, and once it is over
 	Templates     bool       `json:"templates"`
+	// Files tells what the channel takes of them, whenever free text may be sent: a files….
+	Files string `json:"files"`
 }
+
+// What a channel takes of files.
+const (
+	filesNone      = "none"
+	filesAlone     = "alone" // without words
+	filesWithWords = "withWords"
+)
 
 // allowedNow reads what may be sent in conversations. Only messages of the guest's own count, and only of the last day.
 func allowedNow(ctx context.Context, tx pgx.Tx, conversations []conversation) error {
 	ids := make([]uuid.UUID, len(conversations))
 	at := map[uuid.UUID]int{}
 	for i := range conversations {
-		conversations[i].Reply = allowed{FreeText: true}
+		conversations[i].Reply = allowed{FreeText: true, Files: filesNone}
 		ids[i], at[conversations[i].ID] = conversations[i].ID, i
 	}
 	rows, err := tx.Query(ctx, `SELECT v.id, c.type, now() < m.at + $2::interval, m.at + $2::interval FROM sb.conversation v JOIN sb.channel c ON c.name = v.channel
-		LEFT JOIN LATERAL (SELECT max(at) AS at FROM sb.message WHERE conversation_id = v.id AND direction = 'in' AND at > now() - $2::interval) m ON true
-		WHERE v.id = ANY ($1) AND c.type = ANY ($3)`, ids, window, []string{contract.ChannelTypeWhatsApp, contract.ChannelTypeMessenger})
+		LEFT JOIN LATERAL (SELECT max(at) AS at FROM sb.message WHERE c.type = ANY ($3) AND conversation_id = v.id AND direction = 'in' AND at > now() - $2::interval) m ON true
+		WHERE v.id = ANY ($1)`, ids, window, []string{contract.ChannelTypeWhatsApp, contract.ChannelTypeMessenger})
 	if err != nil {
 		return fmt.Errorf("reading what may be sent: %w", err)
 	}
@@ -46,7 +55,8 @@ func allowedNow(ctx context.Context, tx pgx.Tx, conversations []conversation) er
 	var open *bool
 	var until *time.Time
 	_, err = pgx.ForEachRow(rows, []any{&id, &kind, &open, &until}, func() error {
-		now := allowed{Templates: windowed[kind]}
+		templates, bounded := windowed[kind]
+		now := allowed{FreeText: !bounded, Templates: templates, Files: filesOf(kind)}
 		if open != nil && *open {
 			utc := until.UTC()
 			now.FreeText, now.FreeTextUntil = true, &utc

@@ -72,11 +72,16 @@ func (s *Server) uploading(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// signedIn says whether a body is worth reading. Whoever is not is answered without, as is another site's page.
 func (s *Server) signedIn(r *http.Request) bool {
+	token, byCookie := sessionToken(r)
+	if byCookie && crossSite(r) {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		_, err := staff.OfToken(ctx, tx, bearer(r))
+		_, err := staff.OfToken(ctx, tx, token)
 		return err
 	})
 	return err == nil
@@ -125,7 +130,9 @@ func badForm(err error) error {
 }
 
 func tooLargeFile() error {
-	return fail(http.StatusRequestEntityTooLarge, typeUnspecific, fmt.Sprintf("The file or the form is larger than %d MiB; send less.", media.MaxOutbound>>20))
+	p := fail(http.StatusRequestEntityTooLarge, typeUnspecific, fmt.Sprintf("The file or the form is larger than %d MiB; send less.", media.MaxOutbound>>20))
+	p.MaxBytes = media.MaxOutbound
+	return p
 }
 
 func (f *form) check() error {
@@ -164,6 +171,17 @@ var fileChannels = map[string]bool{
 	contract.ChannelTypeTwilioSMS: true, contract.ChannelTypeWhatsApp: true, contract.ChannelTypeTelegram: true, contract.ChannelTypeMessenger: false,
 }
 
+// filesOf tells what a type of channel takes of files: a files….
+func filesOf(channelType string) string {
+	switch words, takes := fileChannels[channelType]; {
+	case !takes:
+		return filesNone
+	case !words:
+		return filesAlone
+	}
+	return filesWithWords
+}
+
 // checkFile says why a file can't go with a reply.
 func checkFile(channelType, body string, u *upload) error {
 	words, takes := fileChannels[channelType]
@@ -178,7 +196,9 @@ func checkFile(channelType, body string, u *upload) error {
 		size += len(body) // Twilio counts the message as a whole
 	}
 	if int64(size) > limit {
-		return fail(http.StatusUnprocessableEntity, typeFileRefused, fmt.Sprintf("This channel takes files of type %s of at most %d bytes, and this one comes to %d; send a smaller one.", u.mediaType, limit, size))
+		p := fail(http.StatusUnprocessableEntity, typeFileRefused, fmt.Sprintf("This channel takes files of type %s of at most %d bytes, and this one comes to %d; send a smaller one.", u.mediaType, limit, size))
+		p.MaxBytes = limit
+		return p
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ export interface Conversation {
   lastMessageAt: string | null;
   lastMessage: { direction: "in" | "out"; status: string; preview: string | null } | null;
   optOut: "none" | "requested" | "optedOut";
-  reply: { freeText: boolean; freeTextUntil: string | null; templates: boolean };
+  reply: { freeText: boolean; freeTextUntil: string | null; templates: boolean; files: "none" | "alone" | "withWords" };
   assignee: { id: string; name: string } | null;
 }
 
@@ -60,7 +60,8 @@ export interface Template { name: string; language: string; parameters: string[]
 
 /** What the server answered in place of what was asked for; detail says what to do. */
 export class Problem extends Error {
-  constructor(readonly status: number, readonly type: string, detail: string) {
+  /** mostBytes is how large a file may be, of one that was refused for its size. */
+  constructor(readonly status: number, readonly type: string, detail: string, readonly mostBytes?: number) {
     super(detail);
   }
 }
@@ -70,17 +71,18 @@ const patience = 15_000;
 
 async function ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<unknown> {
   if (method === "GET") signal = AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])]);
+  const form = body instanceof FormData; // whose type the browser writes
   const response = await fetch("/api/v1" + path, {
     method,
     credentials: "same-origin",
     cache: "no-store",
-    headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
-    body: body === undefined ? null : JSON.stringify(body),
+    headers: body === undefined || form ? headers : { "Content-Type": "application/json", ...headers },
+    body: body === undefined ? null : form ? body : JSON.stringify(body),
     signal: signal ?? null,
   });
   if (response.status === 204) return undefined;
-  const answer = (await response.json()) as { type?: string; detail?: string };
-  if (!response.ok) throw new Problem(response.status, answer.type ?? "", answer.detail ?? response.statusText);
+  const answer = (await response.json()) as { type?: string; detail?: string; maxBytes?: number };
+  if (!response.ok) throw new Problem(response.status, answer.type ?? "", answer.detail ?? response.statusText, answer.maxBytes);
   return answer;
 }
 
@@ -132,8 +134,15 @@ export async function messages(id: string, cursor: string | null): Promise<Page<
 export interface Reply { body?: string; template?: Template; despiteOptOutRequest?: boolean }
 
 /** key makes asking again harmless: the same one is sent once. */
-export const send = (id: string, reply: Reply, key: string) =>
-  ask("POST", `/conversations/${id}/messages`, reply, { "Idempotency-Key": key }) as Promise<Message>;
+export function send(id: string, reply: Reply, file: File | null, key: string) {
+  let body: Reply | FormData = reply;
+  if (file) {
+    body = new FormData();
+    body.append("message", JSON.stringify(reply));
+    body.append("file", file);
+  }
+  return ask("POST", `/conversations/${id}/messages`, body, { "Idempotency-Key": key }) as Promise<Message>;
+}
 
 export const decide = (id: string, decision: { decision: "confirm" } | { decision: "dismiss"; reason: "misunderstood" | "withdrawn" }) =>
   ask("POST", `/conversations/${id}/opt-out-request`, decision) as Promise<Conversation>;

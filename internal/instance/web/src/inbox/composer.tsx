@@ -1,12 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "./api";
+import { Attach, maxCaption, sizeOf } from "./attach";
 import { at, fill, words } from "./words";
 
 interface Props { conversation: api.Conversation; changed(): void; refused(error: unknown): void }
 
 /** Composer says what may be sent now, and sends it. */
 export function Composer({ conversation: v, changed, refused }: Props) {
-  const [told, setTold] = useState("");
+  const [said, setTold] = useState("");
   const [busy, setBusy] = useState(false);
   const [key, setKey] = useState(() => crypto.randomUUID()); // a reply that is sent again bears the same
   const attempt = async (what: () => Promise<unknown>) => {
@@ -18,14 +19,14 @@ export function Composer({ conversation: v, changed, refused }: Props) {
       changed();
       return true;
     } catch (error) {
-      setTold(error instanceof api.Problem ? error.message : words.failed);
+      setTold(error instanceof api.Problem ? told(error, v) : words.failed);
       refused(error);
       return false;
     } finally {
       setBusy(false);
     }
   };
-  const send = (reply: api.Reply) => attempt(() => api.send(v.id, reply, key));
+  const send = (reply: api.Reply, file: File | null = null) => attempt(() => api.send(v.id, reply, file, key));
   if (v.optOut === "optedOut") return <p class="notice stop">{words.optedOut}</p>;
   if (!v.contact) return <p class="notice">{words.noReply}</p>;
   return (
@@ -33,11 +34,19 @@ export function Composer({ conversation: v, changed, refused }: Props) {
       {v.optOut === "requested" && <Request id={v.id} busy={busy} attempt={attempt} />}
       {v.reply.freeTextUntil && <p class="notice">{fill(words.freeUntil, { time: at(v.reply.freeTextUntil) })}</p>}
       {!v.reply.freeText && <p class="notice">{v.reply.templates ? words.templatesOnly : words.closed}</p>}
-      {v.reply.freeText && <FreeText requested={v.optOut === "requested"} busy={busy} send={send} />}
+      {v.reply.freeText && <FreeText requested={v.optOut === "requested"} files={v.reply.files} busy={busy} send={send} />}
       {!v.reply.freeText && v.reply.templates && <ByTemplate busy={busy} send={send} />}
-      <p role="alert">{told}</p>
+      <p role="alert">{said}</p>
     </div>
   );
+}
+
+/** told says in the reader's language why a reply was not taken, where they can do something about it. */
+function told(why: api.Problem, v: api.Conversation) {
+  if (why.mostBytes) return fill(words.fileTooLarge, { size: sizeOf(why.mostBytes) });
+  if (why.type.endsWith(":file-refused")) return words.fileTypeRefused;
+  if (why.type.endsWith(":window-closed")) return v.reply.templates ? words.templatesOnly : words.closed;
+  return why.message;
 }
 
 function Request({ id, busy, attempt }: { id: string; busy: boolean; attempt(what: () => Promise<unknown>): Promise<boolean> }) {
@@ -52,29 +61,35 @@ function Request({ id, busy, attempt }: { id: string; busy: boolean; attempt(wha
   );
 }
 
-interface Sending { busy: boolean; send(reply: api.Reply): Promise<boolean> }
+interface Sending { busy: boolean; send(reply: api.Reply, file?: File | null): Promise<boolean> }
 
-function FreeText({ requested, busy, send }: Sending & { requested: boolean }) {
+function FreeText({ requested, files, busy, send }: Sending & { requested: boolean; files: api.Conversation["reply"]["files"] }) {
   const [body, setBody] = useState("");
+  const [file, setFile] = useState<File | null>(null);
+  const most = file ? maxCaption : 1600;
+  const wrong = !file ? "" : files === "alone" && body ? words.fileAlone : [...body].length > most ? fill(words.captionTooLong, { count: most }) : "";
   const [despite, setDespite] = useState(false);
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (await send(despite ? { body, despiteOptOutRequest: true } : { body })) {
+    if (await send(despite ? { body, despiteOptOutRequest: true } : { body }, file)) {
       setBody("");
+      setFile(null);
       setDespite(false);
     }
   };
   return (
     <form onSubmit={(event) => void submit(event)}>
       <Canned chosen={(text) => setBody(body ? `${body}\n${text}` : text)} />
-      <textarea aria-label={words.reply} required maxLength={1600} rows={3} dir="auto" value={body} onInput={(event) => setBody(event.currentTarget.value)} />
+      <textarea aria-label={words.reply} required={!file} maxLength={1600} rows={3} dir="auto" value={body} onInput={(event) => setBody(event.currentTarget.value)} />
+      <Attach files={files} file={file} chosen={setFile} />
+      <p role="alert">{wrong}</p>
       {requested && (
         <label class="check">
           <input type="checkbox" required checked={despite} onChange={(event) => setDespite(event.currentTarget.checked)} />
           {words.sendDespite}
         </label>
       )}
-      <button disabled={busy}>{busy ? words.sending : words.send}</button>
+      <button disabled={busy || wrong !== ""}>{busy ? words.sending : words.send}</button>
     </form>
   );
 }

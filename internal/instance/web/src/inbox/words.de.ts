@@ -57,6 +57,13 @@ export const de: Words = {
   templateLanguage: "Ihre Sprache",
   parameters: "Was in den Lücken steht, eines je Zeile",
   file: "Datei",
+  attach: "Datei anhängen",
+  noFiles: "Dieser Kanal nimmt keine Dateien.",
+  fileTooLarge: "Die Datei ist zu groß: Hier gehen höchstens {size}.",
+  fileTypeRefused: "Dateien dieser Art werden nicht gesendet. Es gehen Bilder, Töne, Filme, PDF, reiner Text und vCards.",
+  fileEmpty: "Die Datei ist leer.",
+  fileAlone: "Dieser Kanal nimmt eine Datei nur ohne Worte. Bitte beides nacheinander senden.",
+  captionTooLong: "Mit einer Datei gehen höchstens {count} Zeichen.",
   filePending: "{name}: noch nicht geholt",
   fileRefused: "{name}: nicht angenommen",
   status: {

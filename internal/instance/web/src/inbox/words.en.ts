@@ -55,6 +55,13 @@ export const en = {
   templateLanguage: "Its language",
   parameters: "What stands in its gaps, one per line",
   file: "File",
+  attach: "Attach a file",
+  noFiles: "This channel takes no files.",
+  fileTooLarge: "The file is too large: at most {size} can be sent here.",
+  fileTypeRefused: "A file of this kind is not sent. Pictures, sounds, films, PDF, plain text and vCards are.",
+  fileEmpty: "The file is empty.",
+  fileAlone: "This channel takes a file without words. Send them one after the other.",
+  captionTooLong: "At most {count} characters go with a file.",
   filePending: "{name}: not fetched yet",
   fileRefused: "{name}: not taken",
   status: {

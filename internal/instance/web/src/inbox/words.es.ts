@@ -57,6 +57,13 @@ export const es: Words = {
   templateLanguage: "Su idioma",
   parameters: "Lo que va en los huecos, uno por línea",
   file: "Archivo",
+  attach: "Adjuntar un archivo",
+  noFiles: "Este canal no admite archivos.",
+  fileTooLarge: "El archivo es demasiado grande: aquí se admiten como máximo {size}.",
+  fileTypeRefused: "No se envían archivos de este tipo. Se admiten imágenes, sonidos, vídeos, PDF, texto sin formato y vCards.",
+  fileEmpty: "El archivo está vacío.",
+  fileAlone: "Este canal admite un archivo sin palabras. Envíelos uno tras otro.",
+  captionTooLong: "Con un archivo van como máximo {count} caracteres.",
   filePending: "{name}: aún no recibido",
   fileRefused: "{name}: no aceptado",
   status: {

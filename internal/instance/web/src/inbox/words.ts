@@ -15,9 +15,12 @@ export const words: Words = all[language] ?? en;
 export const fill = (text: string, values: Record<string, string | number>) =>
   text.replace(/\{(\w+)\}/g, (gap, name: string) => String(values[name] ?? gap));
 
-const moment = new Intl.DateTimeFormat(navigator.languages as string[], { dateStyle: "medium", timeStyle: "short" });
-const clock = new Intl.DateTimeFormat(navigator.languages as string[], { timeStyle: "short" });
-const date = new Intl.DateTimeFormat(navigator.languages as string[], { dateStyle: "medium" });
+/** Numbers and times are written as the reader is used to. */
+export const locales = navigator.languages as string[];
+
+const moment = new Intl.DateTimeFormat(locales, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(locales, { timeStyle: "short" });
+const date = new Intl.DateTimeFormat(locales, { dateStyle: "medium" });
 
 export const at = (time: string) => moment.format(new Date(time));
 
