@@ -169,6 +169,7 @@ func readReply(c *call, into *postMessageRequest) (*upload, error) {
 // fileChannels are the types of channels that take files, and whether words go with one.
 var fileChannels = map[string]bool{
 	contract.ChannelTypeTwilioSMS: true, contract.ChannelTypeWhatsApp: true, contract.ChannelTypeTelegram: true, contract.ChannelTypeMessenger: false,
+	contract.ChannelTypeWebChat: true,
 }
 
 // filesOf tells what a type of channel takes of files: a files….

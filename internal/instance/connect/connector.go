@@ -43,6 +43,8 @@ type Config struct {
 	Objects *objectstore.Store
 	// FetchTimeout bounds the fetching of one file; 40 seconds when zero. It is less than RescueAfter.
 	FetchTimeout time.Duration
+	// UploadAge is when a file is given up that a guest's browser began to send to a chat; 15 minutes when zero.
+	UploadAge time.Duration
 	// CheckEvery is how often the provider is asked whether the credentials work, while they do; 5 minutes when zero.
 	CheckEvery time.Duration
 	// Chat bounds a web chat.
@@ -65,6 +67,7 @@ type Connector struct {
 
 	objects      *objectstore.Store
 	fetchTimeout time.Duration
+	uploadAge    time.Duration
 }
 
 // New makes a connector and checks what can be checked without the network. Run
@@ -90,13 +93,16 @@ func New(c Config) (*Connector, error) {
 	if c.FetchTimeout == 0 {
 		c.FetchTimeout = sendTimeout
 	}
+	if c.UploadAge == 0 {
+		c.UploadAge = uploadAge
+	}
 	if c.CheckEvery == 0 {
 		c.CheckEvery = checkEvery
 	}
 	connector := &Connector{
 		channel: c.Channel, site: site, database: database{c.Pool}, words: optout.New(c.Channel.Keywords), provider: carrier,
 		receiver: newReceiver(database{c.Pool}, c.Channel, c.Log), keysDir: c.KeysDir, log: c.Log, rescueAfter: c.RescueAfter,
-		check: check{every: c.CheckEvery}, objects: c.Objects, fetchTimeout: c.FetchTimeout,
+		check: check{every: c.CheckEvery}, objects: c.Objects, fetchTimeout: c.FetchTimeout, uploadAge: c.UploadAge,
 	}
 	if chat, is := carrier.(*webchat.Server); is {
 		connector.attach(chat, c.Log, c.Chat)

@@ -2,11 +2,7 @@ package connect
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"hash"
-	"io"
 	"math/rand/v2"
 	"time"
 
@@ -15,7 +11,6 @@ import (
 	"github.com/riverqueue/river"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/switchboard-operator/switchboard/internal/instance/file"
 	"github.com/switchboard-operator/switchboard/internal/instance/media"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 	"github.com/switchboard-operator/switchboard/internal/instance/queue"
@@ -29,8 +24,8 @@ const (
 	fetchAge = 24 * time.Hour
 	// maxFetchDelay bounds the wait between two tries.
 	maxFetchDelay = 30 * time.Minute
-	// fetchPiece is how much of a file is in memory and in one transaction at a time, in bytes.
-	fetchPiece = 512 << 10
+	// uploadAge is how long a guest's browser may take to send a file of a chat, all tries together.
+	uploadAge = 15 * time.Minute
 )
 
 // fetcher fetches one file of a guest's from the provider.
@@ -55,6 +50,12 @@ func (f *fetcher) NextRetry(job *river.Job[queue.FetchArgs]) time.Time {
 func (f *fetcher) Work(ctx context.Context, job *river.Job[queue.FetchArgs]) error {
 	ctx, span := f.c.begin(tracing.Follow(ctx, job.Metadata), "fetch", trace.SpanKindClient, job.Attempt)
 	err := f.work(ctx, job)
+	var snoozed *river.JobSnoozeError
+	if errors.As(err, &snoozed) {
+		span.Says(tracing.Outcome.String("later"))
+		span.End(nil)
+		return err
+	}
 	span.End(err)
 	return err
 }
@@ -63,6 +64,9 @@ func (f *fetcher) Work(ctx context.Context, job *river.Job[queue.FetchArgs]) err
 // was erased. Its errors are kept in the queue and logged: they name no address.
 func (f *fetcher) work(ctx context.Context, job *river.Job[queue.FetchArgs]) error {
 	id := job.Args.AttachmentID
+	if f.c.chat != nil {
+		return f.abandoned(ctx, id)
+	}
 	source, age, err := f.c.database.pendingMedia(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return f.refuse(ctx, id, media.Expired) // changes nothing for one that is gone or done
@@ -85,6 +89,21 @@ func (f *fetcher) work(ctx context.Context, job *river.Job[queue.FetchArgs]) err
 	return err
 }
 
+// abandoned ends the waiting for a file that a guest's browser began to send to a chat, and did not end. There is nowhere to
+// fetch it from.
+func (f *fetcher) abandoned(ctx context.Context, id uuid.UUID) error {
+	_, age, err := f.c.database.pendingMedia(ctx, id)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil // it came, or is gone
+	case err != nil:
+		return err
+	case age < f.c.uploadAge:
+		return river.JobSnooze(f.c.uploadAge - age)
+	}
+	return f.refuse(ctx, id, media.Unavailable)
+}
+
 func (f *fetcher) refuse(ctx context.Context, id uuid.UUID, reason string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
@@ -103,100 +122,9 @@ func (f *fetcher) fetch(ctx context.Context, id uuid.UUID, source string) error 
 		return err
 	}
 	defer body.Close()
-	head := make([]byte, media.Head)
-	n, err := io.ReadFull(body, head)
-	switch {
-	case n == 0 && errors.Is(err, io.EOF):
-		return &provider.MediaError{Reason: media.Empty}
-	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("reading a file from the provider: %w", err)
-	}
-	head = head[:n]
-	kind, ok := media.TypeOf(head)
-	if !ok {
-		return &provider.MediaError{Reason: media.TypeNotAllowed}
-	}
-	got := &counted{head: head, rest: body, sum: sha256.New()}
-	if f.c.objects == nil {
-		return f.intoDatabase(ctx, id, kind, got)
-	}
-	return f.intoStore(ctx, id, kind, got)
-}
-
-// intoDatabase keeps a file piece by piece.
-func (f *fetcher) intoDatabase(ctx context.Context, id uuid.UUID, kind string, got *counted) error {
-	buffer := make([]byte, fetchPiece)
-	for at := int64(0); ; at = got.size {
-		n, err := io.ReadFull(got, buffer)
-		if n > 0 {
-			wanted, err := f.c.database.keepPiece(ctx, id, at, buffer[:n])
-			if err != nil {
-				return err
-			}
-			if !wanted {
-				return &provider.MediaError{Reason: media.Expired}
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && got.ended {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	_, err := f.kept(ctx, id, kind, got, file.Stored{})
-	return err
-}
-
-// intoStore keeps a file as an object. Until its row commits, its key is nowhere: what is left of one that comes to nothing
-// nobody reads, and the next retention run removes it.
-func (f *fetcher) intoStore(ctx context.Context, id uuid.UUID, kind string, got *counted) error {
-	stored, err := file.Stream(ctx, f.c.objects, got)
+	head, kind, err := headOf(body)
 	if err != nil {
 		return err
 	}
-	named, err := f.kept(ctx, id, kind, got, stored)
-	if err == nil && !named {
-		_, _ = f.c.objects.Remove(ctx, []string{stored.Object}) // what can't be removed now, retention finds
-	}
-	return err
-}
-
-// kept ends a fetch; named is false when nothing names the object.
-func (f *fetcher) kept(ctx context.Context, id uuid.UUID, kind string, got *counted, stored file.Stored) (named bool, err error) {
-	outcome, err := f.c.database.keepMedia(ctx, id, kind, got.sum.Sum(nil), got.size, stored)
-	if err != nil {
-		return false, err
-	}
-	fetches.WithLabelValues(outcome).Inc()
-	return outcome == "kept", nil
-}
-
-// counted reads a file whose head was read already, bounds it, and knows its digest.
-type counted struct {
-	head  []byte
-	rest  io.Reader
-	sum   hash.Hash
-	size  int64
-	ended bool // the provider says that this is all
-}
-
-func (c *counted) Read(b []byte) (n int, err error) {
-	if len(c.head) > 0 {
-		n = copy(b, c.head)
-		c.head = c.head[n:]
-	} else {
-		n, err = c.rest.Read(b)
-	}
-	c.sum.Write(b[:n])
-	c.size += int64(n)
-	switch {
-	case c.size > media.MaxInbound:
-		return n, &provider.MediaError{Reason: media.TooLarge}
-	case errors.Is(err, io.EOF):
-		c.ended = true
-	case err != nil:
-		err = fmt.Errorf("reading a file from the provider: %w", err)
-	}
-	return n, err
+	return f.c.keep(ctx, id, kind, head, body)
 }

@@ -62,6 +62,7 @@ type stage struct {
 	deaf         bool // it stores what comes and works no queue
 	objects      *objectstore.Store
 	fetchTimeout time.Duration // 40 s when zero
+	uploadAge    time.Duration // of chats
 }
 
 // newStage starts everything; change may alter the channel.
@@ -124,7 +125,7 @@ func (s *stage) start() {
 	c, err := New(Config{
 		Channel: s.channel, PublicURL: publicURL, Pool: pool, ChannelDir: s.dir, KeysDir: s.dir,
 		Log: slog.New(slog.NewJSONHandler(s.log, nil)), RescueAfter: sendTimeout + time.Second, CheckEvery: s.checkEvery, Chat: s.limits,
-		Objects: s.objects, FetchTimeout: s.fetchTimeout,
+		Objects: s.objects, FetchTimeout: s.fetchTimeout, UploadAge: s.uploadAge,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -73,7 +73,7 @@ func TestAConnectorMayCallItsFunctionsAlone(t *testing.T) {
 	want := []string{"begin_attempt", "bound", "ensure_this_month", "media_expect", "media_keep", "media_pending", "media_piece", "media_refuse", "outbound",
 		"outbound_files", "outbound_piece", "outbound_template", "outbound_wait", "receive", "record_expired", "record_not_sent", "record_status", "record_watermark",
 		"smpp_begin", "smpp_confirm", "smpp_end", "smpp_join", "smpp_parts", "smpp_purge", "smpp_receipt", "smpp_receive",
-		"web_chat_alive", "web_chat_begin", "web_chat_end", "web_chat_open", "web_chat_read", "web_chat_receipt", "web_chat_receive", "web_chat_release"}
+		"web_chat_alive", "web_chat_begin", "web_chat_end", "web_chat_file", "web_chat_file_piece", "web_chat_files", "web_chat_open", "web_chat_read", "web_chat_receipt", "web_chat_receive", "web_chat_release"}
 	may = slices.DeleteFunc(may, func(name string) bool { return slices.Contains(harmless, name) })
 	if !slices.Equal(may, want) {
 		t.Errorf("a connector may call %v, want %v", may, want)

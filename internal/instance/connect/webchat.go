@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
+	"github.com/switchboard-operator/switchboard/internal/instance/file"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
@@ -69,9 +71,13 @@ func ended(doing string, err error) error {
 
 // Receive stores a message with those that come at the same time.
 func (s chatStore) Receive(ctx context.Context, w webchat.Written) (uuid.UUID, error) {
+	return s.receive(ctx, w, nil)
+}
+
+func (s chatStore) receive(ctx context.Context, w webchat.Written, with []provider.Media) (uuid.UUID, error) {
 	l, err := s.c.letter(provider.Inbound{
 		// Whose it is belongs to the id: two guests may choose the same, and one guest may use it in two sessions.
-		ID: w.Guest.Value + " " + w.ClientID, From: []person.Address{w.Guest}, Body: provider.Storable(w.Text), Handled: optout.None,
+		ID: w.Guest.Value + " " + w.ClientID, From: []person.Address{w.Guest}, Body: provider.Storable(w.Text), Handled: optout.None, Media: with,
 	})
 	if err != nil {
 		return uuid.UUID{}, err
@@ -91,6 +97,68 @@ func (s chatStore) Receive(ctx context.Context, w webchat.Written) (uuid.UUID, e
 	return *l.stored, nil
 }
 
+// sourceUpload stands where a provider's name for a file would: the guest's browser sends it.
+const sourceUpload = "upload"
+
+// Expect stores a message that a file is to come with.
+func (s chatStore) Expect(ctx context.Context, w webchat.Written) (webchat.Expected, error) {
+	message, err := s.receive(ctx, w, []provider.Media{{Source: sourceUpload, Name: w.FileName}})
+	if err != nil || message == (uuid.UUID{}) {
+		return webchat.Expected{}, err
+	}
+	files, err := s.files(ctx, w.Token, []uuid.UUID{message})
+	if err != nil || len(files[message]) != 1 { // the id is that of a message without a file, or the file has expired
+		return webchat.Expected{}, err
+	}
+	return webchat.Expected{Message: message, File: files[message][0]}, nil
+}
+
+// Keep keeps the file of a message.
+func (s chatStore) Keep(ctx context.Context, attachment uuid.UUID, mediaType string, head []byte, rest io.Reader) error {
+	return s.c.keep(ctx, attachment, mediaType, head, rest)
+}
+
+// files gives those of messages that a session's thread shows, by message.
+func (s chatStore) files(ctx context.Context, h webchat.Hash, of []uuid.UUID) (map[uuid.UUID][]webchat.File, error) {
+	rows, err := s.c.database.pool.Query(ctx, "SELECT message_id, id, name, state, COALESCE(media_type, ''), COALESCE(size, 0) FROM sb.web_chat_files($1, $2)", h[:], of)
+	if err != nil {
+		return nil, described("reading the files of messages", err)
+	}
+	all := map[uuid.UUID][]webchat.File{}
+	var message uuid.UUID
+	var f webchat.File
+	_, err = pgx.ForEachRow(rows, []any{&message, &f.ID, &f.Name, &f.State, &f.MediaType, &f.Size}, func() error {
+		all[message] = append(all[message], f)
+		return nil
+	})
+	return all, described("reading the files of messages", err)
+}
+
+// OpenFile reads a file that a session's thread shows. Each piece asks anew whether it may be read: what expires meanwhile breaks off.
+func (s chatStore) OpenFile(ctx context.Context, h webchat.Hash, id uuid.UUID) (webchat.File, io.ReadCloser, error) {
+	f := webchat.File{ID: id}
+	var object, key *string
+	err := s.c.database.pool.QueryRow(ctx, "SELECT name, media_type, size, object, object_key FROM sb.web_chat_file($1, $2)", h[:], id).
+		Scan(&f.Name, &f.MediaType, &f.Size, &object, &key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return f, nil, webchat.ErrNoFile
+	}
+	if err != nil {
+		return f, nil, described("reading a file of a thread", err)
+	}
+	if object != nil && key != nil {
+		body, err := file.Open(ctx, s.c.objects, *object, *key)
+		if errors.Is(err, file.ErrMissing) {
+			err = webchat.ErrNoFile
+		}
+		return f, body, err
+	}
+	return f, io.NopCloser(file.Pieces(f.Size, func(at int64, length int) (b []byte, err error) {
+		err = s.c.database.pool.QueryRow(ctx, "SELECT sb.web_chat_file_piece($1, $2, $3, $4)", h[:], id, at, length).Scan(&b)
+		return b, described("reading a piece of a file", err)
+	})), nil
+}
+
 // Read gives what a thread holds after a place.
 func (s chatStore) Read(ctx context.Context, h webchat.Hash, guest person.Address, after int64, most int) ([]webchat.Entry, webchat.Progress, error) {
 	keys, err := addresshash.Load(s.c.keysDir)
@@ -106,13 +174,26 @@ func (s chatStore) Read(ctx context.Context, h webchat.Hash, guest person.Addres
 	})
 	batch.Queue("SELECT place, id, at, direction, origin, COALESCE(client_id, ''), body FROM sb.web_chat_read($1, $2, $3, $4)", h[:], hashes, after, most).
 		Query(func(rows pgx.Rows) error {
-			entries, err = pgx.CollectRows(rows, pgx.RowToStructByPos[webchat.Entry])
+			entries, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e webchat.Entry, err error) {
+				return e, row.Scan(&e.Place, &e.ID, &e.At, &e.Direction, &e.Origin, &e.ClientID, &e.Text)
+			})
 			return err
 		})
 	if err := s.c.database.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, webchat.Progress{}, ended("reading a thread", err)
 	}
-	return entries, now, nil
+	if len(entries) == 0 {
+		return nil, now, nil
+	}
+	shown := make([]uuid.UUID, len(entries))
+	for i, e := range entries {
+		shown[i] = e.ID
+	}
+	files, err := s.files(ctx, h, shown)
+	for i := range entries {
+		entries[i].Files = files[entries[i].ID]
+	}
+	return entries, now, err
 }
 
 // Receipt moves messages on.

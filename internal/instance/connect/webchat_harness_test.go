@@ -62,6 +62,12 @@ func newChat(t testing.TB, d *pgtest.Database, change ...func(*chat)) *chat {
 type frame struct {
 	Type, Cursor, ID, From, ClientID, Text, Status, Code, Session, Message string
 	Reset                                                                  bool
+	Files                                                                  []frameFile
+}
+
+type frameFile struct {
+	ID, Name, State, MediaType string
+	Size                       int
 }
 
 // guestSession is a session as its browser keeps it.

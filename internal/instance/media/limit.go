@@ -46,6 +46,8 @@ func Limit(channelType, mediaType string) int64 {
 		limit = maxMessenger
 	case contract.ChannelTypeTelegram:
 		limit = maxTelegramDocument
+	case contract.ChannelTypeWebChat: // there is no provider
+		limit = MaxOutbound
 	}
 	return min(limit, MaxOutbound)
 }

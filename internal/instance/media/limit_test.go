@@ -19,7 +19,7 @@ func TestAFileIsAsLargeAsItsProviderTakesIt(t *testing.T) {
 		{contract.ChannelTypeTelegram, "image/jpeg"}:       MaxOutbound,
 		{contract.ChannelTypeTelegram, "application/pdf"}:  MaxOutbound,
 		{contract.ChannelTypeSMPP, "image/png"}:            0,
-		{contract.ChannelTypeWebChat, "image/png"}:         0,
+		{contract.ChannelTypeWebChat, "image/png"}:         MaxOutbound,
 	} {
 		if got := Limit(of[0], of[1]); got != want {
 			t.Errorf("%v may have %d bytes, want %d", of, got, want)

@@ -155,6 +155,16 @@ type messageFrame struct {
 	From     string    `json:"from"` // guest, staff or system
 	ClientID string    `json:"clientId,omitempty"`
 	Text     string    `json:"text"`
+	// Files has what came with it; a page fetches each by its id.
+	Files []fileFrame `json:"files,omitempty"`
+}
+
+type fileFrame struct {
+	ID        uuid.UUID `json:"id"`
+	Name      string    `json:"name"`
+	State     string    `json:"state"` // pending, stored or refused
+	MediaType string    `json:"mediaType,omitempty"`
+	Size      int64     `json:"size,omitempty"` // bytes
 }
 
 type ackFrame struct {
@@ -188,8 +198,12 @@ func messageOf(epoch int32, e Entry) messageFrame {
 	case e.Origin == "staff":
 		from = "staff"
 	}
+	var files []fileFrame
+	for _, f := range e.Files {
+		files = append(files, fileFrame{f.ID, f.saved(), f.State, f.MediaType, f.Size})
+	}
 	return messageFrame{
-		Type: typeMessage, Cursor: cursor(epoch, e.Place), ID: e.ID, At: e.At.UTC(), From: from, ClientID: e.ClientID, Text: e.Text,
+		Type: typeMessage, Cursor: cursor(epoch, e.Place), ID: e.ID, At: e.At.UTC(), From: from, ClientID: e.ClientID, Text: e.Text, Files: files,
 	}
 }
 

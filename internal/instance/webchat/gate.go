@@ -8,50 +8,55 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxGated bounds how many addresses a gate remembers.
+// maxGated bounds how many a gate remembers.
 const maxGated = 10_000
 
-// gate bounds how often one address may do something, in the memory of this replica.
-type gate struct {
+// gate bounds how often one may do something, in the memory of this replica.
+type gate[K comparable] struct {
 	every time.Duration
 	burst int
 
 	mu    sync.Mutex
-	known map[netip.Prefix]*rate.Limiter
+	known map[K]*rate.Limiter
 }
 
-func newGate(every time.Duration, burst int) *gate {
-	return &gate{every: every, burst: burst, known: map[netip.Prefix]*rate.Limiter{}}
+func newGate[K comparable](every time.Duration, burst int) *gate[K] {
+	return &gate[K]{every: every, burst: burst, known: map[K]*rate.Limiter{}}
 }
 
-// allow takes one try. Of IPv6 a whole /64 is one address: that is what one guest has.
-func (g *gate) allow(from netip.Addr, now time.Time) bool {
+// blockOf is what counts as one address: of IPv6 a whole /64, for that is what one guest has.
+func blockOf(from netip.Addr) netip.Prefix {
 	bits := 32
 	if from.Is6() {
 		bits = 64
 	}
 	block, err := from.Prefix(bits)
 	if err != nil {
-		block = netip.Prefix{} // whose address is not known shares one
+		return netip.Prefix{} // whose address is not known shares one
 	}
+	return block
+}
+
+// allow takes one try.
+func (g *gate[K]) allow(who K, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.known[block]
+	l := g.known[who]
 	if l == nil {
 		if len(g.known) >= maxGated {
 			g.makeRoom(now)
 		}
 		l = rate.NewLimiter(rate.Every(g.every), g.burst)
-		g.known[block] = l
+		g.known[who] = l
 	}
 	return l.AllowN(now, 1)
 }
 
 // makeRoom forgets who has all tries again; when there is nobody like that, all.
-func (g *gate) makeRoom(now time.Time) {
-	for block, l := range g.known {
+func (g *gate[K]) makeRoom(now time.Time) {
+	for who, l := range g.known {
 		if l.TokensAt(now) >= float64(g.burst) {
-			delete(g.known, block)
+			delete(g.known, who)
 		}
 	}
 	if len(g.known) >= maxGated {

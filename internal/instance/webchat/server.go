@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type Limits struct {
 	PerSession     int           // 5 sockets of one session
 	Messages       int           // 20 of a session at once, then one a second
 	Frames         int           // 60 of a socket at once, then ten a second
+	Uploads        int           // 10 files of a session at once, then one every ten seconds
+	Asking         int           // 60 requests for files from one address at once, then two a second
 	Openings       int           // 30 sessions from one address at once, then one every two seconds
 	HelloTimeout   time.Duration // 10 s from the socket's opening to the token
 	WriteTimeout   time.Duration // 10 s for a browser to take what is written
@@ -38,7 +41,7 @@ type Limits struct {
 }
 
 func (l *Limits) defaults() {
-	for number, is := range map[*int]int{&l.Sockets: 2500, &l.PerSession: 5, &l.Messages: 20, &l.Frames: 60, &l.Openings: 30} {
+	for number, is := range map[*int]int{&l.Sockets: 2500, &l.PerSession: 5, &l.Messages: 20, &l.Frames: 60, &l.Openings: 30, &l.Uploads: 10, &l.Asking: 60} {
 		if *number == 0 {
 			*number = is
 		}
@@ -57,6 +60,8 @@ const (
 	messageEvery = time.Second
 	frameEvery   = 100 * time.Millisecond
 	openingEvery = 2 * time.Second
+	uploadEvery  = 10 * time.Second
+	askingEvery  = 500 * time.Millisecond
 )
 
 // Server is a channel's chat.
@@ -68,7 +73,11 @@ type Server struct {
 	log     *slog.Logger
 	limits  Limits
 	origins map[string]bool
-	opening *gate
+	opening *gate[netip.Prefix]
+	asking  *gate[netip.Prefix] // for files
+	uploads *gate[Hash]
+	up      slots // files on their way in, at most one of a session
+	down    chan struct{}
 	wake    chan struct{} // has the heartbeat look now
 
 	mu       sync.Mutex
@@ -83,6 +92,7 @@ func New(name string, channel contract.WebChat, site provider.Site) (*Server, er
 	s := &Server{
 		name: name, channel: channel, site: site, origins: map[string]bool{}, wake: make(chan struct{}, 1),
 		sockets: map[*socket]bool{}, contacts: map[uuid.UUID]map[*socket]struct{}{}, sessions: map[Hash]*rate.Limiter{},
+		up: slots{of: map[Hash]bool{}}, down: make(chan struct{}, maxDownloads),
 	}
 	if len(channel.AllowedOrigins) == 0 {
 		return nil, errors.New("a web chat needs allowedOrigins: the sites whose pages may open it")
@@ -113,7 +123,9 @@ func New(name string, channel contract.WebChat, site provider.Site) (*Server, er
 func (s *Server) Attach(store Store, log *slog.Logger, limits Limits) {
 	limits.defaults()
 	s.store, s.log, s.limits = store, log, limits
-	s.opening = newGate(openingEvery, limits.Openings)
+	s.opening = newGate[netip.Prefix](openingEvery, limits.Openings)
+	s.asking = newGate[netip.Prefix](askingEvery, limits.Asking)
+	s.uploads = newGate[Hash](uploadEvery, limits.Uploads)
 }
 
 // secret is what the client's site signs user ids with. It is read whenever it is needed, so that
@@ -184,8 +196,12 @@ func (s *Server) Handler() http.Handler {
 	path := s.site.Prefix + contract.WebhookPath(contract.ChannelTypeWebChat)
 	mux.Handle("GET "+path+"/widget.js", web.Widget())
 	mux.HandleFunc("GET "+path+"/settings", s.settings)
-	mux.HandleFunc("OPTIONS "+path+"/sessions", s.preflight)
+	mux.HandleFunc("OPTIONS "+path+"/sessions", s.preflight(http.MethodPost, "Content-Type"))
 	mux.HandleFunc("POST "+path+"/sessions", s.open)
 	mux.HandleFunc("GET "+path+"/socket", s.accept)
+	mux.HandleFunc("OPTIONS "+path+"/files", s.preflight(http.MethodPost, "Authorization, Content-Type, "+headerMessage+", "+headerName))
+	mux.HandleFunc("POST "+path+"/files", s.upload)
+	mux.HandleFunc("OPTIONS "+path+"/files/{id}", s.preflight(http.MethodGet, "Authorization"))
+	mux.HandleFunc("GET "+path+"/files/{id}", s.download)
 	return mux
 }

@@ -91,15 +91,17 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// preflight lets a page of an allowed site ask. There are no cookies, and none are asked for.
-func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
-	if !s.allowed(w, r) {
-		return
+// preflight lets a page of an allowed site ask by a method, with headers. There are no cookies, and none are asked for.
+func (s *Server) preflight(method, headers string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !s.allowed(w, r) {
+			return
+		}
+		w.Header().Set("Access-Control-Allow-Methods", method)
+		w.Header().Set("Access-Control-Allow-Headers", headers)
+		w.Header().Set("Access-Control-Max-Age", preflightAge)
+		w.WriteHeader(http.StatusNoContent)
 	}
-	w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
-	w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
-	w.Header().Set("Access-Control-Max-Age", preflightAge)
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // told is what every guest is.
@@ -138,7 +140,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) (*openReply, error) {
 	from := httpserve.ClientIP(r)
-	if !s.opening.allow(from, time.Now()) {
+	if !s.opening.allow(blockOf(from), time.Now()) {
 		return nil, &refusal{http.StatusTooManyRequests, codeTooFast, "too many sessions were opened from this address; wait a minute"}
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {

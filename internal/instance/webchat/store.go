@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"net/netip"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 
 // ErrEnded says that a token opens no session: it never did, or its session or guest is gone.
 var ErrEnded = errors.New("the session has ended")
+
+// ErrNoFile says that a session's thread shows no such file: there never was one, it has expired, or is another's.
+var ErrNoFile = errors.New("there is no such file")
 
 // Hash is the SHA-256 of a session's token: what is stored, and asked by.
 type Hash [sha256.Size]byte
@@ -28,6 +32,12 @@ type Store interface {
 	Begin(context.Context, Hash) (Session, error)
 	// Receive stores what a guest wrote, once; it returns when that is durable.
 	Receive(context.Context, Written) (message uuid.UUID, err error)
+	// Expect stores a message that a file is to come with, once; Expected is empty when it was stored before and has expired.
+	Expect(context.Context, Written) (Expected, error)
+	// Keep keeps a file, of which head was read, for an attachment that is pending. It fails with *provider.MediaError when it is not taken.
+	Keep(ctx context.Context, attachment uuid.UUID, mediaType string, head []byte, rest io.Reader) error
+	// OpenFile reads a file of a session's thread, or fails with ErrNoFile.
+	OpenFile(ctx context.Context, h Hash, id uuid.UUID) (File, io.ReadCloser, error)
 	// Read gives what a thread holds after a place, at most most, and how far it is.
 	Read(ctx context.Context, h Hash, guest person.Address, after int64, most int) ([]Entry, Progress, error)
 	// Receipt moves what was written to the guest on, up to a place, to sent, delivered or read.
@@ -75,7 +85,29 @@ type Written struct {
 	Guest    person.Address
 	ClientID string // the browser's own
 	Text     string
+	FileName string // of the file that comes with it
 }
+
+// Expected is a message that a file comes with.
+type Expected struct {
+	Message uuid.UUID
+	File    File
+}
+
+// File is one of a message's.
+type File struct {
+	ID        uuid.UUID
+	Name      string
+	State     string // pending, stored or refused
+	MediaType string // "" of one that is not stored
+	Size      int64  // bytes, of one that is stored
+}
+
+// States of files.
+const (
+	statePending = "pending"
+	stateStored  = "stored"
+)
 
 // Entry is a message as a thread shows it.
 type Entry struct {
@@ -86,4 +118,5 @@ type Entry struct {
 	Origin    string // guest, staff, confirmation or import
 	ClientID  string // of what guests wrote
 	Text      string
+	Files     []File // that have not expired
 }
