@@ -43,6 +43,17 @@ const desk = {
   },
   messages(id) { return this.call("GET", `/conversations/${id}/messages`).then((r) => r.messages); },
   reply(id, body) { return this.call("POST", `/conversations/${id}/messages`, { body }); },
+  async replyWith(id, body, name, content) {
+    const form = new FormData();
+    form.append("message", JSON.stringify({ body }));
+    form.append("file", new File([content], name));
+    const response = await fetch(`${settings.staff}/api/v1/conversations/${id}/messages`, { method: "POST", headers: { Authorization: `Bearer ${this.token}` }, body: form });
+    assert.equal(response.status, 202, await response.text());
+  },
+  async file(id) {
+    const response = await fetch(`${settings.staff}/api/v1/attachments/${id}`, { headers: { Authorization: `Bearer ${this.token}` } });
+    return Buffer.from(await response.arrayBuffer());
+  },
   typing(id) { return this.call("POST", `/conversations/${id}/typing`); },
 };
 
@@ -157,11 +168,11 @@ const tests = {
     assert.equal(await page.locator(".launcher").getAttribute("aria-expanded"), "true");
     await page.getByRole("link", { name: "Privacy notice" }).waitFor();
     const round = [];
-    for (let i = 0; i < 7; i++) {
+    for (let i = 0; i < 8; i++) {
       await page.keyboard.press("Tab");
       round.push(await focused(page));
     }
-    assert.deepEqual(round, ["Send", "Privacy notice (opens in a new tab)", "What is stored", "Close", "Messages", "Your message", "Send"]);
+    assert.deepEqual(round, ["Attach a file", "Send", "Privacy notice (opens in a new tab)", "What is stored", "Close", "Messages", "Your message", "Attach a file"]);
     for (const name of ["Your message", "Messages", "Close", "What is stored", "Privacy notice (opens in a new tab)"]) {
       await page.keyboard.press("Shift+Tab");
       assert.equal(await focused(page), name);
@@ -180,6 +191,106 @@ const tests = {
     assert.equal(await page.locator(".launcher").getAttribute("aria-expanded"), "false");
     assert.deepEqual(await page.evaluate(() => heard), [], "the page heard what was typed in the chat");
     await context.close();
+  },
+
+  async "a guest and staff send each other files"() {
+    const { context, page, open, says, sent, log, asked, wrong } = await visit();
+    await open();
+    await log.getByText("Welcome").waitFor();
+    page.on("filechooser", () => {}); // as long as somebody listens, the browser opens no window of its own
+    const choose = async (name, buffer, mimeType = "image/png") => {
+      await page.getByRole("textbox").focus();
+      await page.keyboard.press("Tab");
+      assert.equal(await focused(page), "Attach a file");
+      const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+      await chooser.setFiles({ name, mimeType, buffer });
+    };
+    const picture = Buffer.concat([Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64"), Buffer.alloc(700_000, 7)]);
+    // As the first that the guest does: it opens a session.
+    await choose("Zimmer – 7.png", picture);
+    const own = log.getByRole("button", { name: "Save Zimmer – 7.png" });
+    await own.waitFor();
+    await page.locator(".message.guest .state").getByText("Sent").waitFor();
+    assert.equal(await page.locator(".message.guest").count(), 1, "it is shown twice");
+    assert.equal(await page.locator(".retry:visible, progress:visible").count(), 0);
+    const { conversations } = await desk.call("GET", "/conversations?limit=100");
+    const id = conversations[0].id;
+    const [message] = await desk.messages(id);
+    assert.deepEqual(message.attachments.map((a) => [a.name, a.state, a.mediaType, a.size]), [["Zimmer – 7.png", "stored", "image/png", picture.length]]);
+    const saved = async (button) => {
+      const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+      return [download.suggestedFilename(), await readFile(await download.path())];
+    };
+    const [, back] = await saved(own);
+    assert.deepEqual(back, picture);
+    assert.deepEqual(await desk.file(message.attachments[0].id), picture);
+    // What runs in a browser is known by its bytes; what is too large or empty does not leave the page.
+    for (const [name, content] of [["room.png", "<html><script>window.pwned=1</script></html>"], ["plan.png", `<svg xmlns="http://www.w3.org/2000/svg" onload="window.pwned=1"/>`]]) {
+      await choose(name, Buffer.from(content));
+      await page.locator(".message.guest").filter({ hasText: name }).getByText("Not sent: only pictures").waitFor();
+    }
+    await choose("large.png", Buffer.concat([picture, Buffer.alloc(16 * 1024 * 1024)]));
+    await page.getByRole("alert").getByText("at most 16.7 MB").waitFor();
+    await choose("empty.png", Buffer.alloc(0));
+    await page.getByRole("alert").getByText("The file is empty.").waitFor();
+    assert.equal((await desk.messages(id)).length, 1);
+    // Staff answer with one.
+    await desk.replyWith(id, "The way to us.", "way.pdf", Buffer.from("%PDF-1.7 the way"));
+    await log.getByText("The way to us.").waitFor();
+    const [name, way] = await saved(log.getByRole("button", { name: "Save way.pdf" }));
+    assert.deepEqual([name, way.toString()], ["way.pdf", "%PDF-1.7 the way"]);
+    await accessible(page, "files");
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await accessible(page, `files, ${colorScheme}`);
+      await page.screenshot({ path: `${settings.output}/widget-files-${colorScheme}.png` });
+    }
+    // No connection, and then there is one.
+    await step("wire", { is: "cut" });
+    await page.getByRole("status").getByText("No connection").waitFor();
+    await choose("later.txt", Buffer.from("Later."), "text/plain");
+    await page.locator(".message.guest").filter({ hasText: "later.txt" }).getByText("Sending").waitFor();
+    await step("wire", { is: "whole" });
+    await log.getByRole("button", { name: "Save later.txt" }).waitFor();
+    // It breaks off on its way, and the guest tries again.
+    await page.route("**/chat/files", (route) => route.abort());
+    await choose("again.txt", Buffer.from("Again."), "text/plain");
+    const broken = page.locator(".message.guest").filter({ hasText: "again.txt" });
+    await broken.locator(".state").getByText("Not sent").waitFor();
+    await accessible(page, "a file that was not sent");
+    await says("And words go on"); // they are not held up
+    await sent("And words go on");
+    await page.unroute("**/chat/files");
+    await broken.getByRole("button", { name: "Try again" }).press("Enter");
+    await log.getByRole("button", { name: "Save again.txt" }).waitFor();
+    assert.equal(await focused(page), "Your message");
+    assert.equal((await desk.messages(id)).filter((m) => m.attachments.some((a) => a.name === "again.txt")).length, 1);
+    // A reload shows them again; what has expired can't be fetched from that instant on.
+    await page.reload();
+    await log.getByRole("button", { name: "Save way.pdf" }).waitFor();
+    await step("exec", { statement: "INSERT INTO sb.retention_limit (policy, category, retain_days, generation, digest) VALUES ('files', 'Attachments', 1, 1, 'd')" });
+    await step("exec", { statement: "UPDATE sb.attachment SET at = at - interval '1 day' WHERE name = 'way.pdf'" });
+    await log.getByRole("button", { name: "Save way.pdf" }).click();
+    await page.getByRole("status").getByText("can't be fetched").waitFor();
+    await step("exec", { statement: "DELETE FROM sb.retention_limit WHERE policy = 'files'" });
+    assert.equal(await page.evaluate(() => window.pwned), undefined);
+    assert.deepEqual(asked.filter((u) => !u.startsWith(settings.hotel) && !u.startsWith("blob:") && !u.replace(/^wss/, "https").startsWith(settings.chat)), [], "others were asked");
+    assert.ok(!asked.some((u) => /Zimmer|room\.png/.test(u)), "a name is in an address");
+    assert.deepEqual(wrong.filter((w) => !/ERR_|WebSocket|422|404/.test(w)), []);
+    await context.close();
+  },
+
+  async "a file is attached in every language"() {
+    for (const [tongue, attach, told] of [["de", "Datei anhängen", "Es gehen nur"], ["es", "Adjuntar un archivo", "solo se admiten"], ["ar", "إرفاق ملف", "لم يُرسل"]]) {
+      const { context, page, open } = await visit({ tongue });
+      await open();
+      const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name: attach }).click()]);
+      await chooser.setFiles({ name: "a.png", mimeType: "image/png", buffer: Buffer.from("<html>") });
+      await page.locator(".message.guest .state").getByText(told).waitFor();
+      await accessible(page, `a file in ${tongue}`);
+      if (tongue === "ar") await page.screenshot({ path: `${settings.output}/widget-files-ar.png` });
+      await context.close();
+    }
   },
 
   async "a screen reader is told what is new, and not what is old"() {

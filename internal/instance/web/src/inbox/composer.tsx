@@ -34,7 +34,7 @@ export function Composer({ conversation: v, changed, refused }: Props) {
       {v.optOut === "requested" && <Request id={v.id} busy={busy} attempt={attempt} />}
       {v.reply.freeTextUntil && <p class="notice">{fill(words.freeUntil, { time: at(v.reply.freeTextUntil) })}</p>}
       {!v.reply.freeText && <p class="notice">{v.reply.templates ? words.templatesOnly : words.closed}</p>}
-      {v.reply.freeText && <FreeText requested={v.optOut === "requested"} files={v.reply.files} busy={busy} send={send} />}
+      {v.reply.freeText && <FreeText requested={v.optOut === "requested"} files={v.reply.files} busy={busy} send={send} anew={() => setTold("")} />}
       {!v.reply.freeText && v.reply.templates && <ByTemplate busy={busy} send={send} />}
       <p role="alert">{said}</p>
     </div>
@@ -63,7 +63,7 @@ function Request({ id, busy, attempt }: { id: string; busy: boolean; attempt(wha
 
 interface Sending { busy: boolean; send(reply: api.Reply, file?: File | null): Promise<boolean> }
 
-function FreeText({ requested, files, busy, send }: Sending & { requested: boolean; files: api.Conversation["reply"]["files"] }) {
+function FreeText({ requested, files, busy, send, anew }: Sending & { requested: boolean; files: api.Conversation["reply"]["files"]; anew(): void }) {
   const [body, setBody] = useState("");
   const [file, setFile] = useState<File | null>(null);
   const most = file ? maxCaption : 1600;
@@ -81,7 +81,7 @@ function FreeText({ requested, files, busy, send }: Sending & { requested: boole
     <form onSubmit={(event) => void submit(event)}>
       <Canned chosen={(text) => setBody(body ? `${body}\n${text}` : text)} />
       <textarea aria-label={words.reply} required={!file} maxLength={1600} rows={3} dir="auto" value={body} onInput={(event) => setBody(event.currentTarget.value)} />
-      <Attach files={files} file={file} chosen={setFile} />
+      <Attach files={files} file={file} chosen={(given) => { setFile(given); anew(); }} />
       <p role="alert">{wrong}</p>
       {requested && (
         <label class="check">

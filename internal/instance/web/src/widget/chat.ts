@@ -1,5 +1,5 @@
 import type { Config } from "./config";
-import { ask, CLOSED, type Frame, PROTOCOL, Refused, type Settings, TooFast } from "./protocol";
+import { ask, type Attached, CLOSED, download, type Frame, PROTOCOL, Refused, type Settings, TooFast, upload } from "./protocol";
 import { Store } from "./store";
 
 export interface Message {
@@ -9,6 +9,7 @@ export interface Message {
   at: string;
   from: "guest" | "staff" | "system";
   text: string;
+  files: Attached[];
 }
 
 export interface Pending {
@@ -17,8 +18,17 @@ export interface Pending {
   /** It is stored, and not shown by the thread yet. */
   stored?: boolean;
   /** Why it never will be. */
-  refused?: string;
+  refused?: string | undefined;
+  /** What goes without words, by a request of its own. It is kept nowhere: a reload forgets it. */
+  file?: File;
+  /** How much of it is with the connector, from 0 to 1; undefined when it is not on its way. */
+  progress?: number | undefined;
+  /** It did not get there; the guest may try again. */
+  failed?: boolean;
 }
+
+/** Whether something is to be sent yet. */
+const waits = (p: Pending) => !p.stored && !p.refused && !p.failed && p.progress === undefined;
 
 export type State = "idle" | "connecting" | "online" | "waiting";
 
@@ -118,7 +128,28 @@ export class Chat {
 
   /** send takes what the guest wrote; it is sent when it can be, once. */
   send(text: string) {
-    this.outbox.push({ id: crypto.randomUUID(), text });
+    this.#put({ id: crypto.randomUUID(), text });
+  }
+
+  /** attach takes a file; it is sent when its turn comes. */
+  attach(file: File) {
+    this.#put({ id: crypto.randomUUID(), text: "", file });
+  }
+
+  /** retry sends a file again that did not get there; one that is not waited for any more as another message. */
+  retry(pending: Pending) {
+    this.#remove(pending.id);
+    const { id, text, file } = pending;
+    if (file) this.#put({ id: pending.refused ? crypto.randomUUID() : id, text, file });
+  }
+
+  /** fetch gives a file of the thread. */
+  fetch(file: Attached) {
+    return download(`${this.config.base}/files/${file.id}`, this.#token ?? "");
+  }
+
+  #put(pending: Pending) {
+    this.outbox.push(pending);
     this.ended = false;
     this.#keep();
     this.changed();
@@ -151,7 +182,7 @@ export class Chat {
   get begun() { return this.#token !== undefined; }
 
   #wantsSession() {
-    return this.#token !== undefined || this.outbox.some((p) => !p.stored && !p.refused) || (this.config.user !== "" && this.open && !this.ended);
+    return this.#token !== undefined || this.outbox.some(waits) || (this.config.user !== "" && this.open && !this.ended);
   }
 
   #wantsMore() { return (this.open && !this.settings) || this.#wantsSession(); }
@@ -160,7 +191,7 @@ export class Chat {
     if (!this.#token && !this.outbox.length) return this.store.forget();
     this.store.save({
       user: this.config.user, token: this.#token, seen: this.#seen, notice: this.#notice, noticeVersion: this.#noticeVersion, open: this.open,
-      outbox: this.outbox.filter((p) => !p.stored && !p.refused).map(({ id, text }) => ({ id, text })),
+      outbox: this.outbox.filter((p) => waits(p) && !p.file).map(({ id, text }) => ({ id, text })),
     });
   }
 
@@ -315,9 +346,9 @@ export class Chat {
 
   #shown(frame: Frame & { type: "message" }) {
     if (this.catchingUp) this.#catchUp();
-    const { cursor, at, from, text, clientId, id } = frame;
-    this.messages.push({ key: clientId || id, cursor, at, from, text });
-    if (clientId) {
+    const { cursor, at, from, text, clientId, id, files = [] } = frame;
+    this.messages.push({ key: clientId || id, cursor, at, from, text, files });
+    if (clientId && !this.outbox.some((p) => p.id === clientId && p.file && !p.stored)) { // else its file is on its way still
       this.#settle(clientId);
       this.#remove(clientId);
     }
@@ -363,11 +394,32 @@ export class Chat {
 
   /** flush sends what waits, one by one and in order. A connection that does not acknowledge is no connection. */
   #flush() {
-    const next = this.outbox.find((p) => !p.stored && !p.refused);
+    const next = this.outbox.find(waits);
     if (this.state !== "online" || this.#sending || !next) return;
     this.#sending = next.id;
+    if (next.file) return void this.#upload(next, next.file);
     this.#say({ type: "message", id: next.id, text: next.text });
     this.#set("acknowledged", untilAcknowledged, () => this.#drop?.(0));
+  }
+
+  /** upload sends a file. Its connection is its own: the socket's end is not its. */
+  async #upload(p: Pending, file: File) {
+    const progress = (share: number) => {
+      p.progress = share;
+      this.changed();
+    };
+    progress(0);
+    try {
+      const message = await upload(`${this.config.base}/files`, this.#token!, p.id, file, progress);
+      p.stored = true;
+      if (message === null || this.messages.some((m) => m.key === p.id)) this.#remove(p.id);
+    } catch (error) {
+      if (error instanceof Refused) p.refused = error.code;
+      else p.failed = true;
+    }
+    p.progress = undefined;
+    this.#settle(p.id);
+    this.changed();
   }
 
   /** report tells how far the page, or the guest, has got. */

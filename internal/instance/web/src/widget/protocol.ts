@@ -11,9 +11,12 @@ export interface Settings {
   identity: "None" | "Optional" | "Enforced";
 }
 
+/** A file of a message. */
+export interface Attached { id: string; name: string; state: "pending" | "stored" | "refused"; size?: number }
+
 export type Frame =
   | { type: "welcome"; welcomeText?: string; privacyNoticeURL: string; noticeVersion?: number; maxMessageLength: number; reset: boolean }
-  | { type: "message"; cursor: string; id: string; at: string; from: "guest" | "staff" | "system"; clientId?: string; text: string }
+  | { type: "message"; cursor: string; id: string; at: string; from: "guest" | "staff" | "system"; clientId?: string; text: string; files?: Attached[] }
   | { type: "ack"; id: string; message: string | null }
   | { type: "receipt"; status: string; cursor: string }
   | { type: "typing" }
@@ -31,6 +34,10 @@ export class Refused extends Error {
 export class TooFast extends Error {}
 
 const patience = 15_000; // milliseconds
+const patienceForFiles = 150_000;
+
+/** How large a file may be, in bytes. */
+export const maxFile = 16 * 1024 * 1024;
 
 /** ask asks the connector, without cookies. It fails with Refused, or with another error if asking again may help. */
 export async function ask<T>(address: string, body?: object): Promise<T> {
@@ -42,4 +49,38 @@ export async function ask<T>(address: string, body?: object): Promise<T> {
   if (response.status === 429) throw new TooFast();
   const { code } = await response.json().catch(() => ({ code: "" })) as { code: string };
   throw response.status < 500 ? new Refused(code) : new Error(code);
+}
+
+/** refusal is what an answer that is none means. Of a session that has ended, and of what passes, asking again may help. */
+const refusal = (status: number, code: string) => (status < 500 && status !== 401 && status !== 429 ? new Refused(code) : new Error(code));
+
+/** nameOf gives the end of a file's name, in whole characters. */
+const nameOf = (file: File) => [...file.name].slice(-100).filter((c) => !/^[\ud800-\udfff]$/.test(c)).join("");
+
+/** upload sends a file as the message of an id, and gives the connector's id of it; null when it was stored before and has expired. */
+export function upload(address: string, token: string, id: string, file: File, progress: (share: number) => void): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how far it is
+    request.open("POST", address);
+    request.timeout = patienceForFiles;
+    request.responseType = "json";
+    for (const [name, value] of [["Authorization", `Bearer ${token}`], ["Content-Type", "application/octet-stream"], ["Message-Id", id], ["File-Name", encodeURIComponent(nameOf(file))]]) request.setRequestHeader(name!, value!);
+    request.upload.onprogress = (event) => progress(event.loaded / event.total);
+    request.onload = () => {
+      const answer = request.response as { code?: string; message?: string | null } | null;
+      if (request.status === 201) resolve(answer?.message ?? null);
+      else reject(refusal(request.status, answer?.code ?? ""));
+    };
+    request.onerror = request.ontimeout = () => reject(new Error("no connection"));
+    request.send(file);
+  });
+}
+
+/** download gives a file of the thread, as bytes that no browser runs. */
+export async function download(address: string, token: string): Promise<Blob> {
+  const response = await fetch(address, {
+    credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store", headers: { Authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(patienceForFiles),
+  });
+  if (!response.ok) throw new Error();
+  return new Blob([await response.arrayBuffer()], { type: "application/octet-stream" });
 }

@@ -31,4 +31,13 @@ export const de: Words = {
   notKept: "Er behält nichts in Ihrem Browser; nach dem Neuladen beginnt er von vorn.",
   remember: "Diesen Chat auf diesem Gerät merken",
   end: "Chat beenden",
+  attach: "Datei anhängen",
+  file: "Datei",
+  fileTooLarge: "Die Datei ist zu groß: Es gehen höchstens {size} MB.",
+  fileEmpty: "Die Datei ist leer.",
+  fileType: "Nicht gesendet: Es gehen nur Bilder, Töne, Filme, PDF, reiner Text und vCards",
+  failed: "Nicht gesendet",
+  retry: "Noch einmal versuchen",
+  save: "{name} speichern",
+  fileGone: "Diese Datei kann nicht abgerufen werden. Ihre Zeit ist vielleicht abgelaufen.",
 };

@@ -29,6 +29,15 @@ export const en = {
   notKept: "It keeps nothing in your browser, so a reload begins anew.",
   remember: "Remember this chat on this device",
   end: "End the chat",
+  attach: "Attach a file",
+  file: "File",
+  fileTooLarge: "The file is too large: at most {size} MB can be sent.",
+  fileEmpty: "The file is empty.",
+  fileType: "Not sent: only pictures, sounds, films, PDF, plain text and vCards are taken",
+  failed: "Not sent",
+  retry: "Try again",
+  save: "Save {name}",
+  fileGone: "This file can't be fetched. Its time may be over.",
 };
 
 export type Words = typeof en;

@@ -31,4 +31,13 @@ export const es: Words = {
   notKept: "No guarda nada en su navegador; al recargar empieza de nuevo.",
   remember: "Recordar este chat en este dispositivo",
   end: "Terminar el chat",
+  attach: "Adjuntar un archivo",
+  file: "Archivo",
+  fileTooLarge: "El archivo es demasiado grande: se admiten como máximo {size} MB.",
+  fileEmpty: "El archivo está vacío.",
+  fileType: "No enviado: solo se admiten imágenes, sonidos, vídeos, PDF, texto sin formato y vCards",
+  failed: "No enviado",
+  retry: "Intentar de nuevo",
+  save: "Guardar {name}",
+  fileGone: "Este archivo no se puede obtener. Quizá haya caducado.",
 };
