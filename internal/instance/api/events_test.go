@@ -136,6 +136,19 @@ func TestPagesHearOfMessagesAndReceipts(t *testing.T) {
 	one.hearsOf(other.id)
 }
 
+// TestPagesHearThatAFileHasCome: until then they show that it is waited for.
+func TestPagesHearThatAFileHasCome(t *testing.T) {
+	s := startLive(t)
+	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	s.exec(`INSERT INTO sb.attachment (id, at, message_id, conversation_id, channel, state, source)
+		SELECT gen_random_uuid(), now(), gen_random_uuid(), $1, 'front-desk', 'pending', 'a file'`, v.id)
+	page := s.page(s.browse())
+	v.wrote(s.now(), "Here it is")
+	page.hearsOf(v.id, "all")
+	s.exec("UPDATE sb.attachment SET state = 'refused', reason = 'too-large', source = NULL WHERE conversation_id = $1", v.id)
+	page.hearsOf(v.id)
+}
+
 func TestAPageIsClosedWithItsSession(t *testing.T) {
 	for name, end := range map[string]func(*system, string){
 		"signed out":           func(s *system, cookie string) { s.do("DELETE", "/api/v1/sessions/current", nil, "Cookie", cookie) },

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,10 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/google/uuid"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/objectstore"
+	"github.com/switchboard-operator/switchboard/internal/instance/person"
+	"github.com/switchboard-operator/switchboard/internal/instance/subject"
 	"github.com/switchboard-operator/switchboard/internal/instance/webchat"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 	"github.com/switchboard-operator/switchboard/internal/s3test"
@@ -356,6 +360,73 @@ func TestAFileThatIsNotShownIsNotGiven(t *testing.T) {
 			change(s)
 			if a := s.fetches(site, session.Token, id); a.status != http.StatusNotFound {
 				t.Errorf("answered %d", a.status)
+			}
+		})
+	}
+}
+
+// TestAGuestsFileIsHandedOutAndErasedWithTheGuest, as those of other channels are.
+func TestAGuestsFileIsHandedOutAndErasedWithTheGuest(t *testing.T) {
+	t.Parallel()
+	for name, where := range map[string]func(*chat){"in the database": func(*chat) {}, "in the store": withStore} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newChat(t, pgtest.New(t), where)
+			session := s.opens("guest-4711")
+			picture := png(100_000)
+			if a := s.uploads(session, "a", "a.png", picture); a.status != http.StatusCreated {
+				t.Fatalf("answered %d %s", a.status, a.body)
+			}
+			a, err := person.Parse(contract.KindWebChat, userAddress("guest-4711"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			identity, err := age.GenerateX25519Identity()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := subject.Run(t.Context(), s.database.Subject(t), contract.Request{
+				Name: "access", UID: uuid.NewString(), Type: contract.RequestAccess, ReceivedAt: time.Now(), ArchiveKey: identity.Recipient().String(),
+			}, "hotel-berlin", subject.Person{Addresses: []person.Address{a}, Keys: s.keys(), Token: strings.Repeat("t", 43), Objects: s.objects}); err != nil {
+				t.Fatal(err)
+			}
+			var sealed []byte
+			if err := s.admin.QueryRow(t.Context(), "SELECT lo_get(content) FROM sb.archive").Scan(&sealed); err != nil {
+				t.Fatal(err)
+			}
+			plain, err := age.Decrypt(bytes.NewReader(sealed), identity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := io.ReadAll(plain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			archive, err := zip.NewReader(bytes.NewReader(all), int64(len(all)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			handed := false
+			for _, f := range archive.File {
+				r, err := f.Open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				content, err := io.ReadAll(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				handed = handed || bytes.Equal(content, picture)
+			}
+			if !handed {
+				t.Error("the archive has no such file")
+			}
+			s.requests(contract.RequestErasure, userAddress("guest-4711"))
+			if n := s.count("SELECT (SELECT count(*) FROM sb.attachment) + (SELECT count(*) FROM sb.file) + (SELECT count(*) FROM sb.message)"); n != 0 {
+				t.Errorf("%d rows outlive the guest", n)
+			}
+			if a := s.uploads(session, "b", "a.png", picture); a.status != http.StatusUnauthorized {
+				t.Errorf("then, a file is answered %d %s", a.status, a.body)
 			}
 		})
 	}

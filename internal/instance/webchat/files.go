@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// maxUploads and maxDownloads bound the files that are on their way at once. Of each, less than 2 MiB is in memory.
+	// maxUploads and maxDownloads bound the files that are on their way at once. Of each, a few MiB are in memory at most.
 	maxUploads   = 4
 	maxDownloads = 8
 	// fileTimeout bounds one of them.
