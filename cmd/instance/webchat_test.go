@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,10 +23,14 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
 )
 
-// What a connector may need at most with this many guests who have the page open and say nothing, in KiB.
+// What a connector may need at most with this many guests who have the page open and say nothing, in KiB; and when as many of them
+// as it takes at once send files of the largest size, and fetch them.
 const (
-	idleGuests = 2000
-	maxChatRSS = 150 << 10
+	idleGuests   = 2000
+	maxChatRSS   = 150 << 10
+	filesAtOnce  = 4
+	maxFilesRSS  = 200 << 10
+	chatFileSize = 16 << 20
 )
 
 // TestAConnectorOfTwoThousandIdleGuests opens a session and a socket for each, over TLS as a gateway does.
@@ -54,9 +60,13 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 	path := public + "/webhooks/" + pgtest.Channel + "/chat"
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	sockets, told := make([]*websocket.Conn, idleGuests), make([]chan websocket.StatusCode, idleGuests)
+	sockets, told, tokens := make([]*websocket.Conn, idleGuests), make([]chan websocket.StatusCode, idleGuests), make([]string, idleGuests)
 	for i := range told {
 		told[i] = make(chan websocket.StatusCode, 1)
+	}
+	var files [filesAtOnce]chan []byte
+	for i := range files {
+		files[i] = make(chan []byte, 1)
 	}
 	join := func(i int) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, path+"/sessions", strings.NewReader("{}"))
@@ -75,6 +85,7 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 		if err := json.NewDecoder(response.Body).Decode(&session); err != nil || session.Token == "" {
 			return fmt.Errorf("a session was answered %s: %w", response.Status, err)
 		}
+		tokens[i] = session.Token
 		sockets[i], _, err = websocket.Dial(ctx, path+"/socket", &websocket.DialOptions{ //nolint:bodyclose // the library's
 			HTTPClient: client, Subprotocols: []string{webchat.Protocol}, HTTPHeader: http.Header{"Origin": {origin}},
 		})
@@ -90,8 +101,16 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 		}
 		// As a browser does: who does not read answers no ping, and is taken for gone before the last one has come.
 		go func() {
-			_, _, err := sockets[i].Read(ctx)
-			told[i] <- websocket.CloseStatus(err)
+			for {
+				_, shown, err := sockets[i].Read(ctx)
+				if err != nil {
+					told[i] <- websocket.CloseStatus(err)
+					return
+				}
+				if i < filesAtOnce {
+					files[i] <- shown
+				}
+			}
 		}()
 		return nil
 	}
@@ -122,6 +141,52 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 	})
 	waitForMetric(ctx, t, fmt.Sprintf("switchboard_web_chat_sockets %d", idleGuests))
 	p.staysWithin(t, maxChatRSS)
+	// ask asks for something about files, as a page does, and gives what is answered.
+	ask := func(i int, method, at string, body io.Reader) (int64, error) {
+		request, err := http.NewRequestWithContext(ctx, method, path+"/files"+at, body)
+		if err != nil {
+			return 0, err
+		}
+		request.Header = http.Header{"Origin": {origin}, "Authorization": {"Bearer " + tokens[i]}, "Message-Id": {"f"}}
+		if body != nil {
+			request.ContentLength = chatFileSize
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return 0, err
+		}
+		defer response.Body.Close()
+		n, err := io.Copy(io.Discard, response.Body)
+		if err == nil && response.StatusCode >= http.StatusBadRequest {
+			err = fmt.Errorf("a file was answered %s", response.Status)
+		}
+		return n, err
+	}
+	sendAndFetch := func(i int) error {
+		content := io.LimitReader(io.MultiReader(strings.NewReader("%PDF-1.7 "), rand.NewChaCha8([32]byte{byte(i)})), chatFileSize)
+		if _, err := ask(i, http.MethodPost, "", content); err != nil {
+			return err
+		}
+		var shown struct{ Files []struct{ ID string } }
+		if err := json.Unmarshal(<-files[i], &shown); err != nil || len(shown.Files) != 1 {
+			return fmt.Errorf("the thread shows %+v: %w", shown, err)
+		}
+		n, err := ask(i, http.MethodGet, "/"+shown.Files[0].ID, nil)
+		if err == nil && n != chatFileSize {
+			err = fmt.Errorf("%d bytes came back", n)
+		}
+		return err
+	}
+	sent := make(chan error, len(files))
+	for i := range files {
+		go func() { sent <- sendAndFetch(i) }()
+	}
+	for range files {
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.staysWithin(t, maxFilesRSS)
 	log := p.terminate(t)
 	for _, code := range told {
 		if code := <-code; code != websocket.StatusGoingAway {
