@@ -40,5 +40,6 @@ telegram FuzzUpdate
 smpp FuzzFrame
 smpp FuzzDeliver
 webchat FuzzParse
+webchat FuzzUpload
 api FuzzEvent
 TARGETS

@@ -130,7 +130,7 @@ func readUpload(r *http.Request) (u uploaded, err error) {
 		return u, &refusal{http.StatusBadRequest, codeBadID, "the header " + headerMessage + " has 1 to 64 letters, digits, hyphens and underscores, and is the message's own"}
 	}
 	given := r.Header.Get(headerName)
-	name, err := url.PathUnescape(given)
+	name, err := url.PathUnescape(given[:min(len(given), maxFileName+1)])
 	if err != nil || len(given) > maxFileName {
 		return u, &refusal{http.StatusBadRequest, "malformed", "the header " + headerName + " is the file's name, percent-encoded, of at most 1 KiB"}
 	}
