@@ -269,7 +269,7 @@ func TestNewsComeThoughATransactionLasts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lasts.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // it is over, or the test has failed
+	defer lasts.Rollback(context.WithoutCancel(t.Context()))                                         //nolint:errcheck // it is over, or the test has failed
 	if _, err := lasts.Exec(t.Context(), "SELECT pg_advisory_xact_lock_shared(18, 2)"); err != nil { // as one that stored a message has it
 		t.Fatal(err)
 	}
