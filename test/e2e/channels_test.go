@@ -19,6 +19,7 @@ import (
 	"github.com/switchboard-operator/switchboard/test/inbox"
 	messenger "github.com/switchboard-operator/switchboard/test/standin/messenger/standin"
 	telegram "github.com/switchboard-operator/switchboard/test/standin/telegram/standin"
+	whatsapp "github.com/switchboard-operator/switchboard/test/standin/whatsapp/standin"
 )
 
 // way is how guests of a channel write, and what is told of messages to them.
@@ -35,17 +36,19 @@ const (
 	pageID   = "104512345678901"
 	botToken = "4242424242:e2e-token-of-a-bot-that-is-none"
 	smppLine = "+493023125140"
+	numberID = "106540352242999"
 )
 
 var ways = []way{
 	{"telegram", "telegram", "4711000001", "4711000001", "", "sent", "botToken"},
 	{"messenger", "messenger", "6042000000000001", "6042000000000001", "", "read", "accessToken"},
+	{"whatsapp", "whatsapp", "447700900241", "447700900241", "", "read", "accessToken"},
 	{"carrier", "smsc", "447700900240", "+447700900240", smppLine[1:], "delivered", "password"},
 }
 
 // The other channels, each with the whole of its way: in, out, what is told of it, STOP, wrong credentials, a provider that is
 // away, and a webhook that is sent twice. SMPP has no ids by which a repetition would be told: that is tested against Net::SMPP.
-var _ = Describe("Telegram, Messenger and SMPP", Label("channels"), Ordered, func() {
+var _ = Describe("Telegram, Messenger, WhatsApp and SMPP", Label("channels"), Ordered, func() {
 	var (
 		cl       *client
 		provider *fixture.Channels
@@ -87,6 +90,11 @@ stringData: {accessToken: "access", appSecret: "secret", verifyToken: "verify"}
 ---
 apiVersion: v1
 kind: Secret
+metadata: {name: whatsapp, namespace: %[1]s}
+stringData: {accessToken: "access", appSecret: "secret", verifyToken: "verify"}
+---
+apiVersion: v1
+kind: Secret
 metadata: {name: carrier, namespace: %[1]s}
 stringData: {password: "secret"}
 ---
@@ -108,12 +116,25 @@ spec:
 ---
 apiVersion: messaging.switchboard.dev/v1alpha1
 kind: Channel
+metadata: {name: whatsapp, namespace: %[1]s}
+spec:
+  type: WhatsApp
+  subProcessor: twilio
+  whatsApp:
+    phoneNumberID: %[10]q
+    businessAccountID: "102290129340398"
+    credentialsSecretRef: {name: whatsapp}
+    apiBaseURL: "https://%[11]s"
+    caBundle: %[6]q
+---
+apiVersion: messaging.switchboard.dev/v1alpha1
+kind: Channel
 metadata: {name: carrier, namespace: %[1]s}
 spec:
   type: SMPP
   subProcessor: twilio
   smpp: {host: %[5]s, port: %[8]s, systemID: hotel, credentialsSecretRef: {name: carrier}, from: %[9]q, caBundle: %[6]q, enquireLinkSeconds: 5}
-`, cl.namespace(), botToken, provider.Host("telegram"), provider.Host("messenger"), provider.Host("smsc"), provider.CA(), pageID, provider.Port(), smppLine))).To(Succeed())
+`, cl.namespace(), botToken, provider.Host("telegram"), provider.Host("messenger"), provider.Host("smsc"), provider.CA(), pageID, provider.Port(), smppLine, numberID, provider.Host("whatsapp")))).To(Succeed())
 	}, NodeTimeout(3*time.Minute))
 
 	AfterAll(func(ctx SpecContext) {
@@ -137,6 +158,9 @@ spec:
 		})
 		Expect(provider.Bot(ctx, cl.get(ctx), "telegram", telegram.Bot{ID: 4242424242, Username: "hotel_berlin_bot", Token: botToken})).To(Succeed())
 		Expect(provider.Page(ctx, cl.get(ctx), "messenger", messenger.Page{ID: pageID, AccessToken: "access", AppSecret: "secret"})).To(Succeed())
+		Expect(provider.Number(ctx, cl.get(ctx), "whatsapp", whatsapp.Number{
+			PhoneNumberID: numberID, BusinessAccountID: "102290129340398", AccessToken: "access", AppSecret: "secret",
+		})).To(Succeed())
 		Expect(provider.Account(ctx, "hotel", "secret")).To(Succeed())
 		cl.awaitReady(ctx)
 	})

@@ -11,11 +11,12 @@ import (
 
 	messenger "github.com/switchboard-operator/switchboard/test/standin/messenger/standin"
 	telegram "github.com/switchboard-operator/switchboard/test/standin/telegram/standin"
+	whatsapp "github.com/switchboard-operator/switchboard/test/standin/whatsapp/standin"
 )
 
 // Inbound is a text that a guest writes by a channel.
 type Inbound struct {
-	Channel string `json:"channel"` // telegram, messenger or smsc
+	Channel string `json:"channel"` // telegram, messenger, whatsapp or smsc
 	From    string `json:"from"`
 	To      string `json:"to,omitempty"` // of smsc
 	Text    string `json:"text"`
@@ -55,6 +56,12 @@ func (s *service) control(mux *http.ServeMux) {
 		s.messenger.SetPage(p)
 		return nil
 	}))
+	mux.HandleFunc("POST /control/whatsapp", set(func(_ context.Context, n whatsapp.Number) error {
+		s.mu.Lock()
+		s.phone = n
+		s.mu.Unlock()
+		return s.whatsapp.AddNumber(n)
+	}))
 	mux.HandleFunc("POST /control/smsc", set(func(_ context.Context, a Account) error {
 		s.smsc.SetAccount(a.SystemID, a.Password)
 		return nil
@@ -73,7 +80,7 @@ func (s *service) control(mux *http.ServeMux) {
 	mux.HandleFunc("POST /control/read", set(func(ctx context.Context, in Inbound) error {
 		return taken2xx(s.messenger.Deliver(ctx, s.readUntilNow(in.From)))
 	}))
-	for channel, list := range map[string]func(to string) []Taken{"telegram": s.byTelegram, "messenger": s.byMessenger, "smsc": s.bySMSC} {
+	for channel, list := range map[string]func(to string) []Taken{"telegram": s.byTelegram, "messenger": s.byMessenger, "whatsapp": s.byWhatsApp, "smsc": s.bySMSC} {
 		mux.HandleFunc("GET /control/"+channel, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(list(r.URL.Query().Get("to"))) // a client that went away can't be told
@@ -120,10 +127,16 @@ func (s *service) inbound(ctx context.Context, in Inbound) error {
 	case "messenger":
 		event := s.pageOf().Text(in.From, messenger.NewID(), in.Text)
 		tell = func(ctx context.Context) (int, error) { return s.messenger.Deliver(ctx, event) }
+	case "whatsapp":
+		number := s.numberOf()
+		body := number.Payload(number.Value([]whatsapp.Object{whatsapp.Text(whatsapp.NewID(), in.From, in.Text)}, nil))
+		tell = func(ctx context.Context) (int, error) {
+			return whatsapp.Post(ctx, number, body, whatsapp.Sign(number.AppSecret, body))
+		}
 	case "smsc":
 		return s.smsc.Deliver(in.From, in.To, in.Text)
 	default:
-		return errors.New("channel is telegram, messenger or smsc")
+		return errors.New("channel is telegram, messenger, whatsapp or smsc")
 	}
 	s.mu.Lock()
 	s.last[in.Channel] = tell

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	messenger "github.com/switchboard-operator/switchboard/test/standin/messenger/standin"
+	whatsapp "github.com/switchboard-operator/switchboard/test/standin/whatsapp/standin"
 )
 
 func (s *service) byTelegram(to string) []Taken {
@@ -26,6 +27,14 @@ func (s *service) byMessenger(to string) []Taken {
 	return all
 }
 
+func (s *service) byWhatsApp(to string) []Taken {
+	all := []Taken{}
+	for _, m := range s.whatsapp.Messages(to) {
+		all = append(all, Taken{m.ID, m.Body})
+	}
+	return all
+}
+
 func (s *service) bySMSC(to string) []Taken {
 	all := []Taken{}
 	for _, m := range s.smsc.Messages(to) {
@@ -43,6 +52,12 @@ func (s *service) pageOf() messenger.Page {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.page
+}
+
+func (s *service) numberOf() whatsapp.Number {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phone
 }
 
 func (s *service) tokenOf() string {

@@ -1,5 +1,6 @@
-// Command channels stands in for Telegram, Messenger and a message centre by SMPP in tests that run on a cluster, in one pod. Which
-// one a connection is for, its TLS says by the name of the host: telegram, messenger and smsc, and control for the tests.
+// Command channels stands in for Telegram, Messenger, WhatsApp and a message centre by SMPP in tests that run on a cluster, in one
+// pod. Which one a connection is for, its TLS says by the name of the host: telegram, messenger, whatsapp and smsc, and control for
+// the tests.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	messenger "github.com/switchboard-operator/switchboard/test/standin/messenger/standin"
 	smsc "github.com/switchboard-operator/switchboard/test/standin/smpp/standin"
 	telegram "github.com/switchboard-operator/switchboard/test/standin/telegram/standin"
+	whatsapp "github.com/switchboard-operator/switchboard/test/standin/whatsapp/standin"
 )
 
 func main() {
@@ -58,6 +60,7 @@ func run(ctx context.Context, args []string) error {
 type service struct {
 	telegram  *telegram.Server
 	messenger *messenger.Server
+	whatsapp  *whatsapp.Server
 	smsc      *smsc.Server
 	tls       *tls.Config
 	http      chan net.Conn
@@ -66,12 +69,13 @@ type service struct {
 	down  map[string]bool // hosts that nobody reaches
 	last  map[string]func(context.Context) (int, error)
 	page  messenger.Page
+	phone whatsapp.Number
 	token string // of the bot
 }
 
 func newService(pair tls.Certificate) *service {
 	s := &service{
-		telegram: telegram.New(), messenger: messenger.New(messenger.Page{}), smsc: smsc.New(), http: make(chan net.Conn),
+		telegram: telegram.New(), messenger: messenger.New(messenger.Page{}), whatsapp: whatsapp.New(), smsc: smsc.New(), http: make(chan net.Conn),
 		down: map[string]bool{}, last: map[string]func(context.Context) (int, error){},
 	}
 	s.tls = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -93,6 +97,7 @@ func host(name string) string {
 func (s *service) serve(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer s.whatsapp.Close()
 	mux := http.NewServeMux()
 	s.control(mux)
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,6 +106,8 @@ func (s *service) serve(ctx context.Context, listener net.Listener) error {
 			s.telegram.ServeHTTP(w, r)
 		case "messenger":
 			s.messenger.ServeHTTP(w, r)
+		case "whatsapp":
+			s.whatsapp.ServeHTTP(w, r)
 		default:
 			mux.ServeHTTP(w, r)
 		}

@@ -27,7 +27,7 @@ func started(t *testing.T) func(host string) (*tls.Conn, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"control.x.svc", "telegram.x.svc", "messenger.x.svc", "smsc.x.svc"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"control.x.svc", "telegram.x.svc", "messenger.x.svc", "whatsapp.x.svc", "smsc.x.svc"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +87,7 @@ func TestEachHostIsAServiceOfItsOwn(t *testing.T) {
 		{"POST", "telegram", "/bot" + token + "/getMe", "{}", 200},
 		{"GET", "messenger", "/v23.0/me", "", 400},
 		{"POST", "messenger", "/control/telegram", "{}", 404},
+		{"GET", "whatsapp", "/v23.0/106540352242922", "", 400},
 		{"POST", "control", "/control/inbound", `{"channel":"smsc","from":"447700900123","to":"493012345678","text":"Hello"}`, 400},
 		{"POST", "control", "/control/down", `{"channel":"telegram","down":true}`, 204},
 		{"POST", "telegram", "/bot" + token + "/getMe", "{}", 0},
