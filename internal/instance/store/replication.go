@@ -28,6 +28,7 @@ func Replication(ctx context.Context, c Config) (*pgconn.PgConn, error) {
 	config.Port = cmp.Or(c.Port, config.Port) // PGPORT, unless told otherwise
 	config.User, config.Password, config.TLSConfig, config.Fallbacks = now.username, now.password, now.tls, nil
 	config.RuntimeParams = serverKeepalive()
+	delete(config.RuntimeParams, "tcp_user_timeout") // it also ends who is there and reads nothing, as while a store takes its time
 	config.RuntimeParams["replication"], config.RuntimeParams["application_name"] = "true", "backup"
 	config.DialFunc = dial
 	conn, err := pgconn.ConnectConfig(ctx, config)
