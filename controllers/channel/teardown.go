@@ -187,11 +187,11 @@ func (r *Reconciler) quiet(ctx context.Context, s *scope) error {
 	if err := r.lookAround(ctx, s); err != nil {
 		return err
 	}
-	if s.in.EgressClosed {
-		return withdrawing("something of the tenant is outside of its region, so that nothing is sent yet")
-	}
 	if err := r.stop(ctx, s); err != nil {
 		return err
+	}
+	if s.in.EgressClosed {
+		return withdrawing("something of the tenant is outside of its region, so that nothing is sent yet")
 	}
 	var pods corev1.PodList
 	if err := r.Client.List(ctx, &pods, client.InNamespace(s.channel.Namespace), client.MatchingLabels(plan.ConnectorLabels(s.in.Tenant.Name, s.channel.Name))); err != nil {
