@@ -40,6 +40,7 @@ func TestWhoLookedAtAGuestIsShown(t *testing.T) {
 		t.Errorf("asking is not among what is told: %v", again)
 	}
 	s.exec("INSERT INTO sb.retention_limit (policy, category, retain_days, generation, digest) VALUES ('guests', 'AccessLogs', 1, 1, '')")
+	s.exec("SELECT sb.ensure_partition(now() - interval '2 days')")
 	s.exec("UPDATE sb.access_log SET at = now() - interval '2 days'")
 	if left := ask(); len(left) != 0 {
 		t.Errorf("what has expired is told: %v", left)

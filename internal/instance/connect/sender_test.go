@@ -202,6 +202,7 @@ func TestExpiredMessagesAreNotSent(t *testing.T) {
 	s.end()
 	s.database.Limits(t, map[string]int32{contract.CategoryMessages: 1, contract.CategoryMessageMetadata: 30})
 	id := s.reply(guest, "Too late")
+	s.exec("SELECT sb.ensure_partition(now() - interval '25 hours')") // on the first of a month that is another
 	s.exec("UPDATE sb.message SET at = at - interval '25 hours' WHERE id = $1", id)
 	s.exec("UPDATE sb.message_body SET at = at - interval '25 hours' WHERE id = $1", id)
 	s.exec("UPDATE "+contract.QueueSchema(pgtest.Channel)+".river_job SET args = jsonb_build_object('message_id', $1::uuid, 'at', (SELECT at FROM sb.message WHERE id = $1))", id)

@@ -116,6 +116,7 @@ func TestTheAgeOfAMessageCountsFromItsWindow(t *testing.T) {
 		s.asleep(func() {
 			s.provider.Close()
 			id = s.reply(guest, "Your stay begins tomorrow")
+			s.exec("SELECT sb.ensure_partition(now() - interval '10 hours')")
 			s.exec("UPDATE sb.message SET origin = 'automated', at = at - interval '10 hours', not_before = now() WHERE id = $1", id)
 			s.exec("UPDATE sb.message_body SET at = at - interval '10 hours' WHERE id = $1", id)
 			s.exec("UPDATE "+jobs+" SET args = jsonb_build_object('message_id', $1::uuid, 'at', (SELECT at FROM sb.message WHERE id = $1))", id)
