@@ -147,7 +147,9 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 		if err != nil {
 			return 0, err
 		}
-		request.Header = http.Header{"Origin": {origin}, "Authorization": {"Bearer " + tokens[i]}, "Message-Id": {"f"}}
+		request.Header = http.Header{
+			"Origin": {origin}, "Authorization": {"Bearer " + tokens[i]}, "Message-Id": {"f"}, "X-Forwarded-For": {fmt.Sprintf("198.18.0.%d", i)},
+		}
 		if body != nil {
 			request.ContentLength = chatFileSize
 		}
@@ -167,8 +169,14 @@ func TestAConnectorOfTwoThousandIdleGuests(t *testing.T) {
 		if _, err := ask(i, http.MethodPost, "", content); err != nil {
 			return err
 		}
+		var frame []byte
+		select {
+		case frame = <-files[i]:
+		case <-ctx.Done():
+			return errors.New("the thread shows no file")
+		}
 		var shown struct{ Files []struct{ ID string } }
-		if err := json.Unmarshal(<-files[i], &shown); err != nil || len(shown.Files) != 1 {
+		if err := json.Unmarshal(frame, &shown); err != nil || len(shown.Files) != 1 {
 			return fmt.Errorf("the thread shows %+v: %w", shown, err)
 		}
 		n, err := ask(i, http.MethodGet, "/"+shown.Files[0].ID, nil)

@@ -126,5 +126,6 @@ func (f *fetcher) fetch(ctx context.Context, id uuid.UUID, source string) error 
 	if err != nil {
 		return err
 	}
-	return f.c.keep(ctx, id, kind, head, body)
+	_, err = f.c.keep(ctx, id, kind, head, body) // one that is gone meanwhile is no failure
+	return err
 }

@@ -35,9 +35,12 @@ func headOf(body io.Reader) (head []byte, kind string, err error) {
 	return head[:n], kind, nil
 }
 
-// keep keeps a guest's file, of which head was read already, for an attachment that waits for it. It fails with
-// *provider.MediaError when nobody waits any more, or it is too large.
-func (c *Connector) keep(ctx context.Context, id uuid.UUID, kind string, head []byte, rest io.Reader) error {
+// outcomeGone is what sb.media_keep says of a file that nobody waits for any more.
+const outcomeGone = "gone"
+
+// keep keeps a guest's file, of which head was read already, for an attachment that waits for it. It gives what sb.media_keep says of it,
+// and fails with *provider.MediaError when it is too large, or nobody waits any more before its end has come.
+func (c *Connector) keep(ctx context.Context, id uuid.UUID, kind string, head []byte, rest io.Reader) (outcome string, err error) {
 	got := &counted{head: head, rest: rest, sum: sha256.New()}
 	if c.objects == nil {
 		return c.intoDatabase(ctx, id, kind, got)
@@ -46,52 +49,50 @@ func (c *Connector) keep(ctx context.Context, id uuid.UUID, kind string, head []
 }
 
 // intoDatabase keeps a file piece by piece.
-func (c *Connector) intoDatabase(ctx context.Context, id uuid.UUID, kind string, got *counted) error {
+func (c *Connector) intoDatabase(ctx context.Context, id uuid.UUID, kind string, got *counted) (outcome string, err error) {
 	buffer := make([]byte, keepPiece)
 	for at := int64(0); ; at = got.size {
 		n, err := io.ReadFull(got, buffer)
 		if n > 0 {
 			wanted, err := c.database.keepPiece(ctx, id, at, buffer[:n])
 			if err != nil {
-				return err
+				return "", err
 			}
 			if !wanted {
-				return &provider.MediaError{Reason: media.Expired}
+				return "", &provider.MediaError{Reason: media.Expired}
 			}
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && got.ended {
 			break
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
 	}
-	_, err := c.kept(ctx, id, kind, got, file.Stored{})
-	return err
+	return c.kept(ctx, id, kind, got, file.Stored{})
 }
 
 // intoStore keeps a file as an object. Until its row commits, its key is nowhere: what is left of one that comes to nothing
 // nobody reads, and the next retention run removes it.
-func (c *Connector) intoStore(ctx context.Context, id uuid.UUID, kind string, got *counted) error {
+func (c *Connector) intoStore(ctx context.Context, id uuid.UUID, kind string, got *counted) (outcome string, err error) {
 	stored, err := file.Stream(ctx, c.objects, got)
 	if err != nil {
-		return err
+		return "", err
 	}
-	named, err := c.kept(ctx, id, kind, got, stored)
-	if err == nil && !named {
+	outcome, err = c.kept(ctx, id, kind, got, stored)
+	if err == nil && outcome != "kept" { // nothing names the object
 		_, _ = c.objects.Remove(ctx, []string{stored.Object}) // what can't be removed now, retention finds
 	}
-	return err
+	return outcome, err
 }
 
-// kept ends a fetch; named is false when nothing names the object.
-func (c *Connector) kept(ctx context.Context, id uuid.UUID, kind string, got *counted, stored file.Stored) (named bool, err error) {
-	outcome, err := c.database.keepMedia(ctx, id, kind, got.sum.Sum(nil), got.size, stored)
-	if err != nil {
-		return false, err
+// kept ends a fetch.
+func (c *Connector) kept(ctx context.Context, id uuid.UUID, kind string, got *counted, stored file.Stored) (outcome string, err error) {
+	outcome, err = c.database.keepMedia(ctx, id, kind, got.sum.Sum(nil), got.size, stored)
+	if err == nil {
+		fetches.WithLabelValues(outcome).Inc()
 	}
-	fetches.WithLabelValues(outcome).Inc()
-	return outcome == "kept", nil
+	return outcome, err
 }
 
 // counted reads a file whose head was read already, bounds it, and knows its digest.

@@ -15,6 +15,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/instance/addresshash"
 	"github.com/switchboard-operator/switchboard/internal/instance/file"
+	"github.com/switchboard-operator/switchboard/internal/instance/media"
 	"github.com/switchboard-operator/switchboard/internal/instance/optout"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
@@ -113,9 +114,13 @@ func (s chatStore) Expect(ctx context.Context, w webchat.Written) (webchat.Expec
 	return webchat.Expected{Message: message, File: files[message][0]}, nil
 }
 
-// Keep keeps the file of a message.
+// Keep keeps the file of a message. Who sent it is told when it was given up or erased meanwhile.
 func (s chatStore) Keep(ctx context.Context, attachment uuid.UUID, mediaType string, head []byte, rest io.Reader) error {
-	return s.c.keep(ctx, attachment, mediaType, head, rest)
+	outcome, err := s.c.keep(ctx, attachment, mediaType, head, rest)
+	if err == nil && outcome == outcomeGone {
+		err = &provider.MediaError{Reason: media.Expired}
+	}
+	return err
 }
 
 // files gives those of messages that a session's thread shows, by message.
@@ -134,7 +139,8 @@ func (s chatStore) files(ctx context.Context, h webchat.Hash, of []uuid.UUID) (m
 	return all, described("reading the files of messages", err)
 }
 
-// OpenFile reads a file that a session's thread shows. Each piece asks anew whether it may be read: what expires meanwhile breaks off.
+// OpenFile reads a file that a session's thread shows. In the database, each piece asks anew whether it may be read: what expires meanwhile
+// breaks off. Of an object that is asked once, before it begins.
 func (s chatStore) OpenFile(ctx context.Context, h webchat.Hash, id uuid.UUID) (webchat.File, io.ReadCloser, error) {
 	f := webchat.File{ID: id}
 	var object, key *string

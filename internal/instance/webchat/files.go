@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ const (
 	// maxUploads and maxDownloads bound the files that are on their way at once. Of each, a few MiB are in memory at most.
 	maxUploads   = 4
 	maxDownloads = 8
+	// sessionDownloads are those of one session.
+	sessionDownloads = 2
 	// fileTimeout bounds one of them.
 	fileTimeout = 2 * time.Minute
 	// answerTimeout bounds what is left to do once a file has come.
@@ -47,27 +50,46 @@ const (
 	codeNoFile    = "no-file"
 )
 
-// slots are for files on their way in, of which a session has one at most.
+// slots are for files on their way, so that they are few in memory; and of one address half at most, so that nobody has all of them.
 type slots struct {
-	mu sync.Mutex
-	of map[Hash]bool
+	most, each int // of all, and of a session
+
+	mu        sync.Mutex
+	taken     int
+	sessions  map[Hash]int
+	addresses map[netip.Prefix]int
 }
 
-// take takes a slot; same says that the session has one already.
-func (s *slots) take(of Hash) (taken, same bool) {
+func newSlots(most, each int) *slots {
+	return &slots{most: most, each: each, sessions: map[Hash]int{}, addresses: map[netip.Prefix]int{}}
+}
+
+// take takes a slot, and says how it is left. It fails with *refusal when there is none.
+func (s *slots) take(session Hash, from netip.Prefix) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.of[of] || len(s.of) >= maxUploads {
-		return false, s.of[of]
+	switch {
+	case s.sessions[session] >= s.each:
+		return nil, &refusal{http.StatusTooManyRequests, codeTooFast, "send or fetch one file after the other"}
+	case s.taken >= s.most || s.addresses[from] >= s.most/2:
+		return nil, &refusal{http.StatusServiceUnavailable, codeUnavailable, "too many files at once; try again later"}
 	}
-	s.of[of] = true
-	return true, false
+	s.count(session, from, 1)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.count(session, from, -1)
+	}, nil
 }
 
-func (s *slots) leave(of Hash) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.of, of)
+func (s *slots) count(session Hash, from netip.Prefix, n int) {
+	s.taken += n
+	if s.sessions[session] += n; s.sessions[session] == 0 {
+		delete(s.sessions, session)
+	}
+	if s.addresses[from] += n; s.addresses[from] == 0 {
+		delete(s.addresses, from)
+	}
 }
 
 // saved is what a file is called where it is saved.
@@ -169,13 +191,11 @@ func (s *Server) takeFile(w http.ResponseWriter, r *http.Request) (*ackFrame, er
 	if !s.uploads.allow(token, time.Now()) {
 		return nil, &refusal{http.StatusTooManyRequests, codeTooFast, "too many files; wait ten seconds"}
 	}
-	switch taken, same := s.up.take(token); {
-	case same:
-		return nil, &refusal{http.StatusTooManyRequests, codeTooFast, "send one file after the other"}
-	case !taken:
-		return nil, &refusal{http.StatusServiceUnavailable, codeUnavailable, "too many files are being sent at once; try again later"}
+	leave, err := s.up.take(token, blockOf(httpserve.ClientIP(r)))
+	if err != nil {
+		return nil, err
 	}
-	defer s.up.leave(token)
+	defer leave()
 	control := http.NewResponseController(w)
 	until := time.Now().Add(fileTimeout)
 	if err := errors.Join(control.SetReadDeadline(until), control.SetWriteDeadline(until.Add(answerTimeout))); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -234,16 +254,20 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	if !s.allowed(w, r) {
 		return
 	}
-	select {
-	case s.down <- struct{}{}:
-		defer func() { <-s.down }()
-	default:
-		refuse(w, &refusal{http.StatusServiceUnavailable, codeUnavailable, "too many files at once; try again later"})
+	token, err := s.tokenOf(r)
+	if err != nil {
+		s.refuseFile(w, "a file was not given", err)
 		return
 	}
+	leave, err := s.down.take(token, blockOf(httpserve.ClientIP(r)))
+	if err != nil {
+		s.refuseFile(w, "a file was not given", err)
+		return
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(r.Context(), fileTimeout)
 	defer cancel()
-	f, body, err := s.find(ctx, r)
+	f, body, err := s.find(ctx, r, token)
 	if err != nil {
 		s.refuseFile(w, "a file was not given", err)
 		return
@@ -265,11 +289,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) find(ctx context.Context, r *http.Request) (File, io.ReadCloser, error) {
-	token, err := s.tokenOf(r)
-	if err != nil {
-		return File{}, nil, err
-	}
+func (s *Server) find(ctx context.Context, r *http.Request, token Hash) (File, io.ReadCloser, error) {
 	none := &refusal{http.StatusNotFound, codeNoFile, "there is no such file in this chat, or its time is over"}
 	id, err := uuid.Parse(r.PathValue("id"))
 	if err != nil {

@@ -3,6 +3,7 @@ package webchat
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -10,6 +11,34 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/fuzztest"
 	"github.com/switchboard-operator/switchboard/internal/instance/media"
 )
+
+// TestNobodyHasAllSlots: one session has few of them, and one address half.
+func TestNobodyHasAllSlots(t *testing.T) {
+	s := newSlots(4, 1)
+	takes := func(session byte, from string, status int) func() {
+		t.Helper()
+		leave, err := s.take(Hash{session}, netip.MustParsePrefix(from))
+		var refused *refusal
+		if status == 0 && err != nil || status != 0 && (!errors.As(err, &refused) || refused.status != status) {
+			t.Fatalf("session %d of %s: %v, want %d", session, from, err, status)
+		}
+		return leave
+	}
+	leave := takes(1, "198.51.100.1/32", 0)
+	takes(1, "198.51.100.1/32", http.StatusTooManyRequests)
+	takes(2, "198.51.100.1/32", 0)
+	takes(3, "198.51.100.1/32", http.StatusServiceUnavailable)
+	takes(3, "198.51.100.2/32", 0)
+	takes(4, "198.51.100.2/32", 0)
+	takes(5, "198.51.100.3/32", http.StatusServiceUnavailable)
+	leave()
+	takes(3, "198.51.100.3/32", http.StatusTooManyRequests)
+	takes(1, "198.51.100.3/32", 0)
+	takes(5, "198.51.100.1/32", http.StatusServiceUnavailable)
+	if len(s.sessions) != 4 || len(s.addresses) != 3 {
+		t.Errorf("%d sessions and %d addresses are remembered", len(s.sessions), len(s.addresses))
+	}
+}
 
 // FuzzUpload reads what a page says of a file: what is taken can be stored, and saved anywhere.
 func FuzzUpload(f *testing.F) {

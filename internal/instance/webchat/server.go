@@ -76,8 +76,8 @@ type Server struct {
 	opening *gate[netip.Prefix]
 	asking  *gate[netip.Prefix] // for files
 	uploads *gate[Hash]
-	up      slots // files on their way in, at most one of a session
-	down    chan struct{}
+	up      *slots        // files on their way in, at most one of a session
+	down    *slots        // and out
 	wake    chan struct{} // has the heartbeat look now
 
 	mu       sync.Mutex
@@ -92,7 +92,7 @@ func New(name string, channel contract.WebChat, site provider.Site) (*Server, er
 	s := &Server{
 		name: name, channel: channel, site: site, origins: map[string]bool{}, wake: make(chan struct{}, 1),
 		sockets: map[*socket]bool{}, contacts: map[uuid.UUID]map[*socket]struct{}{}, sessions: map[Hash]*rate.Limiter{},
-		up: slots{of: map[Hash]bool{}}, down: make(chan struct{}, maxDownloads),
+		up: newSlots(maxUploads, 1), down: newSlots(maxDownloads, sessionDownloads),
 	}
 	if len(channel.AllowedOrigins) == 0 {
 		return nil, errors.New("a web chat needs allowedOrigins: the sites whose pages may open it")
