@@ -269,7 +269,10 @@ const tests = {
     await page.reload();
     await log.getByRole("button", { name: "Save way.pdf" }).waitFor();
     await step("exec", { statement: "INSERT INTO sb.retention_limit (policy, category, retain_days, generation, digest) VALUES ('files', 'Attachments', 1, 1, 'd')" });
-    await step("exec", { statement: "UPDATE sb.attachment SET at = at - interval '1 day' WHERE name = 'way.pdf'" });
+    await step("exec", { statement: "SELECT sb.ensure_partition(now() - interval '1 day')" });
+    await step("exec", { statement: `WITH a AS (UPDATE sb.attachment SET at = at - interval '1 day' WHERE name = 'way.pdf' RETURNING message_id),
+      m AS (UPDATE sb.message SET at = at - interval '1 day' WHERE id IN (SELECT message_id FROM a))
+      UPDATE sb.message_body SET at = at - interval '1 day' WHERE id IN (SELECT message_id FROM a)` });
     await log.getByRole("button", { name: "Save way.pdf" }).click();
     await page.getByRole("status").getByText("can't be fetched").waitFor();
     await step("exec", { statement: "DELETE FROM sb.retention_limit WHERE policy = 'files'" });

@@ -34,7 +34,14 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
     const before = shown.current;
     // What a search finds is read as a whole, and so is a list that has grown by more than anybody asked for.
     if (before === null || typed !== "" || ids.size > api.maxNamed || before.rows.length > (pages.current + 1) * api.pageRows) return readAll(signal);
-    const rows = patched(before.rows, ids, await api.conversationsOf([...ids], whose, signal), before.next === null);
+    let found: api.Conversation[];
+    try {
+      found = await api.conversationsOf([...ids], whose, signal);
+    } catch (error) {
+      if (error instanceof api.Problem && error.status === 400) return readAll(signal); // a server of the release before knows no ids
+      throw error;
+    }
+    const rows = patched(before.rows, ids, found, before.next === null);
     return rows === null ? readAll(signal) : show({ rows, next: before.next });
   };
   const readMore = async (from: string, signal: AbortSignal) => {

@@ -76,11 +76,20 @@ export function upload(address: string, token: string, id: string, file: File, p
   });
 }
 
+/** Unfetched is a file that was not given; gone when it never will be. */
+export class Unfetched extends Error {
+  readonly gone: boolean;
+  constructor(status: number) {
+    super("not given");
+    this.gone = status === 404 || status === 401;
+  }
+}
+
 /** download gives a file of the thread, as bytes that no browser runs. */
 export async function download(address: string, token: string): Promise<Blob> {
   const response = await fetch(address, {
     credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store", headers: { Authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(patienceForFiles),
   });
-  if (!response.ok) throw new Error();
+  if (!response.ok) throw new Unfetched(response.status);
   return new Blob([await response.arrayBuffer()], { type: "application/octet-stream" });
 }

@@ -1,7 +1,7 @@
 import type { Chat, Message, Pending } from "./chat";
 import { h, icon, say, set } from "./dom";
 import styles from "./widget.css?inline";
-import { type Attached, maxFile } from "./protocol";
+import { type Attached, maxFile, Unfetched } from "./protocol";
 import { directionOf, fill, wordsOf } from "./words";
 
 const icons = {
@@ -101,8 +101,8 @@ export function show(host: HTMLElement, chat: Chat, language: string) {
       const address = URL.createObjectURL(await chat.fetch(file));
       h("a", { href: address, download: file.name || file.id }).click();
       setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    } catch {
-      say(told, words.fileGone);
+    } catch (error) {
+      say(told, error instanceof Unfetched && error.gone ? words.fileGone : words.fileLater);
     }
   }
 

@@ -40,4 +40,5 @@ export const de: Words = {
   retry: "Noch einmal versuchen",
   save: "{name} speichern",
   fileGone: "Diese Datei kann nicht abgerufen werden. Ihre Zeit ist vielleicht abgelaufen.",
+  fileLater: "Diese Datei konnte gerade nicht abgerufen werden. Versuchen Sie es noch einmal.",
 };

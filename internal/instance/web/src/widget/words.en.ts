@@ -38,6 +38,7 @@ export const en = {
   retry: "Try again",
   save: "Save {name}",
   fileGone: "This file can't be fetched. Its time may be over.",
+  fileLater: "This file could not be fetched just now. Try again.",
 };
 
 export type Words = typeof en;

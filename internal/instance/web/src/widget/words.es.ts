@@ -40,4 +40,5 @@ export const es: Words = {
   retry: "Intentar de nuevo",
   save: "Guardar {name}",
   fileGone: "Este archivo no se puede obtener. Quizá haya caducado.",
+  fileLater: "Ahora no se ha podido obtener el archivo. Inténtelo de nuevo.",
 };
