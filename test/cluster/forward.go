@@ -2,12 +2,14 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -43,6 +45,36 @@ func (d *Door) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+}
+
+// handshakeTimeout is how long a forwarding may take for a handshake before it is taken for stuck.
+const handshakeTimeout = 20 * time.Second
+
+// DialTLS gives a function that connects by TLS. A forwarding under many connections may get stuck, so that nothing passes any more: one on
+// which a handshake does not end is ended, with all of its connections, and the next to dial begins another.
+func (d *Door) DialTLS(config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := d.Dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		of := config.Clone()
+		if of.ServerName, _, err = net.SplitHostPort(address); err != nil {
+			return nil, errors.Join(fmt.Errorf("connecting to %s: %w", address, err), conn.Close())
+		}
+		secure := tls.Client(conn, of)
+		shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
+		defer cancel()
+		err = secure.HandshakeContext(shaking)
+		if err == nil {
+			return secure, nil
+		}
+		if ctx.Err() == nil && shaking.Err() != nil {
+			d.Close()
+			err = errors.New("the forwarding was stuck, and is ended")
+		}
+		return nil, errors.Join(fmt.Errorf("connecting to %s: %w", address, err), conn.Close())
+	}
 }
 
 // Close ends the forwarding and every connection through it.
