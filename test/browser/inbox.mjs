@@ -1,14 +1,10 @@
 // Uses the staff's page as staff do, in two browsers, and as those would who mean harm.
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { chromium } from "playwright-core";
+import { accessible, launch, play, settings } from "./chromium.mjs";
 
-const settings = JSON.parse(process.env.SETTINGS);
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-await mkdir(settings.output, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 
 async function step(query) {
   const response = await fetch(`${settings.steps}/?${new URLSearchParams(query)}`, { method: "POST" });
@@ -36,17 +32,6 @@ async function signIn(page) {
   await page.getByLabel("Password").fill(settings.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("button", { name: "Sign out" }).waitFor();
-}
-
-/** accessible runs axe in a world of its own, which the page's policy does not bind. */
-async function accessible(page, what) {
-  const session = await page.context().newCDPSession(page);
-  const { frameTree } = await session.send("Page.getFrameTree");
-  const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
-  const expression = `${axe}; axe.run(document).then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + ": " + v.nodes.map((n) => n.html).join(" ")))`;
-  const { result, exceptionDetails } = await session.send("Runtime.evaluate", { expression, contextId, awaitPromise: true, returnByValue: true });
-  assert.equal(exceptionDetails, undefined);
-  assert.deepEqual(result.value, [], `axe on ${what}`);
 }
 
 const tests = {
@@ -347,15 +332,4 @@ const tests = {
 };
 
 await step({ step: "guests" });
-let failed = 0;
-for (const [name, test] of Object.entries(tests)) {
-  try {
-    await test();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAILED ${name}\n${error.stack}`);
-  }
-}
-await browser.close();
-process.exit(failed);
+await play(browser, tests);

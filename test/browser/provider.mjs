@@ -1,13 +1,8 @@
 // Signs staff in by their directory, as its own page and the tenant's have it, in a browser that keeps cookies as browsers do.
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { accessible, launch, play, settings } from "./chromium.mjs";
 
-const settings = JSON.parse(process.env.SETTINGS);
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-await mkdir(settings.output, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 
 async function open(locale = "en-GB") {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, locale });
@@ -18,16 +13,6 @@ async function open(locale = "en-GB") {
   page.on("pageerror", (error) => wrong.push(String(error)));
   await page.goto(`${settings.origin}/inbox/`);
   return { context, page, wrong };
-}
-
-async function accessible(page, what) {
-  const session = await page.context().newCDPSession(page);
-  const { frameTree } = await session.send("Page.getFrameTree");
-  const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
-  const expression = `${axe}; axe.run(document).then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + ": " + v.nodes.map((n) => n.html).join(" ")))`;
-  const { result, exceptionDetails } = await session.send("Runtime.evaluate", { expression, contextId, awaitPromise: true, returnByValue: true });
-  assert.equal(exceptionDetails, undefined);
-  assert.deepEqual(result.value, [], `axe on ${what}`);
 }
 
 /** enter is what somebody does on the directory's own page. */
@@ -78,15 +63,4 @@ const tests = {
   },
 };
 
-let failed = 0;
-for (const [name, test] of Object.entries(tests)) {
-  try {
-    await test();
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAIL ${name}\n${error.stack}`);
-  }
-}
-await browser.close();
-process.exit(failed ? 1 : 0);
+await play(browser, tests);

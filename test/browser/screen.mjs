@@ -1,11 +1,10 @@
 // Notes when the staff's list is on the screen after the page was opened, and when each message is, while guests write. It prints
 // "ready", and what it saw once it reads a line.
 import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { launch, settings } from "./chromium.mjs";
 
-const settings = JSON.parse(process.env.SETTINGS);
 const loads = 10;
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 
 /** painted notes when a page's list has rows, in milliseconds since it was navigated to: after the frame that has them. */
 function painted() {

@@ -1,15 +1,10 @@
 // Manages accounts, uses second factors and hands conversations on, in two browsers, and as those would who mean harm.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { accessible, launch, play, settings } from "./chromium.mjs";
 
-const settings = JSON.parse(process.env.SETTINGS);
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-await mkdir(settings.output, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 const chosen = "a sentence of her own";
 const evil = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`;
 
@@ -37,16 +32,6 @@ async function signIn(page, email = settings.email, password = settings.password
 }
 
 const signedIn = (page) => page.getByRole("button", { name: "Sign out" }).waitFor();
-
-async function accessible(page, what) {
-  const session = await page.context().newCDPSession(page);
-  const { frameTree } = await session.send("Page.getFrameTree");
-  const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
-  const expression = `${axe}; axe.run(document).then((r) => r.violations.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => v.id + ": " + v.nodes.map((n) => n.html).join(" ")))`;
-  const { result, exceptionDetails } = await session.send("Runtime.evaluate", { expression, contextId, awaitPromise: true, returnByValue: true });
-  assert.equal(exceptionDetails, undefined);
-  assert.deepEqual(result.value, [], `axe on ${what}`);
-}
 
 /** member invites somebody from a supervisor's page, who accepts and signs in, in a browser of their own. */
 async function member(supervisor, email, role, name = "") {
@@ -491,15 +476,4 @@ const tests = {
 };
 
 await step({ step: "guests" });
-let failed = 0;
-for (const [name, test] of Object.entries(tests)) {
-  try {
-    await test();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAILED ${name}\n${error.stack}`);
-  }
-}
-await browser.close();
-process.exit(failed);
+await play(browser, tests);
