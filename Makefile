@@ -101,9 +101,9 @@ uninstall: ## Remove the operator; Tenants must be gone first (kubectl delete te
 ##@ Proof
 
 .PHONY: e2e
-e2e: tools $(CLUSTER) load load-s3 ## The end-to-end suite on the real cluster.
+e2e: tools chromium $(CLUSTER) load load-s3 ## The end-to-end suite on the real cluster.
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
-		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='!long && !helm'
+		go test ./test/e2e -timeout 55m -count=1 -v -ginkgo.v -ginkgo.label-filter='!long && !helm'
 
 .PHONY: e2e-long
 e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: faults of the platform, databases of CloudNativePG's and of a provider's, a move there and back.
@@ -121,9 +121,7 @@ fuzz: ## Fuzz the parsers of all that comes from outside, four at a time, each f
 	hack/fuzz.sh
 
 .PHONY: browser
-browser: ## The staff's page and the guests' chat in Debian's Chromium, over a real database; screenshots come into test/output/browser.
-	@hack/tools.sh browser
-	cd test/browser && npm ci --silent --no-audit --no-fund
+browser: chromium ## The staff's page and the guests' chat in Debian's Chromium, over a real database; screenshots come into test/output/browser.
 	go test -count=1 -tags browser -exec $(CURDIR)/hack/loopback.sh ./test/browser
 	cd test/openid && go test -count=1 -tags browser -exec $(CURDIR)/hack/loopback.sh -run TestThePage .
 
@@ -132,9 +130,7 @@ bench: tools $(CLUSTER) load ## Print the figures, as ratios in one run.
 	KUBECTL=$(call built,kubectl)/kubectl go run ./test/bench
 
 .PHONY: bench-screen
-bench-screen: ## Print how long staff wait for their list, and for each message of 200/s, in Debian's Chromium with 100,000 conversations.
-	@hack/tools.sh browser
-	cd test/browser && npm ci --silent --no-audit --no-fund
+bench-screen: chromium ## Print how long staff wait for their list, and for each message of 200/s, in Debian's Chromium with 100,000 conversations.
 	go test -count=1 -tags browser -exec $(CURDIR)/hack/loopback.sh -run '^$$' -bench Screen -benchtime 1x -timeout 15m ./test/browser
 
 SCALE ?=
@@ -200,3 +196,8 @@ lint: ## Static checks.
 .PHONY: tools
 tools: ## Install what the machine lacks (Debian packages; needs root), or say what is missing.
 	@hack/tools.sh
+
+.PHONY: chromium
+chromium: # What the tests in a browser need.
+	@hack/tools.sh browser
+	cd test/browser && npm ci --silent --no-audit --no-fund

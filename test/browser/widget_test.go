@@ -15,6 +15,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -28,6 +29,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/api"
 	"github.com/switchboard-operator/switchboard/internal/instance/connect"
 	"github.com/switchboard-operator/switchboard/internal/pgtest"
+	"github.com/switchboard-operator/switchboard/test/wire"
 )
 
 const (
@@ -55,8 +57,13 @@ func TestTheWidget(t *testing.T) {
 		t.Fatal(err)
 	}
 	staff := api.New(d.Serve(t), slog.New(slog.DiscardHandler), dir)
-	wire := newWire(t)
-	c := &chats{t: t, database: d, dir: dir, wire: wire, channel: contract.WebChat{
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := wire.New(listener, nil)
+	t.Cleanup(func() { _ = line.Close() })
+	c := &chats{t: t, database: d, dir: dir, wire: line, channel: contract.WebChat{
 		AllowedOrigins: []string{hotel}, Identity: contract.IdentityOptional, WelcomeText: "Welcome to Hotel Berlin.",
 		PrivacyNoticeURL: hotel + "/privacy", SessionHours: 24, MaxMessageLength: 200,
 	}}
@@ -67,7 +74,7 @@ func TestTheWidget(t *testing.T) {
 	site.StartTLS()
 	desk := httptest.NewServer(staff)
 	steps := http.NewServeMux()
-	steps.HandleFunc("POST /wire", func(_ http.ResponseWriter, r *http.Request) { wire.set(r.URL.Query().Get("is")) })
+	steps.HandleFunc("POST /wire", func(_ http.ResponseWriter, r *http.Request) { line.Set(wire.State(r.URL.Query().Get("is"))) })
 	steps.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
 		c.stop()
 		if err := json.NewDecoder(r.Body).Decode(&c.channel); err != nil {
@@ -111,7 +118,7 @@ func TestTheWidget(t *testing.T) {
 		"hotel": hotel, "chat": chatHost + chatPath, "channel": c.channel, "steps": director.URL, "staff": desk.URL,
 		"email": pgtest.StaffEmail, "password": pgtest.Password, "output": output, "signature": sign("4711"),
 		"rules": fmt.Sprintf("MAP www.hotel-berlin.example:443 %s, MAP evil.example:443 %s, MAP chat.hotel-berlin.example:443 %s",
-			site.Listener.Addr(), site.Listener.Addr(), wire.address()),
+			site.Listener.Addr(), site.Listener.Addr(), line.Addr()),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +137,7 @@ type chats struct {
 	database *pgtest.Database
 	dir      string
 	channel  contract.WebChat
-	wire     *wire
+	wire     *wire.Wire
 	stop     func()
 }
 
@@ -151,7 +158,7 @@ func (c *chats) start() {
 	server := httptest.NewUnstartedServer(connector.Handler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // as the site's
 	server.StartTLS()
-	c.wire.lead(server.Listener.Addr().String())
+	c.wire.Lead(wire.To(server.Listener.Addr().String()))
 	c.stop = func() {
 		cancel()
 		if err := <-done; err != nil {
