@@ -107,6 +107,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 		Keeper: signing.Keeper{Client: c, Reader: mgr.GetAPIReader(), Namespace: o.namespace},
 	}
 	applier := &apply.Applier{Client: c, Live: mgr.GetAPIReader()}
+	jobs := observe.Jobs{Cache: c, Live: mgr.GetAPIReader()}
 	images := plan.Images{Instance: o.instanceImage, Postgres: o.postgresImage}
 	recorder := mgr.GetEventRecorder("switchboard-operator")
 	keeper := credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now, Memory: &credentials.Memory{}}
@@ -134,18 +135,18 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
 		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},
 		&tenant.Reconciler{
-			Client: c, Live: mgr.GetAPIReader(), Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
+			Client: c, Live: mgr.GetAPIReader(), Jobs: jobs, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
 			Keeper: keeper, Regions: o.regions, Rollout: o.rollout,
 		},
 		&channel.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told, Regions: o.regions, Now: time.Now,
+			Client: c, Jobs: jobs, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told, Regions: o.regions, Now: time.Now,
 		},
 		&retentionpolicy.Reconciler{
-			Client: c, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now, Regions: o.regions,
+			Client: c, Jobs: jobs, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now, Regions: o.regions,
 		},
-		&legalhold.Reconciler{Client: c, Recorder: recorder, Now: time.Now, Regions: o.regions},
+		&legalhold.Reconciler{Client: c, Jobs: jobs, Recorder: recorder, Now: time.Now, Regions: o.regions},
 		&datasubjectrequest.Reconciler{
-			Client: c, Live: mgr.GetAPIReader(), Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
+			Client: c, Live: mgr.GetAPIReader(), Jobs: jobs, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
 			Regions: o.regions,
 		},
 	} {

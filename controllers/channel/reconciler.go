@@ -38,6 +38,7 @@ import (
 // Reconciler brings Channels about.
 type Reconciler struct {
 	Client            client.Client
+	Jobs              observe.Jobs
 	Applier           *apply.Applier
 	Recorder          events.EventRecorder
 	Images            plan.Images
@@ -155,7 +156,7 @@ func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) findLogin(ctx context.Context, s *scope) error {
 	component := contract.ComponentConnector(s.channel.Name)
-	setup, err := observe.ReadSetup(ctx, r.Client, s.in.Tenant, s.channel.Namespace, "")
+	setup, err := r.Jobs.Setup(ctx, s.in.Tenant, s.channel.Namespace, "")
 	if err != nil {
 		return err
 	}

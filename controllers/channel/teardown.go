@@ -134,7 +134,7 @@ func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 	}
 	policy, job := plan.Withdraw(s.in, s.channel, processor)
 	s.withdrawing = policy
-	a, err := observe.ReadJob(ctx, r.Client, tenant, client.ObjectKeyFromObject(job))
+	a, err := r.Jobs.Read(ctx, tenant, client.ObjectKeyFromObject(job))
 	switch {
 	case err != nil:
 		return err

@@ -27,7 +27,7 @@ const retryAfter = time.Minute
 // settle takes the result of the attempt under way into status, or waits for it.
 func (r *Reconciler) settle(ctx context.Context, s *scope) error {
 	q := s.request
-	a, err := observe.ReadAttempt(ctx, r.Client, q, client.ObjectKey{Namespace: q.Namespace, Name: plan.SubjectJob(q, after(q))})
+	a, err := r.Jobs.Read(ctx, q, client.ObjectKey{Namespace: q.Namespace, Name: plan.SubjectJob(q, after(q))})
 	if err != nil || a.Job == nil {
 		return err
 	}

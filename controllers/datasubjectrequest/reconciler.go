@@ -32,6 +32,7 @@ import (
 type Reconciler struct {
 	Client            client.Client
 	Live              client.Reader // knows of a hold that was asked for a moment ago
+	Jobs              observe.Jobs
 	Applier           *apply.Applier
 	Recorder          events.EventRecorder
 	Images            plan.Images

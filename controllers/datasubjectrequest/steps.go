@@ -35,7 +35,7 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 		return step.NoRegion(tenant.Spec.Region)
 	}
 	s.in.Tenant, s.in.Region = tenant, region
-	s.setup, err = observe.ReadSetup(ctx, r.Client, tenant, namespace, "")
+	s.setup, err = r.Jobs.Setup(ctx, tenant, namespace, "")
 	s.facts.Accepted = s.request.Status.CompletedAt != nil
 	return err
 }

@@ -31,6 +31,7 @@ import (
 // Reconciler tells of LegalHolds.
 type Reconciler struct {
 	Client   client.Client
+	Jobs     observe.Jobs
 	Recorder events.EventRecorder
 	Now      func() time.Time
 	Regions  served.Regions
@@ -77,7 +78,7 @@ func (r *Reconciler) loadTenant(ctx context.Context, s *scope) error {
 		return step.NoTenant(s.hold.Namespace)
 	}
 	s.tenant = tenant
-	s.known, err = observe.ReadSetup(ctx, r.Client, tenant, s.hold.Namespace, "")
+	s.known, err = r.Jobs.Setup(ctx, tenant, s.hold.Namespace, "")
 	return err
 }
 

@@ -34,6 +34,7 @@ import (
 // Reconciler brings RetentionPolicies about.
 type Reconciler struct {
 	Client            client.Client
+	Jobs              observe.Jobs
 	Applier           *apply.Applier
 	Recorder          events.EventRecorder
 	Images            plan.Images
@@ -104,7 +105,7 @@ func (r *Reconciler) accept(_ context.Context, s *scope) error {
 }
 
 func (r *Reconciler) applyCronJob(ctx context.Context, s *scope) error {
-	setup, err := observe.ReadSetup(ctx, r.Client, s.in.Tenant, s.policy.Namespace, "")
+	setup, err := r.Jobs.Setup(ctx, s.in.Tenant, s.policy.Namespace, "")
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope, st *v1alpha1.Retenti
 	if s.in.Tenant == nil {
 		return nil
 	}
-	runs, err := observe.ReadRuns(ctx, r.Client, s.in.Tenant.Name, s.policy.Namespace, s.policy.Name)
+	runs, err := r.Jobs.Runs(ctx, s.in.Tenant.Name, s.policy.Namespace, s.policy.Name)
 	if err != nil {
 		return err
 	}

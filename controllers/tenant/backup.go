@@ -61,7 +61,7 @@ func (r *Reconciler) backUp(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	told, err := observe.ReadBackups(ctx, r.Client, s.tenant.Name, s.in.Namespace())
+	told, err := r.Jobs.Backups(ctx, s.tenant.Name, s.in.Namespace())
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (r *Reconciler) putBack(ctx context.Context, s *scope) error {
 		return wait
 	}
 	job := plan.RestoreJob(s.in, request, file, claim)
-	attempt, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	attempt, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
 	switch {
 	case err != nil:
 		return err

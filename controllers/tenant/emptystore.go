@@ -11,7 +11,6 @@ import (
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/apply"
 	"github.com/switchboard-operator/switchboard/internal/name"
-	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -59,7 +58,7 @@ func (r *Reconciler) emptied(ctx context.Context, s *scope) (*v1alpha1.ErasedObj
 		return gone(refusal.Message), nil
 	}
 	job := plan.EmptyBucket(s.in)
-	a, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	a, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
 	switch {
 	case err != nil:
 		return nil, err

@@ -101,7 +101,7 @@ type pendingError struct {
 func (e *pendingError) Error() string { return e.why }
 
 func (r *Reconciler) counted(ctx context.Context, s *scope) (contract.CountResult, error) {
-	setup, err := observe.ReadSetup(ctx, r.Client, s.tenant, s.in.Namespace(), "")
+	setup, err := r.Jobs.Setup(ctx, s.tenant, s.in.Namespace(), "")
 	if err != nil {
 		return contract.CountResult{}, err
 	}
@@ -119,7 +119,7 @@ func (r *Reconciler) counted(ctx context.Context, s *scope) (contract.CountResul
 		return contract.CountResult{}, err
 	}
 	s.in.Region, s.in.Versions = plan.InForce(s.in.Region, boundary), setup.Usable // a change that waits never counts here
-	job, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKey{Namespace: s.in.Namespace(), Name: name.Count})
+	job, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKey{Namespace: s.in.Namespace(), Name: name.Count})
 	switch {
 	case err != nil:
 		return contract.CountResult{}, err

@@ -38,7 +38,7 @@ func (r *Reconciler) export(ctx context.Context, s *scope) error {
 	case s.tenant.Status.Export != nil || s.tenant.Status.Erasure != nil:
 		return nil
 	}
-	setup, err := observe.ReadSetup(ctx, r.Client, s.tenant, ns.Name, "")
+	setup, err := r.Jobs.Setup(ctx, s.tenant, ns.Name, "")
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (r *Reconciler) takeOut(ctx context.Context, s *scope) error {
 	}
 	objects := plan.Export(s.in, resources)
 	job := objects[len(objects)-1]
-	attempt, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	attempt, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (r *Reconciler) checkDatabase(ctx context.Context, s *scope) error {
 
 // askDatabase takes the answer of the Job that asks, or waits for it. That it ended well is the answer.
 func (r *Reconciler) askDatabase(ctx context.Context, s *scope, job *batchv1.Job) error {
-	a, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	a, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (r *Reconciler) emptiedDatabase(ctx context.Context, s *scope) (*v1alpha1.E
 	}
 	s.in.Region = plan.InForce(s.in.Region, boundary) // a change that waits never counts here
 	job := plan.EraseDatabase(s.in)
-	a, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	a, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
 	switch {
 	case err != nil:
 		return nil, err

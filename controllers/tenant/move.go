@@ -218,7 +218,7 @@ const resultGrace = 30 * time.Second
 
 // once makes a Job unless it is there, and reads what became of it.
 func (r *Reconciler) once(ctx context.Context, s *scope, job *batchv1.Job) (observe.Attempt, error) {
-	attempt, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	attempt, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
 	if done := attempt.Job; done != nil && attempt.Done && attempt.Result == (contract.Result{}) && done.Status.CompletionTime != nil {
 		attempt.Done = r.Now().Sub(done.Status.CompletionTime.Time) > resultGrace
 	}

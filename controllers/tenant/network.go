@@ -52,7 +52,7 @@ func (r *Reconciler) probeNetwork(ctx context.Context, s *scope) error {
 	if err := r.Applier.Prune(ctx, s.in.Namespace(), plan.ProbeLabels(s.tenant.Name), []client.Object{job}, &batchv1.JobList{}); err != nil {
 		return err
 	}
-	a, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	a, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
 	switch saw := a.Result.Probe; {
 	case err != nil:
 		return err

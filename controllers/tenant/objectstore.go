@@ -12,7 +12,6 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
-	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -63,7 +62,7 @@ func (r *Reconciler) checkStore(ctx context.Context, s *scope) error {
 
 // askStore takes the answer of the Job that asks, or waits for it.
 func (r *Reconciler) askStore(ctx context.Context, s *scope, job *batchv1.Job) error {
-	a, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(job))
+	a, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
 	if err != nil {
 		return err
 	}

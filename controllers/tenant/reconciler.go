@@ -52,6 +52,7 @@ import (
 type Reconciler struct {
 	Client   client.Client
 	Live     client.Reader // knows what the last pass wrote
+	Jobs     observe.Jobs
 	Applier  *apply.Applier
 	Keeper   credentials.Keeper
 	Recorder events.EventRecorder

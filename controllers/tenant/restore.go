@@ -18,7 +18,6 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/evidence"
 	"github.com/switchboard-operator/switchboard/internal/ledger"
-	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/step"
 )
@@ -65,7 +64,7 @@ func (r *Reconciler) carryOutAgain(ctx context.Context, s *scope) error {
 	if err != nil {
 		return &step.Stall{Condition: v1alpha1.ConditionDatabaseCurrent, Reason: v1alpha1.ReasonReplaying, Message: err.Error()}
 	}
-	job, err := observe.ReadJob(ctx, r.Client, s.tenant, client.ObjectKeyFromObject(objects[1]))
+	job, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(objects[1]))
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (r *Reconciler) ensureCredentials(ctx context.Context, s *scope) error {
 		wanted.Servers[name.ConnectorTLS(c.Name)] = name.Connector(c.Name)
 		wanted.Public = append(wanted.Public, name.ConnectorTLS(c.Name))
 	}
-	setup, err := observe.ReadSetup(ctx, r.Client, s.tenant, s.in.Namespace(), "")
+	setup, err := r.Jobs.Setup(ctx, s.tenant, s.in.Namespace(), "")
 	if err != nil {
 		return err
 	}

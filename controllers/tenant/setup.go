@@ -44,7 +44,7 @@ func (r *Reconciler) planSetup(ctx context.Context, s *scope) error {
 		s.in.Versions[name.Admin] = admin[len(admin)-1]
 	}
 	s.job = plan.Setup(s.in, logins, accepted, limits, holds)
-	s.facts.Setup, err = observe.ReadSetup(ctx, r.Client, s.tenant, s.in.Namespace(), s.job.Name)
+	s.facts.Setup, err = r.Jobs.Setup(ctx, s.tenant, s.in.Namespace(), s.job.Name)
 	if err != nil {
 		return err
 	}

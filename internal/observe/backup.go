@@ -21,10 +21,10 @@ type Backups struct {
 	Failed string
 }
 
-// ReadBackups reads the Jobs that a tenant's backup CronJob made.
-func ReadBackups(ctx context.Context, r client.Reader, tenant, namespace string) (Backups, error) {
+// Backups reads the Jobs that a tenant's backup CronJob made.
+func (j Jobs) Backups(ctx context.Context, tenant, namespace string) (Backups, error) {
 	var b Backups
-	cron, jobs, err := scheduled(ctx, r, client.ObjectKey{Namespace: namespace, Name: name.Backup}, plan.BackupLabels(tenant))
+	cron, jobs, err := j.scheduled(ctx, client.ObjectKey{Namespace: namespace, Name: name.Backup}, plan.BackupLabels(tenant))
 	if err != nil || cron == nil {
 		return b, err
 	}
@@ -37,7 +37,7 @@ func ReadBackups(ctx context.Context, r client.Reader, tenant, namespace string)
 		if !complete && !failed {
 			continue
 		}
-		result, err := Result(ctx, r, job)
+		result, err := j.result(ctx, job)
 		if err != nil {
 			return b, err
 		}

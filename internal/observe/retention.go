@@ -31,12 +31,12 @@ type Runs struct {
 	Started time.Time
 }
 
-// ReadRuns reads the Jobs that a policy's CronJob made.
-func ReadRuns(ctx context.Context, r client.Reader, tenant, namespace, policy string) (Runs, error) {
+// Runs reads the Jobs that a policy's CronJob made.
+func (j Jobs) Runs(ctx context.Context, tenant, namespace, policy string) (Runs, error) {
 	runs := Runs{Rules: map[string][]contract.RetentionRule{}}
 	selector := plan.TenantLabels(tenant)
 	selector[v1alpha1.LabelPolicy] = policy
-	_, jobs, err := scheduled(ctx, r, client.ObjectKey{Namespace: namespace, Name: name.Retain(policy)}, selector)
+	_, jobs, err := j.scheduled(ctx, client.ObjectKey{Namespace: namespace, Name: name.Retain(policy)}, selector)
 	if err != nil {
 		return runs, err
 	}
@@ -48,7 +48,7 @@ func ReadRuns(ctx context.Context, r client.Reader, tenant, namespace, policy st
 		if !complete && !failed {
 			continue
 		}
-		result, err := Result(ctx, r, job)
+		result, err := j.result(ctx, job)
 		if err != nil {
 			return runs, err
 		}

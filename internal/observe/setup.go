@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,12 +39,12 @@ type Setup struct {
 	Outdated []string
 }
 
-// ReadSetup reads the migration Jobs of a tenant; desired is the name of the one
+// Setup reads the migration Jobs of a tenant; desired is the name of the one
 // that stands for what is asked for now.
-func ReadSetup(ctx context.Context, r client.Reader, tenant *v1alpha1.Tenant, namespace, desired string) (Setup, error) {
+func (j Jobs) Setup(ctx context.Context, tenant *v1alpha1.Tenant, namespace, desired string) (Setup, error) {
 	s := Setup{Usable: map[string]int{}}
 	var jobs batchv1.JobList
-	if err := r.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant.Name, "migrate"))); err != nil {
+	if err := j.Cache.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels(component(tenant.Name, "migrate"))); err != nil {
 		return s, fmt.Errorf("reading the migration Jobs: %w", err)
 	}
 	slices.SortFunc(jobs.Items, func(a, b batchv1.Job) int {
@@ -67,7 +66,7 @@ func ReadSetup(ctx context.Context, r client.Reader, tenant *v1alpha1.Tenant, na
 		if !done && (job.Name != desired || job.Status.Failed == 0) {
 			continue
 		}
-		result, err := Result(ctx, r, job)
+		result, err := j.result(ctx, job)
 		if err != nil {
 			return s, err
 		}
@@ -124,41 +123,6 @@ func usable(job *batchv1.Job) map[string]int {
 		}
 	}
 	return found
-}
-
-func finished(job *batchv1.Job, condition batchv1.JobConditionType) bool {
-	for _, c := range job.Status.Conditions {
-		if c.Type == condition && c.Status == corev1.ConditionTrue {
-			return true
-		}
-	}
-	return false
-}
-
-// Result is what the newest finished pod of a Job said; empty when none said anything.
-func Result(ctx context.Context, r client.Reader, job *batchv1.Job) (contract.Result, error) {
-	var pods corev1.PodList
-	if err := r.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
-		return contract.Result{}, fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
-	}
-	slices.SortFunc(pods.Items, func(a, b corev1.Pod) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
-	for i := range pods.Items {
-		p := &pods.Items[i]
-		if !metav1.IsControlledBy(p, job) {
-			continue // labels are anyone's to set
-		}
-		for _, c := range p.Status.ContainerStatuses {
-			if t := c.State.Terminated; t != nil && t.Message != "" {
-				result, err := contract.DecodeResult(t.Message)
-				if err != nil {
-					// Not worth a retry: the message will not change.
-					return contract.Result{Error: "the Job's result can't be read"}, nil //nolint:nilerr // told in the result
-				}
-				return result, nil
-			}
-		}
-	}
-	return contract.Result{}, nil
 }
 
 // holds are those that a migration puts in force, by name.
