@@ -107,6 +107,7 @@ e2e: tools chromium $(CLUSTER) load load-s3 ## The end-to-end suite on the real 
 
 .PHONY: e2e-long
 e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: faults of the platform, databases of CloudNativePG's and of a provider's, a move there and back.
+	@hack/tools.sh clock
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
 		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='long'
 

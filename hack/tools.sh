@@ -22,6 +22,9 @@ if [ "${1:-}" = browser ]; then
   need chromium command -v chromium
   need iproute2 command -v ip # loopback.sh
 fi
+if [ "${1:-}" = clock ]; then
+  need libfaketime compgen -G '/usr/lib/*/faketime/libfaketime.so.1' # a database with another time
+fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
