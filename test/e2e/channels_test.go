@@ -69,6 +69,41 @@ var _ = Describe("Telegram, Messenger, WhatsApp and SMPP", Label("channels"), Or
 		}
 	}
 
+	// accept has every provider take the credentials that the channels have.
+	accept := func(ctx context.Context) {
+		GinkgoHelper()
+		Expect(provider.Bot(ctx, cl.get(ctx), "telegram", telegram.Bot{ID: 4242424242, Username: "hotel_berlin_bot", Token: botToken})).To(Succeed())
+		Expect(provider.Page(ctx, cl.get(ctx), "messenger", messenger.Page{ID: pageID, AccessToken: "access", AppSecret: "secret"})).To(Succeed())
+		Expect(provider.Number(ctx, cl.get(ctx), "whatsapp", whatsapp.Number{
+			PhoneNumberID: numberID, BusinessAccountID: "102290129340398", AccessToken: "access", AppSecret: "secret",
+		})).To(Succeed())
+		Expect(provider.Account(ctx, "hotel", "secret")).To(Succeed())
+		cl.awaitReady(ctx)
+	}
+
+	// leave has every provider go away.
+	leave := func(ctx context.Context) {
+		GinkgoHelper()
+		all(func(w way) {
+			Expect(provider.Down(ctx, w.standin, true)).To(Succeed())
+			// Connections that stand are of no use to tell: the connector is made anew.
+			pod, err := c.ReadyPod(ctx, cl.namespace(), "connector-"+w.channel)
+			if err == nil {
+				Expect(c.Delete(ctx, pod)).To(Succeed())
+			}
+		})
+		all(func(w way) { // what the pod before could still send is no test
+			Eventually(func() (string, error) {
+				ch := &v1alpha1.Channel{}
+				err := c.Get(ctx, crclient.ObjectKey{Namespace: cl.namespace(), Name: w.channel}, ch)
+				if is := meta.FindStatusCondition(ch.Status.Conditions, v1alpha1.ConditionCredentialsAccepted); is != nil {
+					return is.Reason, err
+				}
+				return "", err
+			}).WithContext(ctx).WithTimeout(90*time.Second).Should(Equal(v1alpha1.ReasonProviderUnreachable), w.channel)
+		})
+	}
+
 	BeforeAll(func(ctx SpecContext) {
 		var err error
 		provider, err = fixture.StartChannels(ctx, c)
@@ -156,13 +191,7 @@ spec:
 				return nil
 			})).To(Succeed())
 		})
-		Expect(provider.Bot(ctx, cl.get(ctx), "telegram", telegram.Bot{ID: 4242424242, Username: "hotel_berlin_bot", Token: botToken})).To(Succeed())
-		Expect(provider.Page(ctx, cl.get(ctx), "messenger", messenger.Page{ID: pageID, AccessToken: "access", AppSecret: "secret"})).To(Succeed())
-		Expect(provider.Number(ctx, cl.get(ctx), "whatsapp", whatsapp.Number{
-			PhoneNumberID: numberID, BusinessAccountID: "102290129340398", AccessToken: "access", AppSecret: "secret",
-		})).To(Succeed())
-		Expect(provider.Account(ctx, "hotel", "secret")).To(Succeed())
-		cl.awaitReady(ctx)
+		accept(ctx)
 	})
 
 	It("words come in once, the answer goes out, and what became of it is told", SpecTimeout(2*time.Minute), func(ctx SpecContext) {
@@ -187,23 +216,8 @@ spec:
 
 	It("a provider that is away is waited for, and gets the message once", SpecTimeout(3*time.Minute), func(ctx SpecContext) {
 		box := cl.inbox(ctx)
+		leave(ctx)
 		all(func(w way) {
-			Expect(provider.Down(ctx, w.standin, true)).To(Succeed())
-			// Connections that stand are of no use to tell: the connector is made anew.
-			pod, err := c.ReadyPod(ctx, cl.namespace(), "connector-"+w.channel)
-			if err == nil {
-				Expect(c.Delete(ctx, pod)).To(Succeed())
-			}
-		})
-		all(func(w way) { // what the pod before could still send is no test
-			Eventually(func() (string, error) {
-				ch := &v1alpha1.Channel{}
-				err := c.Get(ctx, crclient.ObjectKey{Namespace: cl.namespace(), Name: w.channel}, ch)
-				if is := meta.FindStatusCondition(ch.Status.Conditions, v1alpha1.ConditionCredentialsAccepted); is != nil {
-					return is.Reason, err
-				}
-				return "", err
-			}).WithContext(ctx).WithTimeout(90*time.Second).Should(Equal(v1alpha1.ReasonProviderUnreachable), w.channel)
 			_, err := box.Reply(ctx, threadOf(ctx, cl, w.address), "While you were away", "")
 			Expect(err).NotTo(HaveOccurred())
 		})
@@ -221,6 +235,33 @@ spec:
 		})
 		all(func(w way) { eventually(ctx, w, 2) })
 		cl.awaitReady(ctx)
+	})
+
+	It("a provider that is away for ten minutes is waited for, and gets the message once", Label("long"), SpecTimeout(25*time.Minute), func(ctx SpecContext) {
+		accept(ctx)
+		box := cl.inbox(ctx)
+		before, replies := map[string]int{}, map[string]inbox.Message{}
+		all(func(w way) {
+			Expect(provider.Write(ctx, w.standin, w.guest, w.to, "Are you there?")).To(Succeed(), w.channel)
+			before[w.channel] = len(sent(ctx, w))
+		})
+		leave(ctx)
+		all(func(w way) {
+			var err error
+			replies[w.channel], err = box.Reply(ctx, threadOf(ctx, cl, w.address), "In ten minutes", "")
+			Expect(err).NotTo(HaveOccurred())
+		})
+		idle(ctx, 10*time.Minute)
+		all(func(w way) {
+			Expect(sent(ctx, w)).To(HaveLen(before[w.channel]), "control: %s was away", w.channel)
+			Expect(box.Status(ctx, threadOf(ctx, cl, w.address), replies[w.channel].ID)).To(BeElementOf("queued", "sending", "unknown"), w.channel)
+			Expect(provider.Down(ctx, w.standin, false)).To(Succeed())
+		})
+		all(func(w way) {
+			Eventually(func() int { return len(sent(ctx, w)) }).WithContext(ctx).WithTimeout(10*time.Minute).Should(Equal(before[w.channel]+1), w.channel)
+		})
+		cl.awaitReady(ctx)
+		all(func(w way) { Expect(sent(ctx, w)).To(HaveLen(before[w.channel]+1), w.channel) })
 	})
 
 	It("STOP ends messages, with one confirmation", SpecTimeout(2*time.Minute), func(ctx SpecContext) {
