@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -72,12 +73,17 @@ var _ = Describe("Telegram, Messenger, WhatsApp and SMPP", Label("channels"), Or
 	// accept has every provider take the credentials that the channels have.
 	accept := func(ctx context.Context) {
 		GinkgoHelper()
-		Expect(provider.Bot(ctx, cl.get(ctx), "telegram", telegram.Bot{ID: 4242424242, Username: "hotel_berlin_bot", Token: botToken})).To(Succeed())
-		Expect(provider.Page(ctx, cl.get(ctx), "messenger", messenger.Page{ID: pageID, AccessToken: "access", AppSecret: "secret"})).To(Succeed())
-		Expect(provider.Number(ctx, cl.get(ctx), "whatsapp", whatsapp.Number{
-			PhoneNumberID: numberID, BusinessAccountID: "102290129340398", AccessToken: "access", AppSecret: "secret",
+		tenant := cl.get(ctx)
+		Expect(cluster.Until(ctx, 2*time.Minute, "the providers to know the channels' addresses", func(ctx context.Context) error { // once there are connectors
+			return errors.Join(
+				provider.Bot(ctx, tenant, "telegram", telegram.Bot{ID: 4242424242, Username: "hotel_berlin_bot", Token: botToken}),
+				provider.Page(ctx, tenant, "messenger", messenger.Page{ID: pageID, AccessToken: "access", AppSecret: "secret"}),
+				provider.Number(ctx, tenant, "whatsapp", whatsapp.Number{
+					PhoneNumberID: numberID, BusinessAccountID: "102290129340398", AccessToken: "access", AppSecret: "secret",
+				}),
+				provider.Account(ctx, "hotel", "secret"),
+			)
 		})).To(Succeed())
-		Expect(provider.Account(ctx, "hotel", "secret")).To(Succeed())
 		cl.awaitReady(ctx)
 	}
 
