@@ -272,6 +272,23 @@ const tests = {
     await context.close();
   },
 
+  async "a chat that is ended breaks off the file on its way, and the next one does not wait for it"() {
+    const { context, page, open, says, sent } = await visit();
+    await open();
+    await says("Before the end");
+    await sent("Before the end");
+    await page.route("**/chat/files", () => {}); // it never gets there
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name: "Attach a file" }).click()]);
+    await Promise.all([page.waitForRequest("**/chat/files"), chooser.setFiles({ name: "late.txt", mimeType: "text/plain", buffer: Buffer.from("Late.") })]);
+    await page.getByRole("button", { name: "What is stored" }).click();
+    await Promise.all([page.waitForEvent("requestfailed", (request) => request.url().endsWith("/chat/files")), page.getByRole("button", { name: "End the chat" }).click()]);
+    await says("After the end");
+    await sent("After the end");
+    assert.equal(await page.getByText("late.txt").count(), 0);
+    assert.equal(Number(await step("query", { statement: "SELECT count(*)::text FROM sb.attachment WHERE name = 'late.txt'" })), 0);
+    await context.close();
+  },
+
   async "a file is attached in every language"() {
     for (const [tongue, attach, told] of [["de", "Datei anhängen", "Es gehen nur"], ["es", "Adjuntar un archivo", "solo se admiten"], ["ar", "إرفاق ملف", "لم يُرسل"]]) {
       const { context, page, open } = await visit({ tongue });

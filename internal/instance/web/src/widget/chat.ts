@@ -73,6 +73,7 @@ export class Chat {
   #tooFast = false;
   #wake = () => {};
   #sending: string | undefined;
+  #uploading: AbortController | undefined;
   #reported = "";
   #saidTyping = 0;
   #timers: Record<string, ReturnType<typeof setTimeout>> = {};
@@ -168,6 +169,7 @@ export class Chat {
   end() {
     this.#say({ type: "end" });
     this.outbox.length = 0;
+    this.#uploading?.abort();
     this.#over();
     this.#drop?.(CLOSED.ended);
   }
@@ -409,8 +411,9 @@ export class Chat {
       this.changed();
     };
     progress(0);
+    this.#uploading = new AbortController();
     try {
-      const message = await upload(`${this.config.base}/files`, this.#token!, p.id, file, progress);
+      const message = await upload(`${this.config.base}/files`, this.#token!, p.id, file, progress, this.#uploading.signal);
       p.stored = true;
       if (message === null || this.messages.some((m) => m.key === p.id)) this.#remove(p.id);
     } catch (error) {

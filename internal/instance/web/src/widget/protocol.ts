@@ -57,8 +57,11 @@ const refusal = (status: number, code: string) => (status < 500 && status !== 40
 /** nameOf gives the end of a file's name, in whole characters. */
 const nameOf = (file: File) => [...file.name].slice(-100).filter((c) => !/^[\ud800-\udfff]$/.test(c)).join("");
 
-/** upload sends a file as the message of an id, and gives the connector's id of it; null when it was stored before and has expired. */
-export function upload(address: string, token: string, id: string, file: File, progress: (share: number) => void): Promise<string | null> {
+/**
+ * upload sends a file as the message of an id, until the signal breaks it off. It gives the connector's id of it; null when it was stored
+ * before and has expired.
+ */
+export function upload(address: string, token: string, id: string, file: File, progress: (share: number) => void, signal: AbortSignal): Promise<string | null> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not tell how far it is
     request.open("POST", address);
@@ -71,7 +74,8 @@ export function upload(address: string, token: string, id: string, file: File, p
       if (request.status === 201) resolve(answer?.message ?? null);
       else reject(refusal(request.status, answer?.code ?? ""));
     };
-    request.onerror = request.ontimeout = () => reject(new Error("no connection"));
+    request.onerror = request.ontimeout = request.onabort = () => reject(new Error("no connection"));
+    signal.onabort = () => request.abort();
     request.send(file);
   });
 }
