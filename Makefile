@@ -103,19 +103,19 @@ uninstall: ## Remove the operator; Tenants must be gone first (kubectl delete te
 .PHONY: e2e
 e2e: tools chromium $(CLUSTER) load load-s3 ## The end-to-end suite on the real cluster.
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
-		go test ./test/e2e -timeout 55m -count=1 -v -ginkgo.v -ginkgo.label-filter='!long && !helm'
+		go test ./test/e2e -timeout 55m -count=1 -v -ginkgo.v -ginkgo.timeout=50m -ginkgo.label-filter='!long && !helm'
 
 .PHONY: e2e-long
 e2e-long: tools $(CLUSTER) load load-cnpg ## What e2e leaves out for its time: faults of the platform, databases of CloudNativePG's and of a provider's, a move there and back.
 	@hack/tools.sh clock
 	KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
-		go test ./test/e2e -timeout 40m -count=1 -v -ginkgo.v -ginkgo.label-filter='long'
+		go test ./test/e2e -timeout 80m -count=1 -v -ginkgo.v -ginkgo.timeout=75m -ginkgo.label-filter='long'
 
 .PHONY: e2e-helm
 e2e-helm: tools $(CLUSTER) load ## Promises again with an operator that Helm installs, upgrades and takes away; on a cluster that has none yet.
 	helm="$$(mktemp -d)"; trap 'rm -r "$$helm"' EXIT; CGO_ENABLED=0 go build -C test/chart -o "$$helm/helm" helm.sh/helm/v3/cmd/helm; \
 		KUBECTL=$(call built,kubectl)/kubectl SWITCHBOARD_HELM="$$helm/helm" SWITCHBOARD_AUDIT_LOG=$${SWITCHBOARD_AUDIT_LOG:-$(STATE)/audit.log} \
-		go test ./test/e2e -timeout 20m -count=1 -v -ginkgo.v -ginkgo.label-filter='helm || residency || drift || inbound'
+		go test ./test/e2e -timeout 20m -count=1 -v -ginkgo.v -ginkgo.timeout=15m -ginkgo.label-filter='helm || residency || drift || inbound'
 
 .PHONY: fuzz
 fuzz: ## Fuzz the parsers of all that comes from outside, four at a time, each for FUZZTIME (60s).

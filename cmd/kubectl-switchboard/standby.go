@@ -58,7 +58,7 @@ func standBy(ctx context.Context, c client.Client, tenant *v1alpha1.Tenant, comp
 	if err := c.Get(ctx, client.ObjectKey{Name: tenant.Spec.Region}, in.Region); err != nil {
 		return nil, fmt.Errorf("reading Region %s: %w", tenant.Spec.Region, err)
 	}
-	setup, err := observe.Jobs{Cache: c, Live: c}.Setup(ctx, tenant, in.Namespace(), "")
+	setup, err := observe.Jobs{Cache: c, Live: c, Now: time.Now}.Setup(ctx, tenant, in.Namespace(), "")
 	if err != nil {
 		return nil, err
 	}

@@ -164,13 +164,12 @@ func steadfast(t *testing.T, c testCluster) {
 					t.Fatal(err)
 				}
 			} else {
-				d.change(o)
-				if d.back(o) {
-					t.Fatal("nothing was changed")
-				}
-				if err := c.Update(t.Context(), o); err != nil {
-					t.Fatal(err)
-				}
+				amend(t, c, o, func(o client.Object) {
+					d.change(o)
+					if d.back(o) {
+						t.Fatal("nothing was changed")
+					}
+				})
 			}
 			eventually(t, "back", func(ctx context.Context) error {
 				if err := c.Get(ctx, h.key(o.GetName()), o); err != nil {

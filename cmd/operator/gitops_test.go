@@ -34,11 +34,15 @@ func appliedAgain(t *testing.T, c testCluster, files ...string) {
 			}
 			first := apply(read())
 			quiet(t, c)
+			settled := &unstructured.Unstructured{Object: read()}
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(settled), settled); err != nil {
+				t.Fatal(err)
+			}
 			second := apply(read())
 			if first.GetGeneration() != before.GetGeneration() {
 				t.Errorf("%s %s: applying what is in Git made generation %d of %d", first.GetKind(), first.GetName(), first.GetGeneration(), before.GetGeneration())
 			}
-			if second.GetResourceVersion() != first.GetResourceVersion() {
+			if second.GetResourceVersion() != settled.GetResourceVersion() {
 				t.Errorf("%s %s: applying it again changed something", second.GetKind(), second.GetName())
 			}
 		}

@@ -224,17 +224,39 @@ func heldBack(t *testing.T, c testCluster) {
 		h.released(t, 1, 2)
 	})
 	t.Run("one that is over holds nothing from that second on, and the policies run too", func(t *testing.T) {
-		until := metav1.NewTime(time.Now().Add(4 * time.Second).Truncate(time.Second))
-		amend(t, c, get(t, h, "channel-1", &v1alpha1.LegalHold{}), func(o *v1alpha1.LegalHold) { o.Spec.Until = &until })
+		var until metav1.Time
+		ends := func(in time.Duration) {
+			until = metav1.NewTime(time.Now().Add(in).Truncate(time.Second))
+			amend(t, c, get(t, h, "channel-1", &v1alpha1.LegalHold{}), func(o *v1alpha1.LegalHold) { o.Spec.Until = &until })
+		}
+		ends(time.Hour)
 		h.migrates(t, `{"migration":{"schemaVersion":4}}`, "channel-1")
-		h.held(t, "channel-1", func(o *v1alpha1.LegalHold) error {
+		ends(4 * time.Second)
+		eventually(t, "the hold is over, and the policies run", func(ctx context.Context) error {
+			var jobs batchv1.JobList
+			if err := h.List(ctx, &jobs, client.InNamespace(h.namespace)); err != nil {
+				return err
+			}
+			for i := range jobs.Items { // one with its new end, unless that has come before; and one without the hold
+				if j := &jobs.Items[i]; strings.HasPrefix(j.Name, "migrate-") && len(j.Status.Conditions) == 0 {
+					if err := h.finish(ctx, j, `{"migration":{"schemaVersion":4}}`); err != nil {
+						return err
+					}
+				}
+			}
+			o := &v1alpha1.LegalHold{}
+			if err := h.Get(ctx, h.key("channel-1"), o); err != nil {
+				return err
+			}
+			if n := len(releases(t, h)); n != 2 {
+				return fmt.Errorf("there are %d extra runs", n)
+			}
 			return errors.Join(condition(o.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExpired),
 				condition(o.Status.Conditions, v1alpha1.ConditionInForce, metav1.ConditionFalse, v1alpha1.ReasonExpired))
 		})
 		if time.Now().Before(until.Time) {
 			t.Error("it was told before its time was over")
 		}
-		h.migrates(t, `{"migration":{"schemaVersion":4}}`)
 		h.released(t, 2, 3)
 	})
 	t.Run("nothing of it is done again", func(t *testing.T) {

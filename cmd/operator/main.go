@@ -107,7 +107,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 		Keeper: signing.Keeper{Client: c, Reader: mgr.GetAPIReader(), Namespace: o.namespace},
 	}
 	applier := &apply.Applier{Client: c, Live: mgr.GetAPIReader()}
-	jobs := observe.Jobs{Cache: c, Live: mgr.GetAPIReader()}
+	jobs := observe.Jobs{Cache: c, Live: mgr.GetAPIReader(), Now: time.Now}
 	images := plan.Images{Instance: o.instanceImage, Postgres: o.postgresImage}
 	recorder := mgr.GetEventRecorder("switchboard-operator")
 	keeper := credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now, Memory: &credentials.Memory{}}

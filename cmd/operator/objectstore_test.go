@@ -153,8 +153,9 @@ func storedAway(t *testing.T, c testCluster) {
 		return nil
 	})
 	moved := s.tenant(t)
+	stays := client.MergeFrom(moved.DeepCopy())
 	moved.Spec.ObjectStore.Bucket = "elsewhere"
-	if err := c.Update(t.Context(), moved); err == nil || !strings.Contains(err.Error(), "objectStore can't change") {
+	if err := c.Patch(t.Context(), moved, stays); err == nil || !strings.Contains(err.Error(), "objectStore can't change") {
 		t.Errorf("the bucket can change: %v", err)
 	}
 

@@ -168,7 +168,8 @@ func askedFor(t *testing.T, c testCluster) {
 	t.Run("an attempt that fails is told, and made again", func(t *testing.T) {
 		job := h.attempt(t, "erase-1")
 		h.asked(t, "erase-1", inPhase(v1alpha1.RequestRunning))
-		if err := c.fail(t.Context(), job, `{"error":"no connection to the database"}`, time.Now().Add(-57*time.Second)); err != nil {
+		// Of the minute before the next attempt, the last seconds are left.
+		if err := c.fail(t.Context(), job, `{"error":"no connection to the database"}`, time.Now().Add(-45*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		h.asked(t, "erase-1", func(q *v1alpha1.DataSubjectRequest) error {
@@ -226,9 +227,10 @@ func onTheClock(t *testing.T, h hotel, file func(*v1alpha1.DataSubjectRequest, b
 			s.ReceivedAt = metav1.NewTime(time.Now().Add(in - 45*24*time.Hour).Truncate(time.Second))
 		}
 	}
+	file(aRequest("complaint-2", h.namespace, v1alpha1.RequestComplaint, due(time.Hour)), false)
+	h.asked(t, "complaint-2", onTime(metav1.ConditionFalse, v1alpha1.ReasonDueSoon))
+	h.asked(t, "complaint-2", inPhase(v1alpha1.RequestOpen))
 	file(aRequest("complaint-1", h.namespace, v1alpha1.RequestComplaint, due(4*time.Second)), false)
-	h.asked(t, "complaint-1", onTime(metav1.ConditionFalse, v1alpha1.ReasonDueSoon))
-	h.asked(t, "complaint-1", inPhase(v1alpha1.RequestOpen))
 	h.asked(t, "complaint-1", onTime(metav1.ConditionFalse, v1alpha1.ReasonPastDue))
 	q := get(t, h, "complaint-1", &v1alpha1.DataSubjectRequest{})
 	if time.Now().Before(q.Status.DueAt.Time) {
@@ -244,11 +246,11 @@ func onTheClock(t *testing.T, h hotel, file func(*v1alpha1.DataSubjectRequest, b
 		if err := h.List(ctx, &events, client.InNamespace(h.namespace)); err != nil {
 			return err
 		}
-		for _, reason := range []string{v1alpha1.ReasonDueSoon, v1alpha1.ReasonPastDue} {
+		for complaint, reason := range map[string]string{"complaint-2": v1alpha1.ReasonDueSoon, "complaint-1": v1alpha1.ReasonPastDue} {
 			if !slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
-				return e.Reason == reason && e.InvolvedObject.Name == "complaint-1"
+				return e.Reason == reason && e.InvolvedObject.Name == complaint
 			}) {
-				return fmt.Errorf("none says %s", reason)
+				return fmt.Errorf("none says %s of %s", reason, complaint)
 			}
 		}
 		return nil

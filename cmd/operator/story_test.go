@@ -240,8 +240,9 @@ func clientsLife(t *testing.T, c testCluster) {
 	})
 	t.Run("a volume's size can't change", func(t *testing.T) {
 		larger, size := tenant(), resource.MustParse("77Gi")
+		stays := client.MergeFrom(larger.DeepCopy())
 		larger.Spec.Plan = &v1alpha1.Plan{Storage: &size}
-		if err := c.Update(ctx, larger); err == nil || !strings.Contains(err.Error(), "plan.storage can't change") {
+		if err := c.Patch(ctx, larger, stays); err == nil || !strings.Contains(err.Error(), "plan.storage can't change") {
 			t.Errorf("err = %v", err)
 		}
 	})

@@ -58,7 +58,7 @@ func end(t *testing.T, change func(*v1alpha1.Tenant, *v1alpha1.Channel)) *ending
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tenant-berlin", Labels: map[string]string{v1alpha1.LabelTenant: "berlin"}}}, tenant, region, channel, job, policy,
 	).Build()
 	e := &ending{now: deleted.Time, channel: channel, policy: policy, job: job, recorder: events.NewFakeRecorder(8)}
-	e.Reconciler = &Reconciler{Client: c, Jobs: observe.Jobs{Cache: c, Live: c}, Applier: &apply.Applier{Client: c}, Recorder: e.recorder, Now: func() time.Time { return e.now }}
+	e.Reconciler = &Reconciler{Client: c, Jobs: observe.Jobs{Cache: c, Live: c, Now: func() time.Time { return e.now }}, Applier: &apply.Applier{Client: c}, Recorder: e.recorder, Now: func() time.Time { return e.now }}
 	return e
 }
 

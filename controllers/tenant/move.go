@@ -16,7 +16,6 @@ import (
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/apply"
-	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
@@ -213,15 +212,9 @@ func jobNames(jobs []batchv1.Job) string {
 	return strings.Join(names[:min(len(names), 10)], ", ")
 }
 
-// resultGrace is how long what a pod told may come after the news that its Job has ended.
-const resultGrace = 30 * time.Second
-
 // once makes a Job unless it is there, and reads what became of it.
 func (r *Reconciler) once(ctx context.Context, s *scope, job *batchv1.Job) (observe.Attempt, error) {
 	attempt, err := r.Jobs.Read(ctx, s.tenant, client.ObjectKeyFromObject(job))
-	if done := attempt.Job; done != nil && attempt.Done && attempt.Result == (contract.Result{}) && done.Status.CompletionTime != nil {
-		attempt.Done = r.Now().Sub(done.Status.CompletionTime.Time) > resultGrace
-	}
 	if err != nil || attempt.Job != nil {
 		return attempt, err
 	}

@@ -1,9 +1,11 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,7 +19,11 @@ import (
 type Jobs struct {
 	Cache client.Reader // the operator's
 	Live  client.Reader // asked for the pods that the cache does not have yet, though it has the end of their Job
+	Now   func() time.Time
 }
+
+// catchesUp is how long after a Job's end its pods may come to the cache. Those that are not there by then are taken to be gone.
+const catchesUp = 5 * time.Minute
 
 // Attempt is what is known of one Job.
 type Attempt struct {
@@ -45,19 +51,24 @@ func (j Jobs) Read(ctx context.Context, owner client.Object, key client.ObjectKe
 }
 
 func finished(job *batchv1.Job, condition batchv1.JobConditionType) bool {
-	for _, c := range job.Status.Conditions {
-		if c.Type == condition && c.Status == corev1.ConditionTrue {
-			return true
+	return endOf(job, condition) != nil
+}
+
+// endOf gives a condition of a Job that is true.
+func endOf(job *batchv1.Job, condition batchv1.JobConditionType) *batchv1.JobCondition {
+	for i := range job.Status.Conditions {
+		if c := &job.Status.Conditions[i]; c.Type == condition && c.Status == corev1.ConditionTrue {
+			return c
 		}
 	}
-	return false
+	return nil
 }
 
 // result is what the newest finished pod of a Job said; empty when none said anything. Jobs and pods come to the cache by watches of their
 // own, so that a Job's end may be there before its pod's: to believe the cache then would take what a pod said for nothing.
 func (j Jobs) result(ctx context.Context, job *batchv1.Job) (contract.Result, error) {
 	pods, err := podsOf(ctx, j.Cache, job)
-	if err == nil && (finished(job, batchv1.JobComplete) || finished(job, batchv1.JobFailed)) && !counted(pods, job) {
+	if end := cmp.Or(endOf(job, batchv1.JobComplete), endOf(job, batchv1.JobFailed)); err == nil && end != nil && j.Now().Sub(end.LastTransitionTime.Time) < catchesUp && !counted(pods, job) {
 		pods, err = podsOf(ctx, j.Live, job)
 	}
 	if err != nil {

@@ -18,9 +18,10 @@ import (
 // A Job's end may come to the cache before its pod's does: what the pod said is not taken for nothing then.
 func TestWhatAPodSaidIsAskedForWhereTheCacheLacksIt(t *testing.T) {
 	owner := &v1alpha1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: tenant, UID: "1"}}
-	job := func(status batchv1.JobStatus, end batchv1.JobConditionType) *batchv1.Job {
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	job := func(status batchv1.JobStatus, end batchv1.JobConditionType, ago time.Duration) *batchv1.Job {
 		if end != "" {
-			status.Conditions = []batchv1.JobCondition{{Type: end, Status: corev1.ConditionTrue}}
+			status.Conditions = []batchv1.JobCondition{{Type: end, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(at.Add(-ago))}}
 		}
 		return &batchv1.Job{
 			ObjectMeta: metav1.ObjectMeta{Name: "count", Namespace: namespace, UID: "2", OwnerReferences: []metav1.OwnerReference{
@@ -29,7 +30,6 @@ func TestWhatAPodSaidIsAskedForWhereTheCacheLacksIt(t *testing.T) {
 			Status: status,
 		}
 	}
-	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	attempt := func(number int, phase corev1.PodPhase, message string) *corev1.Pod {
 		p := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
@@ -52,15 +52,16 @@ func TestWhatAPodSaidIsAskedForWhereTheCacheLacksIt(t *testing.T) {
 		cache, live client.Reader // live is nil where it must not be asked
 		want        string
 	}{
-		"the cache has all":                      {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete), attempt(1, corev1.PodSucceeded, first)), nil, "the first"},
-		"the cache lacks the pod":                {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete)), holding(attempt(1, corev1.PodSucceeded, first)), "the first"},
-		"the pod runs, in the cache":             {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete), attempt(1, corev1.PodRunning, "")), holding(attempt(1, corev1.PodSucceeded, first)), "the first"},
-		"an attempt before is in the cache":      {holding(job(batchv1.JobStatus{Succeeded: 1, Failed: 1}, batchv1.JobComplete), attempt(1, corev1.PodFailed, first)), holding(attempt(1, corev1.PodFailed, first), attempt(2, corev1.PodSucceeded, second)), "the second"},
-		"the last attempt that failed is not":    {holding(job(batchv1.JobStatus{Failed: 2}, batchv1.JobFailed), attempt(1, corev1.PodFailed, first)), holding(attempt(1, corev1.PodFailed, first), attempt(2, corev1.PodFailed, second)), "the second"},
-		"it goes on, and an attempt has failed":  {holding(job(batchv1.JobStatus{Failed: 2}, ""), attempt(1, corev1.PodFailed, first)), nil, "the first"},
-		"its pod is gone, and there is no other": {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete)), holding(), ""},
+		"the cache has all":                      {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete, time.Second), attempt(1, corev1.PodSucceeded, first)), nil, "the first"},
+		"the cache lacks the pod":                {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete, time.Second)), holding(attempt(1, corev1.PodSucceeded, first)), "the first"},
+		"the pod runs, in the cache":             {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete, time.Second), attempt(1, corev1.PodRunning, "")), holding(attempt(1, corev1.PodSucceeded, first)), "the first"},
+		"an attempt before is in the cache":      {holding(job(batchv1.JobStatus{Succeeded: 1, Failed: 1}, batchv1.JobComplete, time.Second), attempt(1, corev1.PodFailed, first)), holding(attempt(1, corev1.PodFailed, first), attempt(2, corev1.PodSucceeded, second)), "the second"},
+		"the last attempt that failed is not":    {holding(job(batchv1.JobStatus{Failed: 2}, batchv1.JobFailed, time.Second), attempt(1, corev1.PodFailed, first)), holding(attempt(1, corev1.PodFailed, first), attempt(2, corev1.PodFailed, second)), "the second"},
+		"it goes on, and an attempt has failed":  {holding(job(batchv1.JobStatus{Failed: 2}, "", 0), attempt(1, corev1.PodFailed, first)), nil, "the first"},
+		"its pod is gone, and there is no other": {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete, time.Second)), holding(), ""},
+		"its pod has been gone for long":         {holding(job(batchv1.JobStatus{Succeeded: 1}, batchv1.JobComplete, time.Hour)), nil, ""},
 	} {
-		got, err := observe.Jobs{Cache: c.cache, Live: c.live}.Read(t.Context(), owner, client.ObjectKey{Namespace: namespace, Name: "count"})
+		got, err := observe.Jobs{Cache: c.cache, Live: c.live, Now: func() time.Time { return at }}.Read(t.Context(), owner, client.ObjectKey{Namespace: namespace, Name: "count"})
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}

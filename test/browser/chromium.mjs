@@ -27,16 +27,24 @@ export async function accessible(page, what, impacts = ["serious", "critical"]) 
   return result.value.seen;
 }
 
+/** emptied waits until nothing is left of what was typed into a field: what was sent may be shown before its answer has come. */
+export const emptied = (field) => field.evaluate((element) => new Promise((done) => {
+  const look = () => (element.value === "" ? done() : requestAnimationFrame(look));
+  look();
+}));
+
 /** play runs the tests whose name matches $ONLY, one after the other, and ends the script. */
 export async function play(browser, tests, afterFailure = () => {}) {
   const only = new RegExp(process.env.ONLY ?? "");
-  let failed = 0;
-  for (const [name, test] of Object.entries(tests).filter(([name]) => only.test(name))) {
+  const wanted = Object.entries(tests).filter(([name]) => only.test(name));
+  let failed = wanted.length === 0;
+  if (failed) console.log(`FAILED: no test's name matches ${only}`);
+  for (const [name, test] of wanted) {
     try {
       await test();
       console.log(`ok ${name}`);
     } catch (error) {
-      failed++;
+      failed = true;
       console.log(`FAILED ${name}\n${error.stack}`);
       await afterFailure();
     }

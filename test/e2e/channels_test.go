@@ -267,7 +267,11 @@ spec:
 			Eventually(func() int { return len(sent(ctx, w)) }).WithContext(ctx).WithTimeout(10*time.Minute).Should(Equal(before[w.channel]+1), w.channel)
 		})
 		cl.awaitReady(ctx)
-		all(func(w way) { Expect(sent(ctx, w)).To(HaveLen(before[w.channel]+1), w.channel) })
+		all(func(w way) {
+			Eventually(func() (string, error) { return box.Status(ctx, threadOf(ctx, cl, w.address), replies[w.channel].ID) }).
+				WithContext(ctx).WithTimeout(time.Minute).Should(BeElementOf("accepted", "sent", "delivered", "read"), w.channel)
+			Expect(sent(ctx, w)).To(HaveLen(before[w.channel]+1), w.channel)
+		})
 	})
 
 	It("STOP ends messages, with one confirmation", SpecTimeout(2*time.Minute), func(ctx SpecContext) {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -87,10 +88,15 @@ var _ = Describe("Promise 6: drift is put back within 5 s", Label("drift"), func
 func putsBack(ctx context.Context, object crclient.Object, name string, change func(), look func() any) {
 	GinkgoHelper()
 	key := crclient.ObjectKey{Namespace: berlin.namespace(), Name: name}
-	Expect(c.Get(ctx, key, object)).To(Succeed())
-	before := look()
-	change()
-	Expect(c.Update(ctx, object, crclient.FieldOwner("somebody-else"))).To(Succeed())
+	var before any
+	Expect(retry.RetryOnConflict(retry.DefaultBackoff, func() error { // the cluster's controllers write its status
+		if err := c.Get(ctx, key, object); err != nil {
+			return err
+		}
+		before = look()
+		change()
+		return c.Update(ctx, object, crclient.FieldOwner("somebody-else"))
+	})).To(Succeed())
 	Expect(equality.Semantic.DeepEqual(before, look())).To(BeFalse(), "the change changed nothing: this test would prove nothing")
 	within(ctx, name+" to be put back", func(ctx context.Context) error {
 		if err := c.Get(ctx, key, object); err != nil {

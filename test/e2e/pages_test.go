@@ -18,6 +18,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -60,7 +62,7 @@ spec:
 			fmt.Fprintf(w, `<!doctype html><html lang="en"><title>Hotel</title><h1>Hotel</h1><script src="https://%s/webhooks/web-chat/chat/widget.js" async></script></html>`, cl.hostname)
 		}))
 		site.StartTLS()
-		steps := serve(ctx, filepath.Join(dir, "steps"), answering(cl.steps(chat)))
+		steps := serve(ctx, filepath.Join(dir, "steps"), answering(cl.steps(cl.line(ctx, "front-desk"), chat)))
 		steps.Start()
 		password, err := fixture.SecretKey(ctx, c, cl.namespace(), "staff-bootstrap", "password")
 		Expect(err).NotTo(HaveOccurred())
@@ -130,14 +132,10 @@ func answering(steps map[string]step) http.Handler {
 }
 
 // steps are what happens outside of the browsers.
-func (cl *client) steps(chat *wire.Wire) map[string]step {
+func (cl *client) steps(line *guest.Line, chat *wire.Wire) map[string]step {
 	return map[string]step{
 		// A guest writes a text message, which the provider delivers.
 		"text": func(ctx context.Context, q map[string]string) error {
-			line, err := fixture.OpenLine(ctx, c, cl.get(ctx), "front-desk", cl.token)
-			if err != nil {
-				return err
-			}
 			status, err := line.Write(ctx, guest.NewSID(), q["from"], q["body"])
 			if err == nil && status != http.StatusOK {
 				err = fmt.Errorf("the connector answered with %d", status)
@@ -168,7 +166,7 @@ func (cl *client) steps(chat *wire.Wire) map[string]step {
 			if err != nil {
 				return err
 			}
-			return c.Delete(ctx, pod)
+			return c.KillContainer(ctx, pod, "")
 		},
 		"network": func(_ context.Context, q map[string]string) error {
 			chat.Set(wire.State(q["is"]))
@@ -184,8 +182,12 @@ func (cl *client) steps(chat *wire.Wire) map[string]step {
 				if len(requests.Items) != 1 {
 					return fmt.Errorf("there are %d", len(requests.Items))
 				}
-				if q := requests.Items[0]; q.Status.Phase != v1alpha1.RequestCompleted || q.Labels[v1alpha1.LabelFiledBy] != v1alpha1.FiledByDesk {
+				q := requests.Items[0]
+				if q.Status.Phase != v1alpha1.RequestCompleted || q.Labels[v1alpha1.LabelFiledBy] != v1alpha1.FiledByDesk {
 					return fmt.Errorf("it is %s, with labels %v", q.Status.Phase, q.Labels)
+				}
+				if err := c.Get(ctx, crclient.ObjectKey{Namespace: q.Namespace, Name: q.Spec.Subject.SecretName}, &corev1.Secret{}); !apierrors.IsNotFound(err) {
+					return fmt.Errorf("its person's Secret is there: %w", err)
 				}
 				return nil
 			})

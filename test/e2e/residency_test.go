@@ -34,20 +34,20 @@ var _ = Describe("Promise 1: every tenant is Ready, in its own region", Label("r
 
 			nodes := nodesByName(ctx)
 			kinds := map[string]int{}
-			Eventually(func() int { // pods of a Channel that another spec has deleted may be ending
+			Eventually(func(g Gomega) { // pods of a Channel that another spec has deleted may be ending, and a probe's pod just made
 				pods := &corev1.PodList{}
-				Expect(c.List(ctx, pods, crclient.InNamespace(cl.namespace()))).To(Succeed())
+				g.Expect(c.List(ctx, pods, crclient.InNamespace(cl.namespace()))).To(Succeed())
 				clear(kinds)
 				for _, pod := range pods.Items {
-					Expect(pod.Spec.NodeName).NotTo(BeEmpty(), "pod %s runs nowhere", pod.Name)
-					Expect(nodes[pod.Spec.NodeName].Labels).To(HaveKeyWithValue(regionLabel, want),
+					g.Expect(pod.Spec.NodeName).NotTo(BeEmpty(), "pod %s runs nowhere", pod.Name)
+					g.Expect(nodes[pod.Spec.NodeName].Labels).To(HaveKeyWithValue(regionLabel, want),
 						"pod %s runs on node %s", pod.Name, pod.Spec.NodeName)
 					for _, owner := range pod.OwnerReferences {
 						kinds[owner.Kind]++
 					}
 				}
-				return kinds["ReplicaSet"]
-			}).WithContext(ctx).WithTimeout(time.Minute).WithPolling(time.Second).Should(Equal(1+len(cl.numbers)), "serve and a connector per channel")
+				g.Expect(kinds["ReplicaSet"]).To(Equal(1+len(cl.numbers)), "serve and a connector per channel")
+			}).WithContext(ctx).WithTimeout(time.Minute).WithPolling(time.Second).Should(Succeed())
 			Expect(kinds["StatefulSet"]).To(Equal(1), "the database")
 			Expect(kinds["Job"]).To(BeNumerically(">=", 2), "the migration and the retention run")
 

@@ -48,7 +48,7 @@ var _ = Describe("Promise 5: what is past its limit is deleted, exactly, and pro
 
 	BeforeAll(func(ctx SpecContext) {
 		due = time.Now().Truncate(time.Minute).Add(time.Minute)
-		if time.Until(due) < 25*time.Second { // the history must be in before the run
+		if time.Until(due) < 45*time.Second { // the history must be in before the run
 			due = due.Add(time.Minute)
 		}
 		Expect(fixture.Import(ctx, c, boston.get(ctx), historyAround(due))).To(Succeed())

@@ -20,7 +20,6 @@ func TestEndToEnd(t *testing.T) {
 	RegisterFailHandler(Fail)
 	suite, reporter := GinkgoConfiguration()
 	// The promises stand on their own: their order is drawn from the seed.
-	suite.Timeout = 50 * time.Minute
 	RunSpecs(t, "Switchboard end to end", suite, reporter)
 }
 

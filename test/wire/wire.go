@@ -28,6 +28,8 @@ const (
 // Wire takes connections from a listener to a server.
 type Wire struct {
 	listener net.Listener
+	ends     context.Context // no dialling after that
+	end      context.CancelFunc
 	mu       sync.Mutex
 	dial     Dial
 	state    State
@@ -37,6 +39,7 @@ type Wire struct {
 // New begins to carry, until Close.
 func New(listener net.Listener, dial Dial) *Wire {
 	w := &Wire{listener: listener, dial: dial, state: Whole, open: map[net.Conn]bool{}}
+	w.ends, w.end = context.WithCancel(context.Background())
 	go func() {
 		for {
 			near, err := listener.Accept()
@@ -75,12 +78,13 @@ func (w *Wire) Set(state State) {
 // Close ends the wire and every connection over it.
 func (w *Wire) Close() error {
 	err := w.listener.Close()
+	w.end()
 	w.Set(Cut)
 	return err
 }
 
 func (w *Wire) carry(near net.Conn) {
-	defer w.end(near)
+	defer w.forget(near)
 	w.mu.Lock()
 	dial, state := w.dial, w.state
 	w.open[near] = true
@@ -88,7 +92,7 @@ func (w *Wire) carry(near net.Conn) {
 	if state == Cut {
 		return
 	}
-	far, err := dial(context.Background()) // as long as the server takes
+	far, err := dial(w.ends)
 	if err != nil {
 		return
 	}
@@ -100,7 +104,7 @@ func (w *Wire) carry(near net.Conn) {
 	_, _ = io.Copy(muted{w, near}, far)
 }
 
-func (w *Wire) end(near net.Conn) {
+func (w *Wire) forget(near net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.open, near)

@@ -33,13 +33,19 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
     setPage(now);
   };
   const read = async (cursor: string | null) => {
+    const before = shown.current.length;
     try {
       const found = cursor ? api.messages(id, cursor) : api.anew((from) => api.messages(id, from), shown.current.length);
       const [v, rows] = await Promise.all([api.conversation(id), found]);
       setConversation(v);
-      // Read anew from the newest on: what has expired since is not kept in the page.
-      show({ rows: cursor ? [...shown.current, ...rows.rows] : kept(shown.current, rows.rows), next: rows.next });
       setFailed(false);
+      if (cursor) {
+        const known = new Set(shown.current.map((m) => m.id));
+        return show({ rows: [...shown.current, ...rows.rows.filter((m) => !known.has(m.id))], next: rows.next });
+      }
+      // Read anew from the newest on: what has expired since is not kept in the page. Earlier messages that came meanwhile are read with it.
+      if (shown.current.length > before) stale.current = true;
+      else show({ rows: kept(shown.current, rows.rows), next: rows.next });
     } catch (error) {
       // While the server is away, what was being written stays; what was read does not, as nobody knows whether it has expired.
       if (error instanceof api.Problem && error.status < 500) setConversation(null);
