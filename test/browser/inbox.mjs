@@ -211,8 +211,21 @@ const tests = {
     await page.getByRole("button", { name: /Grace Hopper/ }).click();
     await page.getByRole("log").getByText("Line 1", { exact: true }).waitFor();
     assert.equal(await page.getByText("Line 70", { exact: true }).count(), 0);
+    // What was asked for before them comes after them.
+    let release;
+    const held = new Promise((done) => { release = done; });
+    const newest = (url) => url.pathname.endsWith("/messages") && !url.searchParams.has("cursor");
+    await page.route(newest, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await Promise.all([page.waitForRequest((request) => newest(new URL(request.url()))), step({ guest: 2, body: "A line meanwhile" })]);
     await page.getByRole("button", { name: "Show earlier messages" }).click();
     await page.getByText("Line 70", { exact: true }).waitFor();
+    release();
+    await page.getByRole("log").getByText("A line meanwhile").waitFor();
+    assert.equal(await page.getByText("Line 70", { exact: true }).count(), 1);
+    await page.unroute(newest);
     await step({ guest: 2, body: "One more line" });
     await page.getByRole("log").getByText("One more line").waitFor();
     assert.equal(await page.getByText("Line 70", { exact: true }).count(), 1);
