@@ -329,6 +329,10 @@ const tests = {
     await log.getByText("Yes!").waitFor();
     await until("the receipt", async () => (await desk.messages(id)).some((m) => m.body === "Yes!" && m.status === "read"));
     await page.locator("[role=log][aria-live=polite]").waitFor();
+    await page.routeWebSocket("**/chat/socket", (ws) => { // a connector whose database is slow
+      const server = ws.connectToServer();
+      server.onMessage((frame) => setTimeout(() => ws.send(frame), JSON.parse(frame).type === "message" ? 1_000 : 0));
+    });
     await page.reload(); // the chat is open again by itself, and the focus is the page's
     await log.getByText("Yes!").waitFor();
     assert.equal(await focused(page), "BODY");

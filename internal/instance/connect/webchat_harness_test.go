@@ -60,9 +60,9 @@ func newChat(t testing.TB, d *pgtest.Database, change ...func(*chat)) *chat {
 
 // frame is what the connector sends: the members of all types.
 type frame struct {
-	Type, Cursor, ID, From, ClientID, Text, Status, Code, Session, Message string
-	Reset                                                                  bool
-	Files                                                                  []frameFile
+	Type, Cursor, ID, From, ClientID, Text, Status, Code, Session, Message, UpTo string
+	Reset                                                                        bool
+	Files                                                                        []frameFile
 }
 
 type frameFile struct {

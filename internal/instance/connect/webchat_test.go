@@ -69,10 +69,16 @@ func TestAnAnswerWaitsForAGuestWhoIsAway(t *testing.T) {
 	if fmt.Sprint(got) != "[Yes For two]" && fmt.Sprint(got) != "[For two Yes]" {
 		t.Errorf("got %q", got)
 	}
+	if welcome.UpTo != back.cursor {
+		t.Errorf("the page was told of messages up to %q, and got them up to %q", welcome.UpTo, back.cursor)
+	}
 	s.becomes(first, "sent")
 	s.becomes(second, "sent")
 	// Exactly once: whoever comes back with the last cursor gets nothing more, with none all of it, in the same order.
-	again, _ := s.comes(session, back.cursor)
+	again, welcome := s.comes(session, back.cursor)
+	if welcome.UpTo != "" {
+		t.Errorf("the page has all, and is told of messages up to %q", welcome.UpTo)
+	}
 	again.says("b", "Thanks")
 	again.stored("b", "Thanks")
 	all, welcome := s.comes(session, "")

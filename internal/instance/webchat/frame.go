@@ -145,6 +145,8 @@ type welcomeFrame struct {
 	settings
 	// Reset: the cursor counts no more; all of the thread follows, in place of what the browser has.
 	Reset bool `json:"reset"`
+	// UpTo is the cursor of the last message there is; those up to it follow, and are old. Left out when the browser has it.
+	UpTo string `json:"upTo,omitempty"`
 }
 
 type messageFrame struct {

@@ -198,9 +198,11 @@ func (k *socket) greet() bool {
 	}
 	k.written.Store(place)
 	signal(k.look)
-	return k.put(encode(welcomeFrame{
-		Type: typeWelcome, Session: session.ID, ExpiresAt: session.Expires.UTC(), Reset: !known, settings: k.s.told(),
-	}))
+	welcome := welcomeFrame{Type: typeWelcome, Session: session.ID, ExpiresAt: session.Expires.UTC(), Reset: !known, settings: k.s.told()}
+	if session.Last > place {
+		welcome.UpTo = cursor(session.Epoch, session.Last)
+	}
+	return k.put(encode(welcome))
 }
 
 // obey does what one frame asks. It is false when the socket is closed.

@@ -39,6 +39,7 @@ const untilAcknowledged = 15_000;
 const typingLasts = 6_000;
 const typingEvery = 3_000;
 const settled = 300;
+const untilCaughtUp = 10_000;
 
 /**
  * Chat is the guest's side of a chat: what is shown, what waits to be sent, and the connection. It asks for nothing until
@@ -64,6 +65,7 @@ export class Chat {
   #seen: string | undefined;
   #notice: string | undefined;
   #noticeVersion: number | undefined;
+  #oldUpTo: string | undefined;
   #readUpTo = -1;
   #readCursor: string | undefined;
   #socket: WebSocket | undefined;
@@ -331,24 +333,26 @@ export class Chat {
     this.noticeChanged ||= this.#notice !== undefined && (this.#notice !== privacyNoticeURL || noticeVersion > (this.#noticeVersion ?? noticeVersion));
     this.#notice = privacyNoticeURL;
     this.#noticeVersion = noticeVersion;
+    this.#oldUpTo = frame.upTo;
     this.#keep();
     this.#catchUp();
     this.#become("online");
     this.#flush();
   }
 
-  /** catchUp says that old messages come, until none came for a while. */
+  /** catchUp says that old messages come: until the last of them has, and none came for a while. It may have expired, and not come. */
   #catchUp() {
     this.catchingUp = true;
-    this.#set("catchingUp", settled, () => {
+    this.#set("catchingUp", this.#oldUpTo ? untilCaughtUp : settled, () => {
       this.catchingUp = false;
       this.changed();
     });
   }
 
   #shown(frame: Frame & { type: "message" }) {
-    if (this.catchingUp) this.#catchUp();
     const { cursor, at, from, text, clientId, id, files = [] } = frame;
+    if (cursor === this.#oldUpTo) this.#oldUpTo = undefined;
+    if (this.catchingUp) this.#catchUp();
     this.messages.push({ key: clientId || id, cursor, at, from, text, files });
     if (clientId && !this.outbox.some((p) => p.id === clientId && p.file && !p.stored)) { // else its file is on its way still
       this.#settle(clientId);

@@ -15,7 +15,7 @@ export interface Settings {
 export interface Attached { id: string; name: string; state: "pending" | "stored" | "refused"; size?: number }
 
 export type Frame =
-  | { type: "welcome"; welcomeText?: string; privacyNoticeURL: string; noticeVersion?: number; maxMessageLength: number; reset: boolean }
+  | { type: "welcome"; welcomeText?: string; privacyNoticeURL: string; noticeVersion?: number; maxMessageLength: number; reset: boolean; upTo?: string }
   | { type: "message"; cursor: string; id: string; at: string; from: "guest" | "staff" | "system"; clientId?: string; text: string; files?: Attached[] }
   | { type: "ack"; id: string; message: string | null }
   | { type: "receipt"; status: string; cursor: string }
