@@ -122,7 +122,7 @@ func (w *world) relabel(ctx context.Context, node, region string, concerned map[
 	case <-time.After(5 * time.Minute):
 		mu.Lock()
 		defer mu.Unlock()
-		return seconds{}, fmt.Errorf("after 5 minutes %d of %d Tenants have told of node %s", len(took), len(concerned), node)
+		return seconds{}, fmt.Errorf("after 5 minutes %d of %d Tenants have told of node %s; these have not: %s", len(took), len(concerned), node, w.silent(ctx, node, concerned, took))
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -131,4 +131,30 @@ func (w *world) relabel(ctx context.Context, node, region string, concerned map[
 		all = append(all, d)
 	}
 	return secondsOf(all), nil
+}
+
+// silent describes Tenants that have not told of a node, and their pods there.
+func (w *world) silent(ctx context.Context, node string, concerned map[string]bool, took map[string]time.Duration) string {
+	all := map[string]string{}
+	for name := range concerned {
+		if _, told := took[name]; told {
+			continue
+		}
+		t := &v1alpha1.Tenant{}
+		if err := w.admin.Get(ctx, client.ObjectKey{Name: name}, t); err != nil {
+			return err.Error()
+		}
+		all[name] = fmt.Sprintf("%+v", meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionResidencyCompliant))
+	}
+	pods, err := w.typed.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+	if err != nil {
+		return err.Error()
+	}
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		if said, is := all[p.Labels[v1alpha1.LabelTenant]]; is {
+			all[p.Labels[v1alpha1.LabelTenant]] = said + fmt.Sprintf(", %s %s", p.Name, p.Status.Phase)
+		}
+	}
+	return fmt.Sprint(all)
 }
