@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,7 +63,7 @@ func (w *world) measureReaction(ctx context.Context) (reaction, error) {
 	return r, err
 }
 
-// tenantsOn gives the tenants with pods on a node that run, and how many pods there are of anybody.
+// tenantsOn gives the tenants with pods on a node that run and stay, and how many pods there are of anybody.
 func (w *world) tenantsOn(ctx context.Context, node string) (map[string]bool, int, error) {
 	pods, err := w.typed.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node + ",status.phase=Running"})
 	if err != nil {
@@ -70,7 +71,8 @@ func (w *world) tenantsOn(ctx context.Context, node string) (map[string]bool, in
 	}
 	tenants := map[string]bool{}
 	for i := range pods.Items {
-		if t := pods.Items[i].Labels[v1alpha1.LabelTenant]; t != "" {
+		_, ends := pods.Items[i].Labels[batchv1.JobNameLabel] // by itself, maybe before the node is relabelled
+		if t := pods.Items[i].Labels[v1alpha1.LabelTenant]; t != "" && !ends {
 			tenants[t] = true
 		}
 	}
