@@ -118,7 +118,7 @@ const tests = {
     await step("network", { is: "whole" });
     await log.getByText("And it has a roof.").waitFor();
     await supervisor.page.getByRole("log").getByText("How long is it?").waitFor();
-    // The same for a pod that is killed; the chat is led to the next one.
+    // The same for a connector that is killed, and started again by its kubelet.
     await step("kill");
     await page.getByRole("status").getByText("No connection").waitFor();
     await says("We come at six.");

@@ -27,9 +27,9 @@ import (
 // otherClock is Debian's libfaketime, which gives the program that is started with it another time.
 const otherClock = "/usr/lib/*/faketime/libfaketime.so.1"
 
-// A clock that is stepped, of the one machine that a database runs on: to the rest of the service it does not matter which of the two
-// is wrong. The nodes of the local cluster share their machine's clock, so that PostgreSQL alone is given another one.
-var _ = Describe("A database's clock that is stepped (docs/faults.md)", Label("long", "faults", "clock"), Ordered, Serial, func() {
+// Whether the database's clock is wrong or the nodes' does not matter to the rest of the service. The nodes of the local cluster share
+// their machine's, so that PostgreSQL alone is given another one.
+var _ = Describe("A database's clock that is a day ahead (docs/faults.md)", Label("long", "faults", "clock"), Ordered, Serial, func() {
 	const messages, days = 2_000, 200
 	var cl *client
 
@@ -50,9 +50,9 @@ var _ = Describe("A database's clock that is stepped (docs/faults.md)", Label("l
 		before := cl.count(ctx, "SELECT count(*) FROM sb.message")
 		Expect(before).To(BeEquivalentTo(messages))
 
-		By("stepping it a day ahead, while no operator puts the pod back")
+		By("starting it anew by that clock, while no operator puts the pod back")
 		Expect(fixture.ScaleOperator(ctx, c, 0)).To(Succeed())
-		cl.stepClock(ctx, 24*time.Hour)
+		cl.startAhead(ctx, 24*time.Hour)
 		sid := guest.NewSID()
 		Expect(cluster.Until(ctx, time.Minute, "the connector to take a message", func(ctx context.Context) error {
 			status, err := cl.line(ctx, "front-desk").Write(ctx, sid, guestNumber(90), "What time is it?")
@@ -108,8 +108,8 @@ func says(condition *metav1.Condition, part string) error {
 	return nil
 }
 
-// stepClock restarts the client's PostgreSQL by another clock.
-func (cl *client) stepClock(ctx context.Context, by time.Duration) {
+// startAhead starts the client's PostgreSQL anew, by a clock that is ahead.
+func (cl *client) startAhead(ctx context.Context, by time.Duration) {
 	GinkgoHelper()
 	found, err := filepath.Glob(otherClock)
 	Expect(err).NotTo(HaveOccurred())

@@ -37,14 +37,7 @@ var _ = Describe("The pages of guests, staff and privacy officers", Label("pages
 	BeforeAll(func(ctx SpecContext) {
 		cl = newClient("pages", regionEU, "+493023125181")
 		cl.apply(ctx)
-		Expect(c.ApplyYAML(ctx, fmt.Sprintf(`
-apiVersion: messaging.switchboard.dev/v1alpha1
-kind: Channel
-metadata: {name: web-chat, namespace: %s}
-spec:
-  type: WebChat
-  webChat: {allowedOrigins: [%q], privacyNoticeURL: %q}
-`, cl.namespace(), chatSite, chatSite+"/privacy"))).To(Succeed())
+		Expect(c.ApplyYAML(ctx, cl.webChat())).To(Succeed())
 		cl.awaitReady(ctx)
 		Expect(standin.Route(ctx, cl.get(ctx), "front-desk")).To(Succeed())
 	}, NodeTimeout(5*time.Minute))

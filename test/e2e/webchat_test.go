@@ -27,6 +27,18 @@ type page struct {
 
 const chatSite = "https://www.berlin.example"
 
+// webChat is a Channel of the client's for that site.
+func (cl *client) webChat() string {
+	return fmt.Sprintf(`
+apiVersion: messaging.switchboard.dev/v1alpha1
+kind: Channel
+metadata: {name: web-chat, namespace: %s}
+spec:
+  type: WebChat
+  webChat: {allowedOrigins: [%q], privacyNoticeURL: %q}
+`, cl.namespace(), chatSite, chatSite+"/privacy")
+}
+
 // openPage leads to a web chat's connector, over TLS that is verified against the tenant's authority.
 func openPage(ctx context.Context, cl *client, channel string) page {
 	GinkgoHelper()
@@ -93,14 +105,7 @@ func shown(ctx context.Context, conn *websocket.Conn, text string) string {
 
 var _ = Describe("A web chat", Label("webchat"), func() {
 	It("carries a guest's words and the answer, and keeps what comes while the guest is away, over a killed connector", SpecTimeout(4*time.Minute), func(ctx SpecContext) {
-		Expect(c.ApplyYAML(ctx, fmt.Sprintf(`
-apiVersion: messaging.switchboard.dev/v1alpha1
-kind: Channel
-metadata: {name: web-chat, namespace: %s}
-spec:
-  type: WebChat
-  webChat: {allowedOrigins: [%q], privacyNoticeURL: %q}
-`, berlin.namespace(), chatSite, chatSite+"/privacy"))).To(Succeed())
+		Expect(c.ApplyYAML(ctx, berlin.webChat())).To(Succeed())
 		channel := &v1alpha1.Channel{}
 		channel.Name, channel.Namespace = "web-chat", berlin.namespace()
 		DeferCleanup(func(ctx context.Context) error { return crclient.IgnoreNotFound(c.Delete(ctx, channel)) })
