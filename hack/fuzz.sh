@@ -42,4 +42,5 @@ smpp FuzzDeliver
 webchat FuzzParse
 webchat FuzzUpload
 api FuzzEvent
+provider FuzzJSON
 TARGETS

@@ -85,24 +85,30 @@ func (p *Provider) read(r *http.Request, body []byte) (provider.Delivery, error)
 
 // parse reads a page, or news of one of ours.
 func parse(body []byte) (provider.Delivery, error) {
-	var page struct {
-		ID     string `json:"id"`
-		From   string `json:"from"`
-		Text   string `json:"text"`
-		Status string `json:"status"`
-	}
-	body, ok := provider.Legible(body, 16)
-	if !ok || json.Unmarshal(body, &page) != nil || page.ID == "" || len(page.ID) > 64 {
-		return provider.Delivery{}, provider.Malformed(errors.New("the body is not a page as JSON; send it complete"))
+	var id, from, text, status string
+	page, _ := provider.ReadJSON(body)
+	for name, v := range page.Members() {
+		switch string(name) {
+		case "id":
+			id = v.Text()
+		case "from":
+			from = v.Text()
+		case "text":
+			text = v.Text()
+		case "status":
+			status = v.Text()
+		}
 	}
 	switch {
-	case page.Status == "delivered" || page.Status == "failed":
-		return provider.Delivery{Statuses: []provider.Status{{ID: page.ID, Status: page.Status}}}, nil
-	case !e164.MatchString(page.From):
+	case id == "" || len(id) > 64:
+		return provider.Delivery{}, provider.Malformed(errors.New("the body is not a page as JSON; send it complete"))
+	case status == "delivered" || status == "failed":
+		return provider.Delivery{Statuses: []provider.Status{{ID: id, Status: status}}}, nil
+	case !e164.MatchString(from):
 		return provider.Delivery{Unreadable: 1}, nil // nobody could answer it, now or when it is sent again
 	}
 	return provider.Delivery{Messages: []provider.Inbound{{
-		ID: page.ID, From: []person.Address{{Kind: contract.KindPhone, Value: page.From}}, Body: provider.Storable(page.Text),
+		ID: id, From: []person.Address{{Kind: contract.KindPhone, Value: from}}, Body: provider.Storable(text),
 	}}}, nil
 }
 

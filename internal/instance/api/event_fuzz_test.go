@@ -2,12 +2,47 @@ package api
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/switchboard-operator/switchboard/internal/fuzztest"
 	"github.com/switchboard-operator/switchboard/internal/instance/person"
 )
+
+// room is what reading an event may take besides, in octets: reading its body grows by steps, and regular expressions and telephone
+// numbers are made once.
+const room = 256 << 10
+
+// TestALittleEventTakesLittleMemory: of what takes the fewest octets for the most that is made of it.
+func TestALittleEventTakesLittleMemory(t *testing.T) {
+	const event = `"kind":"guest.arrived","guest":{"kind":"phone","address":"+4915112345678"},"data":`
+	for name, c := range map[string]struct{ before, repeated, after string }{
+		"fields that there are not":      {`{`, `"a":1,`, event + `{}}`},
+		"fields that a guest has not":    {`{"guest":{`, `"a":1,`, `"b":1}}`},
+		"one of another type":            {`{`, `"kind":1,`, event + `{}}`},
+		"one that is there many times":   {`{`, `"guest":{},`, event + `{}}`},
+		"data of many members":           {`{` + event + `{`, `"a":1,`, `"b":1}}`},
+		"data of lists":                  {`{` + event + `{"a":[`, `[],`, `[]]}}`},
+		"data in data":                   {`{` + event + `{"a":`, `[`, `]`},
+		"a kind of escapes":              {`{"kind":"`, `\n`, `"}`},
+		"a kind of halves of characters": {`{"kind":"`, `\ud800`, `"}`},
+		"a name of escapes":              {`{"`, `\u0061`, `":1}`},
+	} {
+		for _, octets := range []int{4 << 10, 16 << 10, 32 << 10, 63 << 10} {
+			body := []byte(c.before + strings.Repeat(c.repeated, octets/len(c.repeated)) + c.after)
+			t.Run(fmt.Sprintf("%s/%d", name, octets), func(t *testing.T) {
+				fuzztest.Bounded(t, len(body), room, func() {
+					var in eventRequest
+					if decodeObject(bytes.NewReader(body), &in) == nil {
+						_ = in.check()
+					}
+				})
+			})
+		}
+	}
+}
 
 // FuzzEvent: what another system tells of a guest is read without a panic, with bounds.
 func FuzzEvent(f *testing.F) {
@@ -20,8 +55,7 @@ func FuzzEvent(f *testing.F) {
 		}
 		var in eventRequest
 		var err error
-		// Reading it and the decoder's own buffer grow by steps; besides, regular expressions and telephone numbers are made once.
-		fuzztest.Bounded(t, len(body), 256<<10, func() {
+		fuzztest.Bounded(t, len(body), room, func() {
 			in = eventRequest{}
 			if err = decodeObject(bytes.NewReader(body), &in); err == nil {
 				if err = in.check(); err == nil {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -16,7 +15,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/buger/jsonparser"
 	"github.com/google/uuid"
+
+	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 const (
@@ -49,36 +51,75 @@ func decodeObject(body io.Reader, into any) error {
 	if !utf8.Valid(b) {
 		return badRequest("The body is not UTF-8; encode it so.")
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return badRequest(explain(err, into))
+	object, ok := provider.ReadJSON(b)
+	if !ok {
+		if _, kind, _, err := jsonparser.Get(b); err == nil && kind == jsonparser.Object {
+			return badRequest("The body has something after its JSON object, or lists and objects too deep in each other; send one object alone.")
+		}
+		return badRequest("The body is not valid JSON; send an object with the fields " + fields(reflect.TypeOf(into).Elem()) + ".")
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return badRequest("The body has something after its JSON object; send one object alone.")
+	if err := checkFields(object, reflect.TypeOf(into).Elem()); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return badRequest(explain(err, into))
 	}
 	return nil
 }
 
+// checkFields refuses an object with a field that a struct has not, or with one twice: which of them would count?
+func checkFields(v provider.JSON, t reflect.Type) error {
+	known := map[string]reflect.Type{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name := jsonName(f); name != "" {
+			known[name] = f.Type
+		}
+	}
+	for name, v := range v.Members() {
+		of, ok := known[string(name)]
+		switch {
+		case !ok:
+			return badRequest(fmt.Sprintf("There is no field %q here; the fields are %s.", shorten(string(name), 80), fields(t)))
+		case of == nil:
+			return badRequest(fmt.Sprintf("The field %q is there twice; send it once.", name))
+		}
+		known[string(name)] = nil
+		if of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		if of.Kind() == reflect.Struct && !reflect.PointerTo(of).Implements(unmarshaler) {
+			if err := checkFields(v, of); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
 // explain says what is wrong with a body, without repeating its values.
 func explain(err error, into any) string {
+	names := fields(reflect.TypeOf(into).Elem())
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong) && wrong.Field == "":
-		return "The body must be a JSON object with the fields " + fields(into) + "."
+		return "The body must be a JSON object with the fields " + names + "."
 	case errors.As(err, &wrong):
 		return fmt.Sprintf("The field %q must be a %s, not a %s.", wrong.Field, wrong.Type, wrong.Value)
-	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		return fmt.Sprintf("There is no field %s here; the fields are %s.", shorten(strings.TrimPrefix(err.Error(), "json: unknown field "), 80), fields(into))
 	}
-	return "The body is not valid JSON; send an object with the fields " + fields(into) + "."
+	return "The body is not valid JSON; send an object with the fields " + names + "."
 }
 
-func fields(into any) string {
-	t := reflect.TypeOf(into).Elem()
+func fields(t reflect.Type) string {
 	names := make([]string, 0, t.NumField())
 	for i := range t.NumField() {
-		names = append(names, strings.Split(t.Field(i).Tag.Get("json"), ",")[0])
+		names = append(names, jsonName(t.Field(i)))
 	}
 	return strings.Join(names, ", ")
 }

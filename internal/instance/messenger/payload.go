@@ -1,9 +1,8 @@
 package messenger
 
 import (
-	"encoding/json"
-	"errors"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/media"
@@ -12,82 +11,118 @@ import (
 )
 
 const (
-	// maxItems bounds what one webhook brings.
-	maxItems = 2000
-	// maxMembers bounds the members of all its lists: each event has some of its own.
-	maxMembers = 4 * maxItems
+	// minItem is what a message or a receipt has at least, in octets: in a list of receipts, an id of 36 characters.
+	minItem = 39
 	// maxID bounds an id of a message, in bytes.
 	maxID = 256
 	// latest bounds a watermark, in milliseconds: the end of year 9999.
 	latest = 253402300799_000
 )
 
-// payload is a webhook's body, as far as it is read.
-type payload struct {
-	Object string  `json:"object"`
-	Entry  []entry `json:"entry"`
-}
-
-type entry struct {
-	ID string `json:"id"` // of the page
-	// Each by itself: one that can't be read must not take the others with it.
-	Messaging []json.RawMessage `json:"messaging"`
-}
-
-// event is an entry of messaging. One of its last four members is set, for what is read.
+// event is an entry of messaging, as far as it is read. One of its last four members is set, for what is read.
 type event struct {
-	Sender    party     `json:"sender"`
-	Recipient party     `json:"recipient"`
-	Message   *message  `json:"message"`
-	Postback  *postback `json:"postback"`
-	Delivery  *receipt  `json:"delivery"`
-	Read      *receipt  `json:"read"`
-}
-
-type party struct {
-	ID string `json:"id"`
+	sender, recipient string
+	message           message
+	postback          postback
+	delivery, read    receipt
 }
 
 type message struct {
-	ID          string `json:"mid"`
-	Text        string `json:"text"`
-	IsEcho      bool   `json:"is_echo"`  // the page has sent it
-	Metadata    string `json:"metadata"` // of an echo: what was sent with the message
-	Attachments []struct {
-		Type    string `json:"type"`
-		Payload struct {
-			URL string `json:"url"`
-		} `json:"payload"`
-	} `json:"attachments"`
+	is          bool
+	id, text    string
+	isEcho      bool   // the page has sent it
+	metadata    string // of an echo: what was sent with the message
+	attachments provider.JSON
+}
+
+// postback is a button that the guest has pressed.
+type postback struct {
+	is        bool
+	id, title string
+}
+
+// receipt tells what of the page's messages was delivered, or read.
+type receipt struct {
+	is        bool
+	ids       provider.JSON // a list
+	watermark int64         // milliseconds: all that was sent before
+}
+
+// readEvent leaves a member of another type than expected empty: what was read counts.
+func readEvent(v provider.JSON) (e event) {
+	for name, v := range v.Members() {
+		switch string(name) {
+		case "sender":
+			e.sender = v.Member("id").Text()
+		case "recipient":
+			e.recipient = v.Member("id").Text()
+		case "message":
+			e.message = readMessage(v)
+		case "postback":
+			e.postback = postback{v.Is(), v.Member("mid").Text(), v.Member("title").Text()}
+		case "delivery":
+			e.delivery = readReceipt(v)
+		case "read":
+			e.read = readReceipt(v)
+		}
+	}
+	return e
+}
+
+func readMessage(v provider.JSON) message {
+	m := message{is: v.Is()}
+	for name, v := range v.Members() {
+		switch string(name) {
+		case "mid":
+			m.id = v.Text()
+		case "text":
+			m.text = v.Text()
+		case "is_echo":
+			m.isEcho = v.True()
+		case "metadata":
+			m.metadata = v.Text()
+		case "attachments":
+			m.attachments = v
+		}
+	}
+	return m
+}
+
+func readReceipt(v provider.JSON) receipt {
+	watermark, _ := v.Member("watermark").Int()
+	return receipt{v.Is(), v.Member("mids"), watermark}
 }
 
 // files are those that it bears: other attachments are places, links and the like.
-func (m message) files() (all []provider.Media) {
-	for _, a := range m.Attachments {
-		switch a.Type {
-		case "image", "audio", "video", "file":
-			source := a.Payload.URL
+func (m message) files() []provider.Media {
+	n := 0
+	for a := range m.attachments.List() {
+		if isFile(a) {
+			n++
+		}
+	}
+	all := make([]provider.Media, 0, min(n, media.MaxFiles))
+	for a := range m.attachments.List() {
+		if len(all) == cap(all) {
+			break
+		}
+		if isFile(a) {
+			source := a.Member("payload").Member("url").Text()
 			if len(source) > media.MaxSource || !printing.MatchString(source) {
 				source = "" // so that staff see that there was one
 			}
-			if all = append(all, provider.Media{Source: source}); len(all) == media.MaxFiles {
-				return all
-			}
+			all = append(all, provider.Media{Source: source})
 		}
 	}
 	return all
 }
 
-// postback is a button that the guest has pressed.
-type postback struct {
-	ID    string `json:"mid"`
-	Title string `json:"title"`
-}
-
-// receipt tells what of the page's messages was delivered, or read.
-type receipt struct {
-	IDs       []string `json:"mids"`
-	Watermark int64    `json:"watermark"` // milliseconds: all that was sent before
+func isFile(attachment provider.JSON) bool {
+	switch attachment.Member("type").Text() {
+	case "image", "audio", "video", "file":
+		return true
+	}
+	return false
 }
 
 var (
@@ -101,98 +136,121 @@ func isID(id string) bool { return len(id) <= maxID && printing.MatchString(id) 
 // parse reads what is for this channel's page: of an app with several, Meta may put all
 // into one webhook. One that holds nothing but what is another's is rejected.
 func (p *Provider) parse(body []byte) (provider.Delivery, error) {
+	webhook, err := meta.ReadWebhook(body, "page", minItem)
+	if err != nil {
+		return provider.Delivery{}, err
+	}
 	var d provider.Delivery
-	var in payload
-	body, ok := provider.Legible(body, maxMembers)
-	if !ok {
-		return d, provider.Malformed(errors.New("the webhook holds too many events; send fewer at once"))
-	}
-	if err := json.Unmarshal(body, &in); err != nil || in.Object != "page" {
-		return d, provider.Malformed(errors.New("the body is not a webhook of a page as JSON; send it complete"))
-	}
-	ours, items := 0, 0
-	for _, e := range in.Entry {
-		if e.ID != p.channel.PageID {
+	ours, all, items := 0, 0, 0
+	for e := range webhook.Entries.List() {
+		all++
+		if e.Member("id").Text() != p.channel.PageID {
 			continue
 		}
 		ours++
-		if items += len(e.Messaging); items > maxItems {
-			return provider.Delivery{}, provider.Malformed(errors.New("the webhook holds too many events; send fewer at once"))
+		messaging := e.Member("messaging")
+		if items += messaging.Len(); webhook.TooMany(items) {
+			return provider.Delivery{}, meta.ErrTooMany
 		}
-		for _, raw := range e.Messaging {
-			var event event
-			// A member of another type than expected is left empty; what was read counts.
-			_ = json.Unmarshal(raw, &event)
-			p.take(&d, event)
-			if len(d.Statuses) > maxItems {
-				return provider.Delivery{}, provider.Malformed(errors.New("the webhook holds too many receipts; send fewer at once"))
+		makeRoom(&d, messaging)
+		for raw := range messaging.List() {
+			event := readEvent(raw)
+			if items += event.receipts(); webhook.TooMany(items) {
+				return provider.Delivery{}, meta.ErrTooMany
 			}
+			p.take(&d, event)
 		}
 	}
-	if ours == 0 && len(in.Entry) > 0 {
+	if ours == 0 && all > 0 {
 		return provider.Delivery{}, provider.Forbidden("the page is not that of this channel")
 	}
 	return d, nil
 }
 
+// makeRoom is for what happened: lists that grow as they are filled take several times their size.
+func makeRoom(d *provider.Delivery, messaging provider.JSON) {
+	messages, statuses, watermarks := 0, 0, 0
+	for raw := range messaging.List() {
+		switch e := readEvent(raw); {
+		case e.message.is && e.message.isEcho:
+			statuses++
+		case e.message.is, e.postback.is:
+			messages++
+		case e.delivery.is, e.read.is:
+			watermarks++
+		}
+	}
+	d.Messages = slices.Grow(d.Messages, messages)
+	d.Statuses = slices.Grow(d.Statuses, statuses)
+	d.Watermarks = slices.Grow(d.Watermarks, watermarks)
+}
+
 // take adds what can be understood. Reactions, referrals and the like say nothing that is kept.
 func (p *Provider) take(d *provider.Delivery, e event) {
 	switch {
-	case e.Message != nil && (e.Message.IsEcho || e.Sender.ID == p.channel.PageID):
+	case e.message.is && (e.message.isEcho || e.sender == p.channel.PageID):
 		// What the page itself wrote, by us or by another way in, is no guest's; of ours it says the id.
-		if key := meta.ParseCallback(e.Message.Metadata); key != nil && isID(e.Message.ID) {
-			d.Statuses = append(d.Statuses, provider.Status{ID: e.Message.ID, Status: "accepted", Message: key})
+		if key := meta.ParseCallback(e.message.metadata); key != nil && isID(e.message.id) {
+			d.Statuses = append(d.Statuses, provider.Status{ID: e.message.id, Status: "accepted", Message: key})
 		}
-	case e.Message != nil:
-		p.inbound(d, e, e.Message.ID, e.Message.words(), e.Message.files()...)
-	case e.Postback != nil:
-		p.inbound(d, e, e.Postback.ID, e.Postback.words())
-	case e.Delivery != nil:
-		p.receipt(d, e, *e.Delivery, "delivered")
-	case e.Read != nil:
-		p.receipt(d, e, *e.Read, "read")
+	case e.message.is:
+		p.inbound(d, e, e.message.id, e.message.words(), e.message.files()...)
+	case e.postback.is:
+		p.inbound(d, e, e.postback.id, e.postback.words())
+	case e.delivery.is:
+		p.receipt(d, e, e.delivery, "delivered")
+	case e.read.is:
+		p.receipt(d, e, e.read, "read")
 	}
 }
 
 func (p *Provider) inbound(d *provider.Delivery, e event, id, words string, files ...provider.Media) {
-	if !isID(id) || !psid.MatchString(e.Sender.ID) || e.Recipient.ID != p.channel.PageID {
+	if !isID(id) || !psid.MatchString(e.sender) || e.recipient != p.channel.PageID {
 		d.Unreadable++
 		return
 	}
-	d.Messages = append(d.Messages, provider.Inbound{ID: id, From: p.Addresses(e.Sender.ID), Body: provider.Storable(words), Media: files})
+	d.Messages = append(d.Messages, provider.Inbound{ID: id, From: p.Addresses(e.sender), Body: provider.Storable(words), Media: files})
 }
+
+// receipts counts the messages that it names.
+func (e event) receipts() int { return e.delivery.ids.Len() + e.read.ids.Len() }
 
 // receipt takes the messages that are named, and the watermark for all others.
 func (p *Provider) receipt(d *provider.Delivery, e event, r receipt, status string) {
-	for _, id := range r.IDs {
-		if isID(id) {
+	named := r.ids.Len()
+	d.Statuses = slices.Grow(d.Statuses, named)
+	for v := range r.ids.List() {
+		if id := v.Text(); isID(id) {
 			d.Statuses = append(d.Statuses, provider.Status{ID: id, Status: status})
 		}
 	}
-	if r.Watermark <= 0 || r.Watermark > latest || !psid.MatchString(e.Sender.ID) {
-		if len(r.IDs) == 0 {
+	if r.watermark <= 0 || r.watermark > latest || !psid.MatchString(e.sender) {
+		if named == 0 {
 			d.Unreadable++
 		}
 		return
 	}
-	d.Watermarks = append(d.Watermarks, provider.Watermark{Of: p.Addresses(e.Sender.ID), Status: status, Until: time.UnixMilli(r.Watermark).UTC()})
+	d.Watermarks = append(d.Watermarks, provider.Watermark{Of: p.Addresses(e.sender), Status: status, Until: time.UnixMilli(r.watermark).UTC()})
 }
 
 // words are what the guest wrote. Of other messages they say which type came, as in [image].
 func (m message) words() string {
-	if m.Text != "" {
-		return m.Text
+	if m.text != "" {
+		return m.text
 	}
-	if len(m.Attachments) > 0 && typeName.MatchString(m.Attachments[0].Type) {
-		return "[" + m.Attachments[0].Type + "]"
+	for first := range m.attachments.List() {
+		if kind := first.Member("type").Text(); typeName.MatchString(kind) {
+			return "[" + kind + "]"
+		}
+		break
 	}
 	return "[message]"
 }
 
 // words are those on the button.
 func (p postback) words() string {
-	if p.Title != "" {
-		return p.Title
+	if p.title != "" {
+		return p.title
 	}
 	return "[button]"
 }

@@ -2,6 +2,7 @@ package messenger
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -63,11 +64,11 @@ func TestWhatIsNoMessageOfAGuestIsPassedOver(t *testing.T) {
 	if err != nil || len(d.Messages) != 1 || d.Unreadable != 4 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	many := make([]standin.Object, maxItems+1)
+	many := make([]standin.Object, meta.MaxItems+1)
 	if _, err := page().parse(ours.Payload(many...)); err == nil {
 		t.Error("a webhook without an end is taken")
 	}
-	ids := make([]string, maxItems+1)
+	ids := make([]string, meta.MaxItems+1)
 	for i := range ids {
 		ids[i] = "m_1"
 	}
@@ -126,6 +127,37 @@ func TestARefusalIsToldApartFromAMistake(t *testing.T) {
 	var unknown *provider.UnknownError
 	if err := failed(answer(http.StatusBadGateway, 0, 0)); !errors.As(err, &unknown) {
 		t.Errorf("a gateway: %v", err)
+	}
+}
+
+// TestALittleWebhookTakesLittleMemory: of what takes the fewest octets for the most that is made of it.
+func TestALittleWebhookTakesLittleMemory(t *testing.T) {
+	const head, event = `{"object":"page","entry":[{"id":"104512345678901","messaging":[`, `{"sender":{"id":"1"},"recipient":{"id":"104512345678901"},`
+	for name, c := range map[string]struct{ before, repeated, after string }{
+		"entries of nothing":            {`{"object":"page","entry":[`, `{},`, `{}]}`},
+		"events of nothing":             {head, `{},`, `{}]}]}`},
+		"messages of nothing":           {head, `{"message":{}},`, `{}]}]}`},
+		"attachments of nothing":        {head, `{"message":{"attachments":[{},{},{},{},{},{},{}]}},`, `{}]}]}`},
+		"messages":                      {head, event + `"message":{"mid":"ab","text":"cd"}},`, `{}]}]}`},
+		"messages in entries of theirs": {`{"object":"page","entry":[`, `{"id":"104512345678901","messaging":[` + event + `"message":{"mid":"ab"}}]},`, `{}]}`},
+		"files":                         {head, event + `"message":{"mid":"ab","attachments":[` + strings.Repeat(`{"type":"file"},`, 12) + `7]}},`, `{}]}]}`},
+		"receipts":                      {head + event + `"delivery":{"mids":[`, `"ab",`, `"ab"]}}]}]}`},
+		"many receipts":                 {head, event + `"delivery":{"mids":["ab"]}},`, `{}]}]}`},
+		"watermarks":                    {head, event + `"read":{"watermark":1}},`, `{}]}]}`},
+		"echoes":                        {head, `{"message":{"is_echo":true,"mid":"ab","metadata":"0189d1b0-0000-7000-8000-000000000000:1"}},`, `{}]}]}`},
+		"one of another type":           {head + `{`, `"message":7,`, `"message":7}]}]}`},
+		"one text of escapes":           {head + event + `"message":{"mid":"ab","text":"`, `\n`, `"}}]}]}`},
+		"one text of halves":            {head + event + `"message":{"mid":"ab","text":"`, `\ud800`, `"}}]}]}`},
+		"texts of halves":               {head, event + `"message":{"mid":"ab","text":"\ud800"}},`, `{}]}]}`},
+		"one text of what is no UTF-8":  {head + event + `"message":{"mid":"ab","text":"`, "\xffa", `"}}]}]}`},
+		"one name of escapes":           {head + `{"`, `\u0061`, `":1}]}]}`},
+	} {
+		for _, octets := range []int{4 << 10, 40 << 10, 64 << 10, 100 << 10, 150 << 10, 180 << 10, 300 << 10, 3 << 20} {
+			body := []byte(c.before + strings.Repeat(c.repeated, octets/len(c.repeated)) + c.after)
+			t.Run(fmt.Sprintf("%s/%d", name, octets), func(t *testing.T) {
+				fuzztest.Bounded(t, len(body), 64<<10, func() { _, _ = page().parse(body) })
+			})
+		}
 	}
 }
 

@@ -30,6 +30,36 @@ func Webhooks(site provider.Site, path string, parse func(body []byte) (provider
 	}
 }
 
+// ErrTooMany is a webhook with more in it than Meta sends.
+var ErrTooMany = provider.Malformed(errors.New("the webhook holds too many messages and receipts; send fewer at once"))
+
+// Webhook is what Meta sends: of each account its news.
+type Webhook struct {
+	Entries provider.JSON // a list
+	most    int
+}
+
+// MaxItems bounds the messages and receipts of one webhook. Meta sends at most 1,000 changes.
+const MaxItems = 2000
+
+// fewItems are taken of a webhook of any size.
+const fewItems = 64
+
+// ReadWebhook reads one about objects of a kind, as in page. Of many messages and receipts each has at least so many octets: what is
+// made of them must not take many times the memory of the webhook.
+func ReadWebhook(body []byte, object string, octets int) (Webhook, error) {
+	w := Webhook{most: min(MaxItems, fewItems+len(body)/octets)}
+	v, _ := provider.ReadJSON(body)
+	w.Entries = v.Member("entry")
+	if v.Member("object").Text() != object || w.Entries.Is() && !w.Entries.IsList() {
+		return w, provider.Malformed(errors.New("the body is not a webhook of a " + object + " as JSON; send it complete"))
+	}
+	return w, nil
+}
+
+// TooMany says whether a webhook of its size may not hold so many messages and receipts.
+func (w Webhook) TooMany(items int) bool { return items > w.most }
+
 // verify answers Meta's question whether this is the address that somebody who knows the
 // verify token has set.
 func verify(site provider.Site, r *http.Request) (provider.Delivery, error) {

@@ -2,21 +2,41 @@ package provider
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"iter"
+	"slices"
 	"unicode/utf8"
+
+	"github.com/buger/jsonparser"
 )
 
-// maxDepth is how deep lists and objects of a webhook may stand in each other.
-const maxDepth = 64 // as many as a number has bits
+// maxDepth is how deep lists and objects of a document may stand in each other.
+const maxDepth = 64
 
-// Legible gives the JSON of a webhook as it may be read: an octet that is no UTF-8 is a question mark, since a decoder makes three
-// octets of it. It is false for JSON with more than most members of lists, or deeper than any provider's: a list of nothing takes
-// many times its size in memory. Whether it is JSON at all is for the decoder to say.
-func Legible(body []byte, most int) ([]byte, bool) {
+// JSON is a value of a document. It is read where it stands: encoding/json takes many times its size in memory of a list of nothing,
+// and of members of other types than expected. The zero value is none.
+type JSON struct {
+	raw  []byte // of a string, what stands between the quotes
+	kind jsonparser.ValueType
+}
+
+// ReadJSON gives the value of a document. It is false for what is no JSON, or deeper than any provider's. An octet that is no UTF-8
+// is a question mark.
+func ReadJSON(body []byte) (JSON, bool) {
 	if !utf8.Valid(body) {
 		body = bytes.ToValidUTF8(body, []byte("?"))
 	}
-	var lists uint64 // a bit for each that is open, the innermost the lowest: whether it is a list
-	depth, members := 0, 0
+	if deeper(body, maxDepth) || !json.Valid(body) {
+		return JSON{}, false
+	}
+	raw, kind, _, err := jsonparser.Get(body)
+	return JSON{raw, kind}, err == nil
+}
+
+// deeper says whether lists and objects stand more than most deep in each other.
+func deeper(body []byte, most int) bool {
+	depth := 0
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
 		case '"':
@@ -26,23 +46,101 @@ func Legible(body []byte, most int) ([]byte, bool) {
 				}
 			}
 		case '[', '{':
-			if depth == maxDepth {
-				return nil, false
-			}
-			lists, depth = lists<<1, depth+1
-			if body[i] == '[' {
-				lists, members = lists|1, members+1
+			if depth++; depth > most {
+				return true
 			}
 		case ']', '}':
-			lists, depth = lists>>1, max(depth-1, 0)
-		case ',':
-			if lists&1 == 1 {
-				members++
-			}
-		}
-		if members > most {
-			return nil, false
+			depth--
 		}
 	}
-	return body, true
+	return false
 }
+
+// Is says whether there is a value, and not null.
+func (v JSON) Is() bool { return v.kind != jsonparser.NotExist && v.kind != jsonparser.Null }
+
+// IsObject says whether it is one.
+func (v JSON) IsObject() bool { return v.kind == jsonparser.Object }
+
+// IsList says whether it is one.
+func (v JSON) IsList() bool { return v.kind == jsonparser.Array }
+
+// IsText says whether it is a string.
+func (v JSON) IsText() bool { return v.kind == jsonparser.String }
+
+// errEnough ends a walk.
+var errEnough = errors.New("enough")
+
+// Members are those of an object, in their order; there are none of anything else. A name is valid until the next. What comes after a
+// name with half of a surrogate pair is passed over.
+func (v JSON) Members() iter.Seq2[[]byte, JSON] {
+	return func(yield func([]byte, JSON) bool) {
+		if v.kind != jsonparser.Object {
+			return
+		}
+		_ = jsonparser.ObjectEach(v.raw, func(name, raw []byte, kind jsonparser.ValueType, _ int) error { // only ours: it is JSON
+			if !yield(name, JSON{raw, kind}) {
+				return errEnough
+			}
+			return nil
+		})
+	}
+}
+
+// Member is that of an object; none when it has no such, or is no object. To read more than two of one object, walk through its
+// Members.
+func (v JSON) Member(name string) (found JSON) {
+	for other, v := range v.Members() {
+		if string(other) == name {
+			found = v
+		}
+	}
+	return found
+}
+
+// List are the members of a list; there are none of anything else.
+func (v JSON) List() iter.Seq[JSON] {
+	return func(yield func(JSON) bool) {
+		if v.kind != jsonparser.Array {
+			return
+		}
+		_, _ = jsonparser.ArrayEachErr(v.raw, func(raw []byte, kind jsonparser.ValueType, _ int, _ error) error { // only ours: it is JSON
+			if !yield(JSON{raw, kind}) {
+				return errEnough
+			}
+			return nil
+		})
+	}
+}
+
+// Len counts the members of a list.
+func (v JSON) Len() (n int) {
+	for range v.List() {
+		n++
+	}
+	return n
+}
+
+// Text is a string, "" for anything else. Half of a surrogate pair is U+FFFD.
+func (v JSON) Text() string {
+	if v.kind != jsonparser.String {
+		return ""
+	}
+	text, err := jsonparser.ParseString(v.raw)
+	if err != nil {
+		_ = json.Unmarshal(slices.Concat([]byte{'"'}, v.raw, []byte{'"'}), &text) // it is a string of JSON
+	}
+	return text
+}
+
+// Int is a whole number; false for anything else.
+func (v JSON) Int() (int64, bool) {
+	if v.kind != jsonparser.Number {
+		return 0, false
+	}
+	n, err := jsonparser.ParseInt(v.raw)
+	return n, err == nil
+}
+
+// True is false for anything else.
+func (v JSON) True() bool { return v.kind == jsonparser.Boolean && string(v.raw) == "true" }

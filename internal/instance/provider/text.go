@@ -1,9 +1,6 @@
 package provider
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // MaxText is the longest text of a guest's that is kept, in characters. No provider's limit is as high.
 const MaxText = 16_000
@@ -12,8 +9,17 @@ const MaxText = 16_000
 // refused for a byte or a length.
 func Storable(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
-	if utf8.RuneCountInString(text) > MaxText {
-		text = string([]rune(text)[:MaxText])
+	return first(MaxText, text)
+}
+
+// first are the first characters of a text, at most so many.
+func first(most int, text string) string {
+	n := 0
+	for at := range text {
+		if n == most {
+			return text[:at]
+		}
+		n++
 	}
 	return text
 }

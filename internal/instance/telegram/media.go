@@ -15,22 +15,15 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
-// file is what a message tells of a file.
-type file struct {
-	ID   string `json:"file_id"`
-	Name string `json:"file_name"`
-	Size int64  `json:"file_size"`
-}
+// files are the members of a message that are files. It has one of them, but an animation, which is a document too.
+var files = []string{"photo", "document", "video", "video_note", "audio", "voice", "sticker"}
 
-// borne are the members of a message that are files. Each is of one kind; an animation is a document too.
-type borne struct {
-	Photo     []file `json:"photo"` // the same in several sizes, the largest last
-	Document  *file  `json:"document"`
-	Video     *file  `json:"video"`
-	VideoNote *file  `json:"video_note"`
-	Audio     *file  `json:"audio"`
-	Voice     *file  `json:"voice"`
-	Sticker   *file  `json:"sticker"`
+// fileIn is what a message tells of a file. A photo is there in several sizes, the largest last.
+func fileIn(member provider.JSON) provider.JSON {
+	for size := range member.List() {
+		member = size
+	}
+	return member
 }
 
 // maxFileID bounds a file's id, in bytes. (A bound in the pattern would take memory for each byte.)
@@ -43,24 +36,15 @@ var (
 )
 
 // files are those that it bears: one at most.
-func (f borne) files() []provider.Media {
-	var found *file
-	if n := len(f.Photo); n > 0 {
-		found = &f.Photo[n-1]
-	}
-	for _, other := range []*file{f.Document, f.Video, f.VideoNote, f.Audio, f.Voice, f.Sticker} {
-		if found == nil {
-			found = other
-		}
-	}
-	if found == nil {
+func (m message) files() []provider.Media {
+	if !m.file.Is() {
 		return nil
 	}
-	source := found.ID
+	source := m.file.Member("file_id").Text()
 	if len(source) > maxFileID || !fileID.MatchString(source) {
 		source = "" // so that staff see that there was one
 	}
-	return []provider.Media{{Source: source, Name: media.Name(found.Name)}}
+	return []provider.Media{{Source: source, Name: media.Name(m.file.Member("file_name").Text())}}
 }
 
 // Fetch opens a file: Telegram says for its id on which path it is, for an hour. Its address holds the bot's token, and is

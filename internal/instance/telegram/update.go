@@ -1,9 +1,10 @@
 package telegram
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/switchboard-operator/switchboard/internal/contract"
@@ -11,60 +12,71 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
-// maxMembers bounds the members of all lists of an update: sizes of pictures, parts of a text with a meaning of their own.
-const maxMembers = 2000
-
-// update is what a webhook brings, as far as it is read: one event at a time.
-type update struct {
-	ID      *int64          `json:"update_id"`
-	Message json.RawMessage `json:"message"`
-}
-
 // message is a message of a private chat, as far as it is read.
 type message struct {
-	ID   *int64 `json:"message_id"`
-	From struct {
-		ID    int64 `json:"id"`
-		IsBot bool  `json:"is_bot"`
-	} `json:"from"`
-	Chat struct {
-		ID   int64  `json:"id"`
-		Type string `json:"type"`
-	} `json:"chat"`
-	Text    string `json:"text"`
-	Caption string `json:"caption"`
-	borne
+	id            int64
+	numbered      bool // it has an id
+	from, chat    int64
+	isBot         bool
+	chatType      string
+	text, caption string
+	content       string // the first of contents that it has, "" for none
+	file          provider.JSON
+}
+
+// readMessage leaves a member of another type than expected empty: what was read counts.
+func readMessage(v provider.JSON) (m message) {
+	content, file := len(contents), len(files)
+	for name, v := range v.Members() {
+		switch string(name) {
+		case "message_id":
+			m.id, m.numbered = v.Int()
+		case "from":
+			m.from, _ = v.Member("id").Int()
+			m.isBot = v.Member("is_bot").True()
+		case "chat":
+			m.chat, _ = v.Member("id").Int()
+			m.chatType = v.Member("type").Text()
+		case "text":
+			m.text = v.Text()
+		case "caption":
+			m.caption = v.Text()
+		}
+		if at := slices.Index(contents, string(name)); at >= 0 && at < content {
+			content, m.content = at, contents[at]
+		}
+		if at, f := slices.Index(files, string(name)), fileIn(v); at >= 0 && at < file && f.IsObject() {
+			file, m.file = at, f
+		}
+	}
+	return m
 }
 
 // parse reads an update. What is no new message of a guest to the bot itself says nothing
 // new and is acknowledged: edits, groups, channels, other bots. To refuse it would only
 // have it sent again.
 func parse(body []byte) (provider.Delivery, error) {
-	var u update
-	body, ok := provider.Legible(body, maxMembers)
-	if !ok {
-		return provider.Delivery{}, provider.Malformed(errors.New("the update holds too many members of lists"))
-	}
-	if err := json.Unmarshal(body, &u); err != nil || u.ID == nil {
+	update, _ := provider.ReadJSON(body)
+	id, numbered := update.Member("update_id").Int()
+	if !numbered {
 		return provider.Delivery{}, provider.Malformed(errors.New("the body is not an update as JSON; send it complete"))
 	}
-	if u.Message == nil {
+	raw := update.Member("message")
+	if !raw.Is() {
 		return provider.Delivery{}, nil
 	}
-	var m message
-	// A member of another type than expected is left empty; what was read counts.
-	_ = json.Unmarshal(u.Message, &m)
+	m := readMessage(raw)
 	switch {
-	case m.Chat.Type != "" && m.Chat.Type != "private" || m.From.IsBot:
+	case m.chatType != "" && m.chatType != "private" || m.isBot:
 		return provider.Delivery{}, nil
-	case m.ID == nil || m.Chat.ID <= 0 || m.From.ID != m.Chat.ID:
+	case !m.numbered || m.chat <= 0 || m.from != m.chat:
 		return provider.Delivery{Unreadable: 1}, nil
 	}
 	return provider.Delivery{Messages: []provider.Inbound{{
 		// Telegram may count updates anew after a quiet week; with the message's number they differ all the same.
-		ID:   fmt.Sprintf("%d.%d", *u.ID, *m.ID),
-		From: []person.Address{{Kind: contract.KindTelegram, Value: strconv.FormatInt(m.Chat.ID, 10)}},
-		Body: provider.Storable(m.words(u.Message)), Media: m.files(),
+		ID:   fmt.Sprintf("%d.%d", id, m.id),
+		From: []person.Address{{Kind: contract.KindTelegram, Value: strconv.FormatInt(m.chat, 10)}},
+		Body: provider.Storable(m.words()), Media: m.files(),
 	}}}, nil
 }
 
@@ -77,22 +89,13 @@ var contents = []string{
 
 // words are what the guest wrote. Of other messages they say which type came, as in
 // [photo], and what was written beside it: a caption is the guest's words, too.
-func (m message) words(raw []byte) string {
-	if m.Text != "" {
-		return m.Text
+func (m message) words() string {
+	if m.text != "" {
+		return m.text
 	}
-	placeholder := "[message]"
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err == nil {
-		for _, name := range contents {
-			if _, is := members[name]; is {
-				placeholder = "[" + name + "]"
-				break
-			}
-		}
-	}
-	if m.Caption != "" {
-		return placeholder + " " + m.Caption
+	placeholder := "[" + cmp.Or(m.content, "message") + "]"
+	if m.caption != "" {
+		return placeholder + " " + m.caption
 	}
 	return placeholder
 }

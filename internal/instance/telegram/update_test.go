@@ -3,6 +3,7 @@ package telegram
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -119,6 +120,30 @@ func TestFailuresAreToldApart(t *testing.T) {
 func read(status int, body string) (a answer) {
 	a.read(status, []byte(body))
 	return a
+}
+
+// TestALittleWebhookTakesLittleMemory: of what takes the fewest octets for the most that is made of it.
+func TestALittleWebhookTakesLittleMemory(t *testing.T) {
+	const head = `{"update_id":9,"message":{"message_id":7,"from":{"id":1},"chat":{"id":1,"type":"private"},`
+	for name, c := range map[string]struct{ before, repeated, after string }{
+		"members of nothing":           {`{"update_id":9,`, `"a":{},`, `"b":{}}`},
+		"photos of nothing":            {head + `"photo":[`, `{},`, `{}]}}`},
+		"photos":                       {head + `"photo":[`, `{"file_id":"a","file_name":"b"},`, `{}]}}`},
+		"one of another type":          {head, `"text":7,`, `"text":7}}`},
+		"one text of escapes":          {head + `"text":"`, `\n`, `"}}`},
+		"one text of halves":           {head + `"text":"`, `\ud800`, `"}}`},
+		"one text of what is no UTF-8": {head + `"text":"`, "\xffa", `"}}`},
+		"one caption of escapes":       {head + `"caption":"`, `\n`, `"}}`},
+		"one name of a file":           {head + `"voice":{"file_name":"`, `\n`, `"}}}`},
+		"one name of escapes":          {head + `"`, `\u0061`, `":1}}`},
+	} {
+		for _, octets := range []int{4 << 10, 40 << 10, 64 << 10, 100 << 10, 150 << 10, 180 << 10, 300 << 10, 3 << 20} {
+			body := []byte(c.before + strings.Repeat(c.repeated, octets/len(c.repeated)) + c.after)
+			t.Run(fmt.Sprintf("%s/%d", name, octets), func(t *testing.T) {
+				fuzztest.Bounded(t, len(body), 64<<10, func() { _, _ = parse(body) })
+			})
+		}
+	}
 }
 
 func FuzzUpdate(f *testing.F) {

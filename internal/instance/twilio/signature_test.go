@@ -4,8 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
+	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -122,6 +124,42 @@ func TestRepeatedParameters(t *testing.T) {
 	}
 }
 
+// TestALittleWebhookTakesLittleMemory: of what takes the fewest octets for the most that is made of it.
+func TestALittleWebhookTakesLittleMemory(t *testing.T) {
+	const form, object = "application/x-www-form-urlencoded", "application/json"
+	for name, c := range map[string]struct{ kind, before, repeated, after string }{
+		"one parameter many times": {form, ``, `a=b&`, `a=b`},
+		"a value of escapes":       {form, `a=`, `%0A`, `b`},
+		"a value of blanks":        {form, `a=`, `+`, `b`},
+		"one member many times":    {object, `{`, `"ab":"c",`, `"a":"d"}`},
+		"one of another type":      {object, `{`, `"ab":1,`, `"a":"d"}`},
+		"lists of nothing":         {object, `{"a":[`, `[],`, `[]]}`},
+		"a string of escapes":      {object, `{"a":"`, `\n`, `"}`},
+		"a string of halves":       {object, `{"a":"`, `\ud800`, `"}`},
+	} {
+		for _, octets := range []int{500, 2000, 4 << 10, 16 << 10, maxWebhook} {
+			body := []byte(c.before + strings.Repeat(c.repeated, octets/len(c.repeated)) + c.after)
+			t.Run(fmt.Sprintf("%s/%d", name, octets), func(t *testing.T) {
+				fuzztest.Bounded(t, len(body), room, func() {
+					if form, err := ParseParameters(c.kind, body); err == nil {
+						_, _ = ParseInbound(form)
+						_, _ = ParseStatus(form)
+					}
+				})
+			})
+		}
+	}
+	var parameters url.Values = map[string][]string{}
+	for i := range maxParameters {
+		parameters.Set(strconv.Itoa(i), "x")
+	}
+	body := []byte(parameters.Encode())
+	fuzztest.Bounded(t, len(body), room, func() { _, _ = ParseParameters(form, body) })
+}
+
+// room is what reading a webhook may take besides, in octets: for as many parameters as may be.
+const room = 192 << 10
+
 func FuzzWebhook(f *testing.F) {
 	f.Add("https://hotel.example/x?bodySHA256=00", []byte("a=b&a=c"), "application/x-www-form-urlencoded", "c2ln")
 	f.Add("://", []byte("{\"a\":1}"), "application/json; charset=utf-8", "")
@@ -130,7 +168,7 @@ func FuzzWebhook(f *testing.F) {
 		var form url.Values
 		var in Inbound
 		var err, refused error
-		fuzztest.Bounded(t, len(body)+len(contentType), 192<<10, func() {
+		fuzztest.Bounded(t, len(body)+len(contentType), room, func() {
 			if form, err = ParseParameters(contentType, body); err == nil {
 				in, refused = ParseInbound(form)
 				_, _ = ParseStatus(form)

@@ -78,15 +78,46 @@ const (
 	maxClientID = 64
 	maxToken    = 64
 	maxCursor   = 32
-	// maxListed bounds the members of lists. A frame has none; what a later one may have is passed over.
-	maxListed = 64
 )
+
+// readFrame gives what is in a frame. It is false for one that is no object, or has a member of another type; others than those of
+// frames are a later protocol's, and passed over.
+func readFrame(data []byte) (f frame, ok bool) {
+	object, _ := provider.ReadJSON(data)
+	if !object.IsObject() || !utf8.Valid(data) {
+		return frame{}, false
+	}
+	for name, v := range object.Members() {
+		var member *string
+		switch string(name) {
+		case "type":
+			member = &f.Type
+		case "token":
+			member = &f.Token
+		case "cursor":
+			member = &f.Cursor
+		case "id":
+			member = &f.ID
+		case "text":
+			member = &f.Text
+		case "status":
+			member = &f.Status
+		default:
+			continue
+		}
+		if v.Is() && !v.IsText() {
+			return frame{}, false
+		}
+		*member = v.Text()
+	}
+	return f, true
+}
 
 // parse reads a frame. It fails with errMalformed, or with *frameError for one that is well
 // formed and can't be obeyed. maxText is in characters.
 func parse(data []byte, maxText int) (frame, error) {
-	var f frame
-	if _, flat := provider.Legible(data, maxListed); !flat || !utf8.Valid(data) || json.Unmarshal(data, &f) != nil || f.Type == "" {
+	f, ok := readFrame(data)
+	if !ok || f.Type == "" {
 		return frame{}, errMalformed
 	}
 	refused := func(code, detail string) (frame, error) {

@@ -3,12 +3,33 @@ package webchat
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/switchboard-operator/switchboard/internal/fuzztest"
 )
+
+// TestALittleFrameTakesLittleMemory: of what takes the fewest octets for the most that is made of it.
+func TestALittleFrameTakesLittleMemory(t *testing.T) {
+	for name, c := range map[string]struct{ before, repeated, after string }{
+		"members that there are not":   {`{"type":"end",`, `"a":1,`, `"a":1}`},
+		"one that is there many times": {`{`, `"type":"ab",`, `"a":1}`},
+		"one of another type":          {`{"type":"end",`, `"text":1,`, `"a":1}`},
+		"lists of nothing":             {`{"type":"end","x":[`, `[],`, `[]]}`},
+		"a text of escapes":            {`{"type":"message","id":"a","text":"`, `\n`, `x"}`},
+		"a text of halves":             {`{"type":"message","id":"a","text":"`, `\ud800`, `x"}`},
+		"a name of escapes":            {`{"`, `\u0061`, `":1}`},
+	} {
+		for _, octets := range []int{1 << 10, 4 << 10, 16 << 10, 192 << 10} {
+			frame := []byte(c.before + strings.Repeat(c.repeated, octets/len(c.repeated)) + c.after)
+			t.Run(fmt.Sprintf("%s/%d", name, octets), func(t *testing.T) {
+				fuzztest.Bounded(t, len(frame), 4<<10, func() { _, _ = parse(frame, 16_000) })
+			})
+		}
+	}
+}
 
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{

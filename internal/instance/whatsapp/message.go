@@ -10,47 +10,84 @@ import (
 
 // message is an entry of messages, as far as it is read.
 type message struct {
-	From string `json:"from"`
-	ID   string `json:"id"`
-	Type string `json:"type"`
-	Text struct {
-		Body string `json:"body"`
-	} `json:"text"`
-	Button struct { // a button of a template that the guest has pressed
-		Text string `json:"text"`
-	} `json:"button"`
-	Interactive struct { // a button or a list of a message
-		ButtonReply struct {
-			Title string `json:"title"`
-		} `json:"button_reply"`
-		ListReply struct {
-			Title string `json:"title"`
-		} `json:"list_reply"`
-	} `json:"interactive"`
-	Image    captioned `json:"image"`
-	Video    captioned `json:"video"`
-	Document captioned `json:"document"`
-	Audio    captioned `json:"audio"`
-	Sticker  captioned `json:"sticker"`
+	from, id, kind string
+	text           string
+	button         string // the words on a button of a template that the guest has pressed
+	choice         string // those on a button or in a list of a message
+	image, video   captioned
+	document       captioned
+	audio, sticker captioned
 }
 
 // captioned is a file, maybe with words of the guest's beside it.
-type captioned struct {
-	ID       string `json:"id"`
-	Caption  string `json:"caption"`
-	FileName string `json:"filename"`
+type captioned struct{ id, caption, fileName string }
+
+// readMessage leaves a member of another type than expected empty: what was read counts.
+func readMessage(v provider.JSON) (m message) {
+	for name, v := range v.Members() {
+		switch string(name) {
+		case "from":
+			m.from = v.Text()
+		case "id":
+			m.id = v.Text()
+		case "type":
+			m.kind = v.Text()
+		case "text":
+			m.text = v.Member("body").Text()
+		case "button":
+			m.button = v.Member("text").Text()
+		case "interactive":
+			m.choice = cmp.Or(v.Member("button_reply").Member("title").Text(), v.Member("list_reply").Member("title").Text())
+		case "image":
+			m.image = readCaptioned(v)
+		case "video":
+			m.video = readCaptioned(v)
+		case "document":
+			m.document = readCaptioned(v)
+		case "audio":
+			m.audio = readCaptioned(v)
+		case "sticker":
+			m.sticker = readCaptioned(v)
+		}
+	}
+	return m
+}
+
+func readCaptioned(v provider.JSON) (c captioned) {
+	for name, v := range v.Members() {
+		switch string(name) {
+		case "id":
+			c.id = v.Text()
+		case "caption":
+			c.caption = v.Text()
+		case "filename":
+			c.fileName = v.Text()
+		}
+	}
+	return c
 }
 
 // files are those that it bears: one at most.
 func (m message) files() []provider.Media {
-	f, bears := map[string]captioned{"image": m.Image, "video": m.Video, "document": m.Document, "audio": m.Audio, "sticker": m.Sticker}[m.Type]
-	if !bears {
+	var f captioned
+	switch m.kind {
+	case "image":
+		f = m.image
+	case "video":
+		f = m.video
+	case "document":
+		f = m.document
+	case "audio":
+		f = m.audio
+	case "sticker":
+		f = m.sticker
+	default:
 		return nil
 	}
-	if !mediaID.MatchString(f.ID) {
-		f.ID = "" // so that staff see that there was one
+	if !mediaID.MatchString(f.id) {
+		f.id = "" // so that staff see that there was one
 	}
-	return []provider.Media{{Source: f.ID, Name: media.Name(f.FileName)}}
+	return []provider.Media{{Source: f.id, Name: media.Name(f.fileName)}}
 }
 
 // mediaID is Meta's name of a file; it becomes part of an address.
@@ -61,21 +98,21 @@ var typeName = regexp.MustCompile(`^[a-z_]{1,32}$`)
 // words are what the guest wrote or chose. Of other messages they say which type came, as
 // in [image], and what was written beside it: a caption is the guest's words, too.
 func (m message) words() string {
-	switch m.Type {
+	switch m.kind {
 	case "text":
-		return m.Text.Body
+		return m.text
 	case "button":
-		return m.Button.Text
+		return m.button
 	case "interactive":
-		if title := cmp.Or(m.Interactive.ButtonReply.Title, m.Interactive.ListReply.Title); title != "" {
-			return title
+		if m.choice != "" {
+			return m.choice
 		}
 	}
 	placeholder := "[message]"
-	if typeName.MatchString(m.Type) {
-		placeholder = "[" + m.Type + "]"
+	if typeName.MatchString(m.kind) {
+		placeholder = "[" + m.kind + "]"
 	}
-	if caption := cmp.Or(m.Image.Caption, m.Video.Caption, m.Document.Caption); caption != "" {
+	if caption := cmp.Or(m.image.caption, m.video.caption, m.document.caption); caption != "" {
 		return placeholder + " " + caption
 	}
 	return placeholder

@@ -1,46 +1,43 @@
 package whatsapp
 
 import (
-	"encoding/json"
 	"errors"
 	"regexp"
+	"slices"
 
 	"github.com/switchboard-operator/switchboard/internal/instance/meta"
 	"github.com/switchboard-operator/switchboard/internal/instance/provider"
 )
 
 const (
-	// maxItems bounds the messages and statuses of one webhook. Meta sends at most 1,000 changes.
-	maxItems = 2000
-	// maxMembers bounds the members of all its lists: each item has some of its own.
-	maxMembers = 4 * maxItems
+	// minItem is what a message or a status has at least, in octets: id, person, time and type.
+	minItem = 64
 	// maxID bounds an id of a message, in bytes.
 	maxID = 256
 )
 
-// payload is a webhook's body, as far as it is read.
-type payload struct {
-	Object string  `json:"object"`
-	Entry  []entry `json:"entry"`
-}
-
-type entry struct {
-	ID      string   `json:"id"` // of the business account
-	Changes []change `json:"changes"`
-}
-
+// change is what happened to a number, as far as it is read.
 type change struct {
-	Field string          `json:"field"`
-	Value json.RawMessage `json:"value"` // of field messages: value
+	phoneNumberID      string
+	messages, statuses provider.JSON // lists
 }
 
-type value struct {
-	Metadata struct {
-		PhoneNumberID string `json:"phone_number_id"`
-	} `json:"metadata"`
-	// Each by itself: one that can't be read must not take the others with it.
-	Messages []json.RawMessage `json:"messages"`
-	Statuses []json.RawMessage `json:"statuses"`
+// readChange reads the value of one of field messages.
+func readChange(value provider.JSON) (c change, err error) {
+	for name, v := range value.Members() {
+		switch string(name) {
+		case "metadata":
+			c.phoneNumberID = v.Member("phone_number_id").Text()
+		case "messages":
+			c.messages = v
+		case "statuses":
+			c.statuses = v
+		}
+	}
+	if !value.IsObject() || c.messages.Is() && !c.messages.IsList() || c.statuses.Is() && !c.statuses.IsList() {
+		return c, provider.Malformed(errors.New("a change of field messages can't be read; send it complete"))
+	}
+	return c, nil
 }
 
 // maxWaID bounds Meta's name for a person, in bytes.
@@ -54,34 +51,31 @@ var (
 // parse reads what is for this channel's number: of a business account with several, Meta
 // may put all into one webhook. One that holds nothing but what is another's is rejected.
 func (p *Provider) parse(body []byte) (provider.Delivery, error) {
+	webhook, err := meta.ReadWebhook(body, "whatsapp_business_account", minItem)
+	if err != nil {
+		return provider.Delivery{}, err
+	}
 	var d provider.Delivery
-	var in payload
-	body, ok := provider.Legible(body, maxMembers)
-	if !ok {
-		return d, provider.Malformed(errors.New("the webhook holds too many messages and statuses; send fewer at once"))
-	}
-	if err := json.Unmarshal(body, &in); err != nil || in.Object != "whatsapp_business_account" {
-		return d, provider.Malformed(errors.New("the body is not a webhook of a whatsapp_business_account as JSON; send it complete"))
-	}
-	ours, others := 0, 0
-	for _, e := range in.Entry {
-		for _, c := range e.Changes {
-			if c.Field != "messages" {
+	ours, others, items := 0, 0, 0
+	for e := range webhook.Entries.List() {
+		account := e.Member("id").Text()
+		for raw := range e.Member("changes").List() {
+			if raw.Member("field").Text() != "messages" {
 				continue // about the account, not from a guest
 			}
-			var v value
-			if err := json.Unmarshal(c.Value, &v); err != nil {
-				return provider.Delivery{}, provider.Malformed(errors.New("a change of field messages can't be read; send it complete"))
+			c, err := readChange(raw.Member("value"))
+			if err != nil {
+				return provider.Delivery{}, err
 			}
-			if e.ID != p.channel.BusinessAccountID || v.Metadata.PhoneNumberID != p.channel.PhoneNumberID {
+			if account != p.channel.BusinessAccountID || c.phoneNumberID != p.channel.PhoneNumberID {
 				others++
 				continue
 			}
 			ours++
-			if len(d.Messages)+len(d.Statuses)+len(v.Messages)+len(v.Statuses) > maxItems {
-				return provider.Delivery{}, provider.Malformed(errors.New("the webhook holds too many messages and statuses; send fewer at once"))
+			if items += c.messages.Len() + c.statuses.Len(); webhook.TooMany(items) {
+				return provider.Delivery{}, meta.ErrTooMany
 			}
-			p.take(&d, v)
+			p.take(&d, c)
 		}
 	}
 	if ours == 0 && others > 0 {
@@ -92,22 +86,21 @@ func (p *Provider) parse(body []byte) (provider.Delivery, error) {
 
 // take adds what can be understood. What has no id or sender can't be stored, now or
 // when it is sent again.
-func (p *Provider) take(d *provider.Delivery, v value) {
-	for _, raw := range v.Messages {
-		var m message
-		// A field of another type than expected is left empty; what was read counts.
-		_ = json.Unmarshal(raw, &m)
-		if !isID(m.ID) || len(m.From) > maxWaID || !waID.MatchString(m.From) {
+func (p *Provider) take(d *provider.Delivery, c change) {
+	d.Messages = slices.Grow(d.Messages, c.messages.Len())
+	for raw := range c.messages.List() {
+		m := readMessage(raw)
+		if !isID(m.id) || len(m.from) > maxWaID || !waID.MatchString(m.from) {
 			d.Unreadable++
 			continue
 		}
-		d.Messages = append(d.Messages, provider.Inbound{ID: m.ID, From: p.Addresses(m.From), Body: provider.Storable(m.words()), Media: m.files()})
+		d.Messages = append(d.Messages, provider.Inbound{ID: m.id, From: p.Addresses(m.from), Body: provider.Storable(m.words()), Media: m.files()})
 	}
-	for _, raw := range v.Statuses {
-		var s status
-		_ = json.Unmarshal(raw, &s)
-		news, ok := s.read()
-		if !isID(s.ID) {
+	d.Statuses = slices.Grow(d.Statuses, c.statuses.Len())
+	for raw := range c.statuses.List() {
+		s := readStatus(raw)
+		news, ok := s.news()
+		if !isID(s.id) {
 			d.Unreadable++
 		} else if ok {
 			d.Statuses = append(d.Statuses, news)
@@ -117,30 +110,43 @@ func (p *Provider) take(d *provider.Delivery, v value) {
 
 func isID(id string) bool { return len(id) <= maxID && printing.MatchString(id) }
 
-// status is an entry of statuses.
+// status is an entry of statuses, as far as it is read.
 type status struct {
-	ID     string `json:"id"`
-	Status string `json:"status"`
-	Errors []struct {
-		Code int `json:"code"`
-	} `json:"errors"`
-	// Callback is what was sent with the message.
-	Callback string `json:"biz_opaque_callback_data"`
+	id, status string
+	code       int64  // of the first error, 0 for none
+	callback   string // what was sent with the message
 }
 
-// read translates a status; ok is false for one that says nothing new.
-func (s status) read() (news provider.Status, ok bool) {
-	news = provider.Status{ID: s.ID, Status: s.Status}
-	switch s.Status {
+// readStatus leaves a member of another type than expected empty: what was read counts.
+func readStatus(v provider.JSON) (s status) {
+	for name, v := range v.Members() {
+		switch string(name) {
+		case "id":
+			s.id = v.Text()
+		case "status":
+			s.status = v.Text()
+		case "errors":
+			for first := range v.List() {
+				s.code, _ = first.Member("code").Int()
+				break
+			}
+		case "biz_opaque_callback_data":
+			s.callback = v.Text()
+		}
+	}
+	return s
+}
+
+// news translates a status; ok is false for one that says nothing new.
+func (s status) news() (news provider.Status, ok bool) {
+	news = provider.Status{ID: s.id, Status: s.status}
+	switch s.status {
 	case "sent", "delivered", "read":
 	case "failed":
-		news.ErrorCode = "failed"
-		if len(s.Errors) > 0 {
-			news.ErrorCode = ourCode(s.Errors[0].Code)
-		}
+		news.ErrorCode = ourCode(int(s.code))
 	default: // deleted, and what may come
 		return news, false
 	}
-	news.Message = meta.ParseCallback(s.Callback)
+	news.Message = meta.ParseCallback(s.callback)
 	return news, true
 }

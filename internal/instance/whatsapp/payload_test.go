@@ -3,6 +3,7 @@ package whatsapp
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -145,7 +146,7 @@ func TestWhatIsNotThisNumbersIsRejected(t *testing.T) {
 	if err != nil || len(d.Messages) != 1 || d.Unreadable != 4 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	many := make([]standin.Object, maxItems+1)
+	many := make([]standin.Object, meta.MaxItems+1)
 	for i := range many {
 		many[i] = text[0]
 	}
@@ -201,6 +202,38 @@ func encode(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestALittleWebhookTakesLittleMemory: of what takes the fewest octets for the most that is made of it.
+func TestALittleWebhookTakesLittleMemory(t *testing.T) {
+	const entry, change = `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[`, `{"field":"messages","value":{"metadata":{"phone_number_id":"106540352242922"},`
+	for name, c := range map[string]struct{ before, repeated, after string }{
+		"entries of nothing":                  {`{"object":"whatsapp_business_account","entry":[`, `{},`, `{}]}`},
+		"changes of nothing":                  {entry, `{},`, `{}]}]}`},
+		"messages of nothing":                 {entry + change + `"messages":[`, `{},`, `{}]}}]}]}`},
+		"messages":                            {entry + change + `"messages":[`, `{"id":"ab","from":"49151123456789"},`, `{}]}}]}]}`},
+		"messages of people without a number": {entry + change + `"messages":[`, `{"id":"ab","from":"cd"},`, `{}]}}]}]}`},
+		"messages in changes of theirs":       {entry, change + `"messages":[{"id":"ab","from":"49151123456789"}]}},`, `{}]}]}`},
+		"files":                               {entry + change + `"messages":[`, `{"id":"ab","from":"49151123456789","type":"image","image":{"filename":"cd"}},`, `{}]}}]}]}`},
+		"statuses of nothing":                 {entry + change + `"statuses":[`, `{},`, `{}]}}]}]}`},
+		"statuses":                            {entry + change + `"statuses":[`, `{"id":"ab","status":"sent"},`, `{}]}}]}]}`},
+		"failures":                            {entry + change + `"statuses":[`, `{"id":"ab","status":"failed","errors":[{"code":1234}]},`, `{}]}}]}]}`},
+		"statuses of ours":                    {entry + change + `"statuses":[`, `{"id":"ab","status":"sent","biz_opaque_callback_data":"0189d1b0-0000-7000-8000-000000000000:1"},`, `{}]}}]}]}`},
+		"errors of nothing":                   {entry + change + `"statuses":[{"errors":[`, `{},`, `{}]}]}}]}]}`},
+		"one of another type":                 {entry + change + `"messages":[{`, `"id":7,`, `"id":7}]}}]}]}`},
+		"one text of escapes":                 {entry + change + `"messages":[{"id":"ab","from":"cd","type":"text","text":{"body":"`, `\n`, `"}}]}}]}]}`},
+		"one text of halves":                  {entry + change + `"messages":[{"id":"ab","from":"cd","type":"text","text":{"body":"`, `\ud800`, `"}}]}}]}]}`},
+		"one text of what is no UTF-8":        {entry + change + `"messages":[{"id":"ab","from":"cd","type":"text","text":{"body":"`, "\xffa", `"}}]}}]}]}`},
+		"one caption of escapes":              {entry + change + `"messages":[{"id":"ab","from":"cd","type":"video","video":{"caption":"`, `\n`, `"}}]}}]}]}`},
+		"one name of escapes":                 {entry + change + `"messages":[{"`, `\u0061`, `":1}]}}]}]}`},
+	} {
+		for _, octets := range []int{4 << 10, 40 << 10, 64 << 10, 100 << 10, 150 << 10, 180 << 10, 300 << 10, 3 << 20} {
+			body := []byte(c.before + strings.Repeat(c.repeated, octets/len(c.repeated)) + c.after)
+			t.Run(fmt.Sprintf("%s/%d", name, octets), func(t *testing.T) {
+				fuzztest.Bounded(t, len(body), 64<<10, func() { _, _ = numbers().parse(body) })
+			})
+		}
+	}
 }
 
 func FuzzPayload(f *testing.F) {
