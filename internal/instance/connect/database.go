@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -80,45 +81,62 @@ func (l *letter) queue(batch *pgx.Batch, read func(pgx.Row, ...any) error) {
 		l.message, l.contact, l.conversation, l.confirmation).QueryRow(func(row pgx.Row) error { return read(row, &l.stored) })
 }
 
-// receive stores a group in one transaction, with the jobs that send confirmations and fetch files.
+// receive stores a group in one transaction, with the jobs that send confirmations and fetch files. A group that can have no job is
+// one round trip, commit included: while the connector waits for a processor, it has nothing locked in the database.
 func (d database) receive(ctx context.Context, channel string, group []*letter) error {
 	if group[0].line != nil {
 		return d.receiveLines(ctx, channel, group)
 	}
 	stored := 0
-	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
-		batch := &pgx.Batch{}
-		var jobs []job
-		for _, l := range group {
-			l.queue(batch, func(row pgx.Row, more ...any) error {
-				var isNew bool
-				var confirmed *time.Time
-				if err := row.Scan(append([]any{&isNew, &confirmed}, more...)...); err != nil {
-					return err
-				}
-				if isNew {
-					stored++
-				}
-				if confirmed != nil {
-					jobs = append(jobs, job{queue.SendArgs{MessageID: l.confirmation, At: *confirmed}, l.of})
-				}
-				return nil
-			})
-			if len(l.media) > 0 {
-				expect(batch, l, func(id uuid.UUID) { jobs = append(jobs, job{queue.FetchArgs{AttachmentID: id}, l.of}) })
+	var err error
+	if slices.ContainsFunc(group, (*letter).mayHaveJobs) {
+		err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+			jobs, err := storeGroup(ctx, tx, group, &stored)
+			if err != nil {
+				return err
 			}
-		}
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-			return err
-		}
-		return insert(ctx, tx, channel, jobs)
-	})
+			return insert(ctx, tx, channel, jobs)
+		})
+	} else {
+		_, err = storeGroup(ctx, d.pool, group, &stored) // statements of a batch outside of a transaction are one
+	}
 	if err != nil {
 		return described("storing messages", err)
 	}
 	received.add("stored", stored)
 	received.add("duplicate", len(group)-stored)
 	return nil
+}
+
+// mayHaveJobs is false for a letter that nothing confirms and no file comes with.
+func (l *letter) mayHaveJobs() bool { return l.command != optout.None || len(l.media) > 0 }
+
+// storeGroup stores letters, counts those that are new, and gives the jobs to queue along with them.
+func storeGroup(ctx context.Context, on interface {
+	SendBatch(context.Context, *pgx.Batch) pgx.BatchResults
+}, group []*letter, stored *int) (jobs []job, err error) {
+	batch := &pgx.Batch{}
+	for _, l := range group {
+		l.queue(batch, func(row pgx.Row, more ...any) error {
+			var isNew bool
+			var confirmed *time.Time
+			if err := row.Scan(append([]any{&isNew, &confirmed}, more...)...); err != nil {
+				return err
+			}
+			if isNew {
+				*stored++
+			}
+			if confirmed != nil {
+				jobs = append(jobs, job{queue.SendArgs{MessageID: l.confirmation, At: *confirmed}, l.of})
+			}
+			return nil
+		})
+		if len(l.media) > 0 {
+			expect(batch, l, func(id uuid.UUID) { jobs = append(jobs, job{queue.FetchArgs{AttachmentID: id}, l.of}) })
+		}
+	}
+	err = on.SendBatch(ctx, batch).Close()
+	return jobs, err
 }
 
 func (d database) ensureThisMonth(ctx context.Context) error {
