@@ -63,6 +63,21 @@ func (h hotel) placed(ctx context.Context, region string) error {
 	return nil
 }
 
+// removeVolume deletes one that nothing protects here but its finalizer.
+func removeVolume(t *testing.T, c testCluster, name string) {
+	t.Helper()
+	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := c.Delete(t.Context(), pv); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), client.ObjectKey{Name: name}, pv); err == nil {
+		pv.Finalizers = nil
+		if err := c.Update(t.Context(), pv); client.IgnoreNotFound(err) != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // events checks how many events with a reason tell of the tenant. Ready has the same reason at the same time: both are one series.
 func (h hotel) events(t *testing.T, reason string, want int) error {
 	t.Helper()

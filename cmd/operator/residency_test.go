@@ -102,16 +102,7 @@ func drifts(t *testing.T, c testCluster) {
 			return errors.Join(says(h.tenant(t).Status.Conditions, v1alpha1.ConditionResidencyCompliant, metav1.ConditionFalse, v1alpha1.ReasonOutsideRegion, "volume pv-drifting"),
 				h.egress(ctx, 1, 0))
 		})
-		if err := c.Delete(ctx, aVolume("pv-drifting", h.namespace, "elsewhere")); err != nil {
-			t.Fatal(err)
-		}
-		pv := &corev1.PersistentVolume{}
-		if err := c.Get(ctx, client.ObjectKey{Name: "pv-drifting"}, pv); err == nil { // nothing protects it here but its finalizer
-			pv.Finalizers = nil
-			if err := c.Update(ctx, pv); client.IgnoreNotFound(err) != nil {
-				t.Fatal(err)
-			}
-		}
+		removeVolume(t, c, "pv-drifting")
 		h.within(t, "compliant", func() error {
 			o := h.tenant(t)
 			if v := o.Status.Residency.Volumes; len(v) != 1 || v[0].LastSeen == nil {

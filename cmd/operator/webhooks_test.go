@@ -86,17 +86,26 @@ func webhooked(t *testing.T, c testCluster) {
 		}
 		return fmt.Errorf("sub-processors seen are %+v", seen.SubProcessors)
 	})
-	var out []string
-	for _, rule := range get(t, h, "webhooks", &networkingv1.NetworkPolicy{}).Spec.Egress {
-		for _, to := range rule.To {
-			if to.IPBlock != nil {
-				out = append(out, fmt.Sprint(to.IPBlock.CIDR, " ", rule.Ports[0].Port.IntVal))
-			}
-		}
-	}
-	if len(out) != 1 || !strings.HasSuffix(out[0], " 443") {
+	if out := h.webhooksReach(t); len(out) != 1 || !strings.HasSuffix(out[0], " 443") {
 		t.Errorf("it may reach %v", out)
 	}
+	running := func(replicas int32, ways int) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%d pods of webhooks", replicas), func(ctx context.Context) error {
+			if err := h.play(ctx, h.namespace); err != nil {
+				return err
+			}
+			if n, out := *get(t, h, "webhooks", &appsv1.Deployment{}).Spec.Replicas, h.webhooksReach(t); n != replicas || len(out) != ways {
+				return fmt.Errorf("%d are to run, and reach %v", n, out)
+			}
+			return nil
+		})
+	}
+	create(t, c, aVolume("pv-webhooked", h.namespace, "elsewhere"))
+	running(0, 0)
+	becomes(v1alpha1.ReasonEgressClosed, "nothing is sent")
+	removeVolume(t, c, "pv-webhooked")
+	running(1, 1)
 	o := h.tenant(t)
 	before := client.MergeFrom(o.DeepCopy())
 	o.Spec.Webhooks = nil
@@ -109,4 +118,17 @@ func webhooked(t *testing.T, c testCluster) {
 		}
 		return nil
 	})
+}
+
+// webhooksReach lists what the webhooks' pod may reach outside.
+func (h hotel) webhooksReach(t *testing.T) (out []string) {
+	t.Helper()
+	for _, rule := range get(t, h, "webhooks", &networkingv1.NetworkPolicy{}).Spec.Egress {
+		for _, to := range rule.To {
+			if to.IPBlock != nil {
+				out = append(out, fmt.Sprint(to.IPBlock.CIDR, " ", rule.Ports[0].Port.IntVal))
+			}
+		}
+	}
+	return out
 }

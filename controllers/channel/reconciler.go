@@ -91,7 +91,6 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "see whether the region is served", Do: func(ctx context.Context) error { return r.Regions.Check(ctx, r.Client, s.channel.Namespace) }},
 		{Name: "find the tenant", Do: with(r.loadTenant)},
 		{Name: "check the channel against its region", Do: with(r.accept)},
-		{Name: "see where the tenant is", Do: with(r.lookAround)},
 		{Name: "find the database login", Do: with(r.findLogin)},
 		{Name: "check the provider's credentials", Do: with(r.checkCredentials)},
 		{Name: "bind it to its end", Do: with(r.bind)},
@@ -135,22 +134,7 @@ func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 		}
 		return &step.Stall{Condition: v1alpha1.ConditionAccepted, Reason: refusal.Reason, Message: refusal.Message}
 	}
-	s.processor, s.facts.Accepted = processor, true
-	return nil
-}
-
-// lookAround closes the way out while something of the tenant is outside of its region.
-func (r *Reconciler) lookAround(ctx context.Context, s *scope) error {
-	move, err := observe.Moving(ctx, r.Client, s.in.Tenant)
-	if err != nil {
-		return err
-	}
-	seen, err := observe.Residency(ctx, r.Client, s.channel.Namespace, s.in.NodeSelector(), move)
-	if err != nil {
-		return err
-	}
-	s.in.EgressClosed = judge.EgressClosed(seen)
-	s.facts.EgressClosed = s.in.EgressClosed
+	s.processor, s.facts.Accepted, s.facts.EgressClosed = processor, true, s.in.EgressClosed()
 	return nil
 }
 

@@ -184,13 +184,14 @@ func withdrawing(message string) *step.Wait {
 
 // quiet waits until nobody sets the webhook any more, and the way out may be opened.
 func (r *Reconciler) quiet(ctx context.Context, s *scope) error {
-	if err := r.lookAround(ctx, s); err != nil {
+	outside, err := r.outside(ctx, s)
+	if err != nil {
 		return err
 	}
 	if err := r.stop(ctx, s); err != nil {
 		return err
 	}
-	if s.in.EgressClosed {
+	if outside {
 		return withdrawing("something of the tenant is outside of its region, so that nothing is sent yet")
 	}
 	var pods corev1.PodList
@@ -206,6 +207,16 @@ func (r *Reconciler) quiet(ctx context.Context, s *scope) error {
 	}
 	slices.Sort(names)
 	return withdrawing("waiting for pods to end: " + strings.Join(names[:min(len(names), 10)], ", "))
+}
+
+// outside says that something of the tenant is outside of its region. It looks by itself: a Tenant that is being deleted does not tell.
+func (r *Reconciler) outside(ctx context.Context, s *scope) (bool, error) {
+	move, err := observe.Moving(ctx, r.Client, s.in.Tenant)
+	if err != nil {
+		return false, err
+	}
+	seen, err := observe.Residency(ctx, r.Client, s.channel.Namespace, s.in.NodeSelector(), move)
+	return judge.EgressClosed(seen), err
 }
 
 // erasing says that the Channel goes with its tenant, and the certificate is to say what is left.

@@ -54,9 +54,13 @@ func end(t *testing.T, change func(*v1alpha1.Tenant, *v1alpha1.Channel)) *ending
 		change(tenant, channel)
 	}
 	policy, job := plan.Withdraw(plan.Tenant{Tenant: tenant, Region: region}, channel, region.Spec.SubProcessors[0])
-	c := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(channel).WithObjects(
+	b := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(channel).WithObjects(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tenant-berlin", Labels: map[string]string{v1alpha1.LabelTenant: "berlin"}}}, tenant, region, channel, job, policy,
-	).Build()
+	)
+	for _, i := range observe.Indexes() {
+		b = b.WithIndex(i.Object, i.Field, i.Values)
+	}
+	c := b.Build()
 	e := &ending{now: deleted.Time, channel: channel, policy: policy, job: job, recorder: events.NewFakeRecorder(8)}
 	e.Reconciler = &Reconciler{Client: c, Jobs: observe.Jobs{Cache: c, Live: c, Now: func() time.Time { return e.now }}, Applier: &apply.Applier{Client: c}, Recorder: e.recorder, Now: func() time.Time { return e.now }}
 	return e

@@ -67,12 +67,8 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 var egressChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*v1alpha1.Tenant)
 	after, is := e.ObjectNew.(*v1alpha1.Tenant)
-	return ok && is && egressClosed(before) != egressClosed(after)
+	return ok && is && plan.Tenant{Tenant: before}.EgressClosed() != plan.Tenant{Tenant: after}.EgressClosed()
 }}
-
-func egressClosed(t *v1alpha1.Tenant) bool {
-	return t.Status.Residency != nil && t.Status.Residency.EgressClosed
-}
 
 func inNamespace(o client.Object) []client.ListOption {
 	return []client.ListOption{client.InNamespace(o.GetNamespace())}

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -9,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -46,7 +48,8 @@ func TestAChannelOutsideOfTheLawIsRefused(t *testing.T) {
 func TestDriftClosesEgress(t *testing.T) {
 	in, channel, processor := connectorOf(t)
 	opened, closed := 0, in
-	closed.EgressClosed = true
+	closed.Tenant = in.Tenant.DeepCopy()
+	closed.Tenant.Status.Residency = &v1alpha1.Residency{EgressClosed: true}
 	for _, o := range plan.Connector(in, channel, processor) {
 		if p, ok := o.(*networkingv1.NetworkPolicy); ok {
 			opened = len(p.Spec.Egress)
@@ -93,6 +96,36 @@ func TestATenantIsHeldToTheRegionOfItsBoundary(t *testing.T) {
 	}
 	if plan.InForce(changed, nil) != changed {
 		t.Error("without a boundary the Region's own place counts")
+	}
+}
+
+// … and its webhooks run no pod either, and nothing leads out of its namespace.
+func TestDriftClosesTheWayOfWebhooksAndSignIn(t *testing.T) {
+	ways := func(closed bool) (out int, pods int32) {
+		tenant, region := &v1alpha1.Tenant{}, &v1alpha1.Region{}
+		read(t, "testdata/everything/tenant.yaml", tenant)
+		read(t, "testdata/everything/region.yaml", region)
+		tenant.Status.Residency = &v1alpha1.Residency{EgressClosed: closed}
+		in := plan.Tenant{Tenant: tenant, Region: region, Versions: map[string]int{contract.ComponentWebhooks: 1}}
+		for _, o := range append(plan.Webhooks(in, plan.AcceptedWebhooks(in)), plan.Isolation(in)...) {
+			switch o := o.(type) {
+			case *networkingv1.NetworkPolicy:
+				if o.Name == "webhooks" || o.Name == "staff-oidc" {
+					for _, rule := range o.Spec.Egress {
+						out += len(slices.DeleteFunc(rule.To, func(p networkingv1.NetworkPolicyPeer) bool { return p.IPBlock == nil }))
+					}
+				}
+			case *appsv1.Deployment:
+				pods += *o.Spec.Replicas
+			}
+		}
+		return out, pods
+	}
+	if out, pods := ways(false); out < 2 || pods != 1 {
+		t.Fatalf("before, %d ways out and %d pods: the test proves nothing", out, pods)
+	}
+	if out, pods := ways(true); out != 0 || pods != 0 {
+		t.Errorf("%d ways out, %d pods", out, pods)
 	}
 }
 

@@ -50,7 +50,7 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 	container := serving(in.instance("connect", needs, []corev1.EnvVar{{Name: contract.EnvChannel, Value: mustJSON(channelOf(in.Tenant, channel))}}, mounts))
 	pod := in.pod(instanceUser, []corev1.Container{container}, volumes)
 	replicas := int32(1)
-	if in.Tenant.Spec.Suspended || in.EgressClosed { // a pod that is not there sends nothing, whatever the network enforces
+	if in.Tenant.Spec.Suspended || in.EgressClosed() { // a pod that is not there sends nothing, whatever the network enforces
 		replicas = 0
 	}
 	all := []client.Object{
@@ -71,7 +71,7 @@ func Connector(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProce
 // connectorPolicy opens what one connector needs: its database and its provider's addresses.
 func connectorPolicy(in Tenant, channel *v1alpha1.Channel, processor v1alpha1.SubProcessor, selector map[string]string) *networkingv1.NetworkPolicy {
 	egress := in.toDatabase()
-	if e := processor.Egress; e != nil && !in.EgressClosed {
+	if e := processor.Egress; e != nil && !in.EgressClosed() {
 		egress = append(egress, in.to(onThePort(*e, channel))...)
 	}
 	p := in.networkPolicy(name.Connector(channel.Name), selector, []networkingv1.NetworkPolicyIngressRule{in.fromEdge()}, egress, channel, "Channel")

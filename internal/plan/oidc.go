@@ -30,7 +30,7 @@ func (in Tenant) staffOIDC(o *v1alpha1.StaffOIDC) contract.StaffOIDC {
 	for _, domain := range o.EmailDomains {
 		c.EmailDomains = append(c.EmailDomains, string(domain))
 	}
-	if p, refusal := StaffOIDC(in.Region, o); refusal == nil && !in.EgressClosed {
+	if p, refusal := StaffOIDC(in.Region, o); refusal == nil && !in.EgressClosed() {
 		c.CIDRs, c.Except = in.networks(*p.Egress)
 	}
 	return c
@@ -57,7 +57,7 @@ func (in Tenant) signingIn(pod corev1.PodSpec) corev1.PodSpec {
 // staffOIDCPolicy lets the server out to the provider that staff sign in by; nil while it may not be reached.
 func staffOIDCPolicy(in Tenant) *networkingv1.NetworkPolicy {
 	o := in.Tenant.Spec.StaffOIDC
-	if o == nil || in.EgressClosed {
+	if o == nil || in.EgressClosed() {
 		return nil
 	}
 	p, refusal := StaffOIDC(in.Region, o)

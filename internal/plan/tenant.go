@@ -39,8 +39,6 @@ type Tenant struct {
 	DatabaseStopped bool
 	// DefaultClass is the cluster's default StorageClass; empty when there is none.
 	DefaultClass string
-	// EgressClosed while something of the tenant was seen outside of its region.
-	EgressClosed bool
 	// Gateway says that the cluster knows Gateway API routes.
 	Gateway bool
 }
@@ -65,6 +63,13 @@ func (in Tenant) migrator() string {
 		return i.Rollout.To
 	}
 	return in.image()
+}
+
+// EgressClosed says that something of the tenant is outside of its region, as its status tells: nothing is sent until it is back. What
+// status does not tell yet stops nothing: a connector that ends before that takes along the only trace of where it was.
+func (in Tenant) EgressClosed() bool {
+	r := in.Tenant.Status.Residency
+	return r != nil && r.EgressClosed
 }
 
 // Login is one login role of the database, whose password stands in

@@ -110,7 +110,7 @@ func Webhooks(in Tenant, webhooks []v1alpha1.Webhook) []client.Object {
 		{Name: "webhooks", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: &secretMode}}},
 	})
 	replicas := int32(1)
-	if in.Tenant.Spec.Suspended || in.EgressClosed {
+	if in.Tenant.Spec.Suspended || in.EgressClosed() {
 		replicas = 0
 	}
 	return []client.Object{
@@ -124,7 +124,7 @@ func Webhooks(in Tenant, webhooks []v1alpha1.Webhook) []client.Object {
 func webhooksPolicy(in Tenant, webhooks []v1alpha1.Webhook, selector map[string]string) *networkingv1.NetworkPolicy {
 	egress := in.toDatabase()
 	for i := range webhooks {
-		if p, refusal := Webhook(in.Region, &webhooks[i]); refusal == nil && !in.EgressClosed {
+		if p, refusal := Webhook(in.Region, &webhooks[i]); refusal == nil && !in.EgressClosed() {
 			egress = append(egress, in.to(*p.Egress)...)
 		}
 	}
