@@ -47,6 +47,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&s.Pods, "pods", 10_000, "how many pods there are at least, those of others included")
 	flag.IntVar(&s.Reference, "reference", 50, "for how many tenants the objects are created without an operator, for comparison")
 	flag.IntVar(&s.Failing, "failing", 50, "how many tenants fail while another is changed")
+	flag.IntVar(&s.Relabels, "relabels", 1, "how often a node is relabelled and back, one after the other")
 	flag.IntVar(&s.QPS, "qps", 50, "the operator's --kube-api-qps")
 	flag.IntVar(&s.Burst, "burst", 100, "the operator's --kube-api-burst")
 	flag.StringVar(&s.MemoryLimit, "memory-limit", "110MiB", "the operator's GOMEMLIMIT; near to it the collector takes the time of passes")

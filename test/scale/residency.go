@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,10 +19,12 @@ import (
 
 // reaction is how long it takes until Tenants tell of a node that left their region.
 type reaction struct {
-	Tenants int     `json:"tenants"` // that had pods there
-	Pods    int     `json:"podsOfTheNode"`
-	Outside seconds `json:"outside"` // until ResidencyCompliant was False
-	Back    seconds `json:"back"`    // until it was True again
+	Nodes   int     `json:"nodes"`         // that were relabelled, one after the other
+	Tenants int     `json:"tenants"`       // that had pods there
+	Stayed  int     `json:"stayed"`        // that still had when the node came back
+	Pods    int     `json:"podsOfTheNode"` // of the fullest one
+	Outside seconds `json:"outside"`       // until ResidencyCompliant was False
+	Back    seconds `json:"back"`          // until it was True again
 }
 
 // seconds of several tenants.
@@ -40,30 +42,63 @@ func secondsOf(all []time.Duration) seconds {
 }
 
 func (w *world) measureReaction(ctx context.Context) (reaction, error) {
-	var r reaction
-	node := nodeName(0, 0)
-	concerned, pods, err := w.tenantsOn(ctx, node)
-	if err != nil {
-		return r, err
+	r := reaction{Nodes: w.Relabels}
+	var outside, back []time.Duration
+	for i := range w.Relabels {
+		node := nodeName(0, i%w.Nodes)
+		concerned, pods, err := w.tenantsOn(ctx, node)
+		if err != nil {
+			return r, err
+		}
+		if len(concerned) == 0 {
+			return r, fmt.Errorf("no tenant has a pod on node %s: raise -tenants", node)
+		}
+		r.Tenants, r.Pods = r.Tenants+len(concerned), max(r.Pods, pods)
+		took, err := w.relabel(ctx, node, regions[1], concerned, metav1.ConditionFalse)
+		if err != nil {
+			return r, err
+		}
+		outside = append(outside, took...)
+		stayed, err := w.stayed(ctx, node, concerned)
+		if err != nil {
+			return r, err
+		}
+		r.Stayed += len(stayed)
+		if took, err = w.relabel(ctx, node, regions[0], stayed, metav1.ConditionTrue); err != nil {
+			return r, err
+		}
+		back = append(back, took...)
+		if _, err := w.op.rest(ctx, w.Tenants, 5*time.Minute); err != nil {
+			return r, err
+		}
 	}
-	r.Tenants, r.Pods = len(concerned), pods
-	if len(concerned) == 0 {
-		return r, fmt.Errorf("no tenant has a pod on node %s: raise -tenants", node)
-	}
-	if r.Outside, err = w.relabel(ctx, node, regions[1], concerned, metav1.ConditionFalse); err != nil {
-		return r, err
-	}
-	if _, err := w.op.rest(ctx, w.Tenants, 5*time.Minute); err != nil {
-		return r, err
-	}
-	if r.Back, err = w.relabel(ctx, node, regions[0], concerned, metav1.ConditionTrue); err != nil {
-		return r, err
-	}
-	_, err = w.op.rest(ctx, w.Tenants, 5*time.Minute)
-	return r, err
+	r.Outside, r.Back = secondsOf(outside), secondsOf(back)
+	return r, nil
 }
 
-// tenantsOn gives the tenants with pods on a node that run and stay, and how many pods there are of anybody.
+// stayed gives the tenants that still have pods on a node once all has come to rest: they alone have something to tell when it comes
+// back. Who had nothing but connectors there is compliant by now, since those were stopped, and run elsewhere.
+func (w *world) stayed(ctx context.Context, node string, concerned map[string]bool) (map[string]bool, error) {
+	if _, err := w.op.rest(ctx, w.Tenants, 5*time.Minute); err != nil {
+		return nil, err
+	}
+	stayed, _, err := w.tenantsOn(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	for name := range concerned {
+		t := &v1alpha1.Tenant{}
+		if err := w.admin.Get(ctx, client.ObjectKey{Name: name}, t); err != nil {
+			return nil, fmt.Errorf("reading a Tenant: %w", err)
+		}
+		if meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionResidencyCompliant) != stayed[name] {
+			return nil, fmt.Errorf("with node %s outside, of Tenant %s it is %t that it has pods there: %s", node, name, stayed[name], w.describe(ctx, node, map[string]bool{name: true}))
+		}
+	}
+	return stayed, nil
+}
+
+// tenantsOn gives the tenants with pods on a node that run, and how many pods there are of anybody.
 func (w *world) tenantsOn(ctx context.Context, node string) (map[string]bool, int, error) {
 	pods, err := w.typed.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node + ",status.phase=Running"})
 	if err != nil {
@@ -71,8 +106,7 @@ func (w *world) tenantsOn(ctx context.Context, node string) (map[string]bool, in
 	}
 	tenants := map[string]bool{}
 	for i := range pods.Items {
-		_, ends := pods.Items[i].Labels[batchv1.JobNameLabel] // by itself, maybe before the node is relabelled
-		if t := pods.Items[i].Labels[v1alpha1.LabelTenant]; t != "" && !ends {
+		if t := pods.Items[i].Labels[v1alpha1.LabelTenant]; t != "" {
 			tenants[t] = true
 		}
 	}
@@ -80,14 +114,14 @@ func (w *world) tenantsOn(ctx context.Context, node string) (map[string]bool, in
 }
 
 // relabel moves a node to another region by its label, and waits until all Tenants concerned say so.
-func (w *world) relabel(ctx context.Context, node, region string, concerned map[string]bool, want metav1.ConditionStatus) (seconds, error) {
+func (w *world) relabel(ctx context.Context, node, region string, concerned map[string]bool, want metav1.ConditionStatus) ([]time.Duration, error) {
 	var mu sync.Mutex
 	var start time.Time
 	took := map[string]time.Duration{}
 	done := make(chan struct{})
 	informer, err := w.seen.GetInformer(ctx, &v1alpha1.Tenant{})
 	if err != nil {
-		return seconds{}, fmt.Errorf("watching Tenants: %w", err)
+		return nil, fmt.Errorf("watching Tenants: %w", err)
 	}
 	look := func(o any) {
 		t, ok := o.(*v1alpha1.Tenant)
@@ -107,7 +141,7 @@ func (w *world) relabel(ctx context.Context, node, region string, concerned map[
 	}
 	handler, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{UpdateFunc: func(_, o any) { look(o) }})
 	if err != nil {
-		return seconds{}, fmt.Errorf("watching Tenants: %w", err)
+		return nil, fmt.Errorf("watching Tenants: %w", err)
 	}
 	defer func() { _ = informer.RemoveEventHandler(handler) }()
 	mu.Lock()
@@ -115,33 +149,31 @@ func (w *world) relabel(ctx context.Context, node, region string, concerned map[
 	mu.Unlock()
 	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, corev1.LabelTopologyRegion, region))
 	if err := w.admin.Patch(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, patch); err != nil {
-		return seconds{}, fmt.Errorf("labelling node %s: %w", node, err)
+		return nil, fmt.Errorf("labelling node %s: %w", node, err)
+	}
+	if len(concerned) == 0 {
+		return nil, nil
 	}
 	select {
 	case <-done:
 	case <-ctx.Done():
-		return seconds{}, ctx.Err()
+		return nil, ctx.Err()
 	case <-time.After(5 * time.Minute):
 		mu.Lock()
 		defer mu.Unlock()
-		return seconds{}, fmt.Errorf("after 5 minutes %d of %d Tenants have told of node %s; these have not: %s", len(took), len(concerned), node, w.silent(ctx, node, concerned, took))
+		silent := maps.Clone(concerned)
+		maps.DeleteFunc(silent, func(name string, _ bool) bool { _, told := took[name]; return told })
+		return nil, fmt.Errorf("after 5 minutes %d of %d Tenants have told that node %s is in %s; these have not: %s", len(took), len(concerned), node, region, w.describe(ctx, node, silent))
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	var all []time.Duration
-	for _, d := range took {
-		all = append(all, d)
-	}
-	return secondsOf(all), nil
+	return slices.Collect(maps.Values(took)), nil
 }
 
-// silent describes Tenants that have not told of a node, and their pods there.
-func (w *world) silent(ctx context.Context, node string, concerned map[string]bool, took map[string]time.Duration) string {
+// describe says what Tenants tell of their residency, and which pods they have on a node.
+func (w *world) describe(ctx context.Context, node string, tenants map[string]bool) string {
 	all := map[string]string{}
-	for name := range concerned {
-		if _, told := took[name]; told {
-			continue
-		}
+	for name := range tenants {
 		t := &v1alpha1.Tenant{}
 		if err := w.admin.Get(ctx, client.ObjectKey{Name: name}, t); err != nil {
 			return err.Error()

@@ -72,8 +72,8 @@ func (r result) figures() []figure {
 	}
 	if e := r.Reaction; e != nil {
 		all = append(all,
-			figure{fmt.Sprintf("Node with %d pods relabelled → the last of %d tenants not compliant", e.Pods, e.Tenants), fmt.Sprintf("median %.1f s", e.Outside.Median), "", e.Outside.Worst, limitReaction, " s", false},
-			figure{"… and back → the last compliant", fmt.Sprintf("median %.1f s", e.Back.Median), "", e.Back.Worst, limitReaction, " s", false})
+			figure{fmt.Sprintf("%d nodes with up to %d pods relabelled → the last of %d tenants not compliant", e.Nodes, e.Pods, e.Tenants), fmt.Sprintf("median %.1f s", e.Outside.Median), "", e.Outside.Worst, limitReaction, " s", false},
+			figure{fmt.Sprintf("… and back → the last of %d compliant", e.Stayed), fmt.Sprintf("median %.1f s", e.Back.Median), "", e.Back.Worst, limitReaction, " s", false})
 	}
 	if a := r.Admission; a != nil {
 		all = append(all, figure{

@@ -40,6 +40,7 @@ type size struct {
 	Pods      int `json:"pods"`
 	Reference int `json:"referenceTenants"`
 	Failing   int `json:"failingTenants"`
+	Relabels  int `json:"relabelledNodes"`
 	QPS       int `json:"operatorQPS"`
 	Burst     int `json:"operatorBurst"`
 	// MemoryLimit is GOMEMLIMIT, of the operator and of the bare cache.
