@@ -166,12 +166,14 @@ func (in Tenant) volumeClaim() corev1.PersistentVolumeClaim {
 	if p := in.Tenant.Spec.Plan; p != nil && p.Storage != nil {
 		size = *p.Storage
 	}
-	// Without apiVersion and kind: the API server drops them here, and they would be written at every pass.
+	// Without apiVersion and kind: the API server drops them here, and they would be written at every pass. With the mode that it would
+	// fill in: what is read of a claim that is there has one.
+	mode := corev1.PersistentVolumeFilesystem
 	claim := corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Name: "data", Labels: in.labels(componentDatabase)},
 		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}, VolumeMode: &mode,
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
 		},
 	}
 	if class := in.Region.Spec.StorageClassName; class != "" {
