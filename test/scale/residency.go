@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
+	"github.com/switchboard-operator/switchboard/internal/name"
 )
 
 // reaction is how long it takes until Tenants tell of a node that left their region.
@@ -86,13 +87,13 @@ func (w *world) stayed(ctx context.Context, node string, concerned map[string]bo
 	if err != nil {
 		return nil, err
 	}
-	for name := range concerned {
+	for tenant := range concerned {
 		t := &v1alpha1.Tenant{}
-		if err := w.admin.Get(ctx, client.ObjectKey{Name: name}, t); err != nil {
+		if err := w.admin.Get(ctx, client.ObjectKey{Name: tenant}, t); err != nil {
 			return nil, fmt.Errorf("reading a Tenant: %w", err)
 		}
-		if meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionResidencyCompliant) != stayed[name] {
-			return nil, fmt.Errorf("with node %s outside, of Tenant %s it is %t that it has pods there: %s", node, name, stayed[name], w.describe(ctx, node, map[string]bool{name: true}))
+		if meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionResidencyCompliant) != stayed[tenant] {
+			return nil, fmt.Errorf("with node %s outside, of Tenant %s it is %t that it has pods there: %s", node, tenant, stayed[tenant], w.describe(ctx, node, map[string]bool{tenant: true}))
 		}
 	}
 	return stayed, nil
@@ -104,13 +105,18 @@ func (w *world) tenantsOn(ctx context.Context, node string) (map[string]bool, in
 	if err != nil {
 		return nil, 0, fmt.Errorf("listing the pods of node %s: %w", node, err)
 	}
+	return tenantsOf(pods.Items), len(pods.Items), nil
+}
+
+// tenantsOf gives those whose pods they are. The namespace says so: pods of the reference bear a tenant's label, too.
+func tenantsOf(pods []corev1.Pod) map[string]bool {
 	tenants := map[string]bool{}
-	for i := range pods.Items {
-		if t := pods.Items[i].Labels[v1alpha1.LabelTenant]; t != "" {
+	for i := range pods {
+		if t := pods[i].Labels[v1alpha1.LabelTenant]; t != "" && pods[i].Namespace == name.Namespace(t) {
 			tenants[t] = true
 		}
 	}
-	return tenants, len(pods.Items), nil
+	return tenants
 }
 
 // relabel moves a node to another region by its label, and waits until all Tenants concerned say so.
@@ -162,7 +168,7 @@ func (w *world) relabel(ctx context.Context, node, region string, concerned map[
 		mu.Lock()
 		defer mu.Unlock()
 		silent := maps.Clone(concerned)
-		maps.DeleteFunc(silent, func(name string, _ bool) bool { _, told := took[name]; return told })
+		maps.DeleteFunc(silent, func(tenant string, _ bool) bool { _, told := took[tenant]; return told })
 		return nil, fmt.Errorf("after 5 minutes %d of %d Tenants have told that node %s is in %s; these have not: %s", len(took), len(concerned), node, region, w.describe(ctx, node, silent))
 	}
 	mu.Lock()
@@ -173,12 +179,12 @@ func (w *world) relabel(ctx context.Context, node, region string, concerned map[
 // describe says what Tenants tell of their residency, and which pods they have on a node.
 func (w *world) describe(ctx context.Context, node string, tenants map[string]bool) string {
 	all := map[string]string{}
-	for name := range tenants {
+	for tenant := range tenants {
 		t := &v1alpha1.Tenant{}
-		if err := w.admin.Get(ctx, client.ObjectKey{Name: name}, t); err != nil {
+		if err := w.admin.Get(ctx, client.ObjectKey{Name: tenant}, t); err != nil {
 			return err.Error()
 		}
-		all[name] = fmt.Sprintf("%+v", meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionResidencyCompliant))
+		all[tenant] = fmt.Sprintf("%+v", meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionResidencyCompliant))
 	}
 	pods, err := w.typed.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
 	if err != nil {
@@ -187,7 +193,7 @@ func (w *world) describe(ctx context.Context, node string, tenants map[string]bo
 	for i := range pods.Items {
 		p := &pods.Items[i]
 		if said, is := all[p.Labels[v1alpha1.LabelTenant]]; is {
-			all[p.Labels[v1alpha1.LabelTenant]] = said + fmt.Sprintf(", %s %s", p.Name, p.Status.Phase)
+			all[p.Labels[v1alpha1.LabelTenant]] = said + fmt.Sprintf(", %s/%s %s", p.Namespace, p.Name, p.Status.Phase)
 		}
 	}
 	return fmt.Sprint(all)
