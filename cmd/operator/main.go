@@ -37,6 +37,7 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 	"github.com/switchboard-operator/switchboard/internal/signing"
+	"github.com/switchboard-operator/switchboard/internal/status"
 )
 
 func main() {
@@ -109,7 +110,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 	applier := &apply.Applier{Client: c, Live: mgr.GetAPIReader()}
 	jobs := observe.Jobs{Cache: c, Live: mgr.GetAPIReader(), Now: time.Now}
 	images := plan.Images{Instance: o.instanceImage, Postgres: o.postgresImage}
-	recorder := mgr.GetEventRecorder("switchboard-operator")
+	recorder, written := mgr.GetEventRecorder("switchboard-operator"), &status.Writer{}
 	keeper := credentials.Keeper{Client: c, OperatorNamespace: o.namespace, Now: time.Now, Memory: &credentials.Memory{}}
 	asked := &journal.Journal{
 		Client: c, Ledger: evidence, Keeper: keeper,
@@ -133,20 +134,20 @@ func setup(ctx context.Context, mgr ctrl.Manager, o options) error {
 		return err
 	}
 	for _, reconciler := range []interface{ Setup(ctrl.Manager) error }{
-		&region.Reconciler{Client: c, Recorder: recorder, Regions: o.regions},
+		&region.Reconciler{Client: c, Recorder: recorder, Status: written, Regions: o.regions},
 		&tenant.Reconciler{
-			Client: c, Live: mgr.GetAPIReader(), Jobs: jobs, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
+			Client: c, Live: mgr.GetAPIReader(), Jobs: jobs, Applier: applier, Recorder: recorder, Status: written, Images: images, Gateway: gateway, Clusters: clusters, Now: time.Now, Ledger: evidence, Heads: heads, Journal: asked,
 			Keeper: keeper, Regions: o.regions, Rollout: o.rollout,
 		},
 		&channel.Reconciler{
-			Client: c, Jobs: jobs, Applier: applier, Recorder: recorder, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told, Regions: o.regions, Now: time.Now,
+			Client: c, Jobs: jobs, Applier: applier, Recorder: recorder, Status: written, Images: images, Gateway: gateway, OperatorNamespace: o.namespace, Checks: told, Regions: o.regions, Now: time.Now,
 		},
 		&retentionpolicy.Reconciler{
-			Client: c, Jobs: jobs, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now, Regions: o.regions,
+			Client: c, Jobs: jobs, Applier: applier, Recorder: recorder, Status: written, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now, Regions: o.regions,
 		},
-		&legalhold.Reconciler{Client: c, Jobs: jobs, Recorder: recorder, Now: time.Now, Regions: o.regions},
+		&legalhold.Reconciler{Client: c, Jobs: jobs, Recorder: recorder, Status: written, Now: time.Now, Regions: o.regions},
 		&datasubjectrequest.Reconciler{
-			Client: c, Live: mgr.GetAPIReader(), Jobs: jobs, Applier: applier, Recorder: recorder, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
+			Client: c, Live: mgr.GetAPIReader(), Jobs: jobs, Applier: applier, Recorder: recorder, Status: written, Images: images, OperatorNamespace: o.namespace, Ledger: evidence, Now: time.Now,
 			Regions: o.regions,
 		},
 	} {

@@ -41,6 +41,7 @@ type Reconciler struct {
 	Jobs              observe.Jobs
 	Applier           *apply.Applier
 	Recorder          events.EventRecorder
+	Status            *status.Writer
 	Images            plan.Images
 	OperatorNamespace string
 	Gateway           bool
@@ -258,7 +259,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 		st.WebhookURL = fmt.Sprintf("%s/webhooks/%s/%s", s.in.PublicURL(), s.channel.Name, contract.WebhookPath(string(s.channel.Spec.Type)))
 	}
 	status.SetConditions(&st.Conditions, judge.Channel(s.facts), s.channel.Generation)
-	if err := status.Patch(ctx, r.Client, s.channel, before); err != nil {
+	if err := r.Status.Patch(ctx, r.Client, s.channel, before); err != nil {
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.channel, before.Status.Conditions, st.Conditions)

@@ -65,7 +65,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 		}
 		s.channel.Status.ObservedGeneration = s.channel.Generation
 		status.SetConditions(&s.channel.Status.Conditions, judge.Terminating(told), s.channel.Generation)
-		if err := status.Patch(ctx, r.Client, s.channel, before); err != nil {
+		if err := r.Status.Patch(ctx, r.Client, s.channel, before); err != nil {
 			return step.Result(err)
 		}
 		status.Events(r.Recorder, s.channel, before.Status.Conditions, s.channel.Status.Conditions)

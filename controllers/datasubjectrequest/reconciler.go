@@ -35,6 +35,7 @@ type Reconciler struct {
 	Jobs              observe.Jobs
 	Applier           *apply.Applier
 	Recorder          events.EventRecorder
+	Status            *status.Writer
 	Images            plan.Images
 	OperatorNamespace string
 	Ledger            *ledger.Ledger
@@ -104,7 +105,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, before *v1alpha1.Data
 	st.DueAt = &metav1.Time{Time: due}
 	st.Phase = phase(s)
 	status.SetConditions(&st.Conditions, judge.Request(s.facts), s.request.Generation)
-	if err := status.Patch(ctx, r.Client, s.request, before); err != nil {
+	if err := r.Status.Patch(ctx, r.Client, s.request, before); err != nil {
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.request, before.Status.Conditions, st.Conditions)

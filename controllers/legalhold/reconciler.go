@@ -33,6 +33,7 @@ type Reconciler struct {
 	Client   client.Client
 	Jobs     observe.Jobs
 	Recorder events.EventRecorder
+	Status   *status.Writer
 	Now      func() time.Time
 	Regions  served.Regions
 }
@@ -140,7 +141,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	s.facts.Outcome = errors.Join(outcome, observed)
 	st.ObservedGeneration = s.hold.Generation
 	status.SetConditions(&st.Conditions, judge.LegalHold(s.facts), s.hold.Generation)
-	if err := status.Patch(ctx, r.Client, s.hold, before); err != nil {
+	if err := r.Status.Patch(ctx, r.Client, s.hold, before); err != nil {
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.hold, before.Status.Conditions, st.Conditions)

@@ -34,6 +34,7 @@ import (
 type Reconciler struct {
 	Client   client.Client
 	Recorder events.EventRecorder
+	Status   *status.Writer
 	Regions  served.Regions
 }
 
@@ -62,7 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	st.Planned = judge.Planned(plan.PlaceDigest(region), seen.Tenants)
 	facts := judge.RegionFacts{Outcome: outcome, Seen: seen, Planned: st.Planned, Uncovered: plan.Uncovered(region), DatabaseUncovered: plan.DatabasePlace(region) != nil}
 	status.SetConditions(&st.Conditions, judge.Region(facts), region.Generation)
-	if err := status.Patch(ctx, r.Client, region, before); err != nil {
+	if err := r.Status.Patch(ctx, r.Client, region, before); err != nil {
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, region, before.Status.Conditions, st.Conditions)

@@ -37,6 +37,7 @@ type Reconciler struct {
 	Jobs              observe.Jobs
 	Applier           *apply.Applier
 	Recorder          events.EventRecorder
+	Status            *status.Writer
 	Images            plan.Images
 	OperatorNamespace string
 	Ledger            *ledger.Ledger
@@ -138,7 +139,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 		st.Sequence, st.LastRun = st.Runs[0].Sequence, summary(&st.Runs[0])
 	}
 	status.SetConditions(&st.Conditions, judge.Retention(s.facts), s.policy.Generation)
-	if err := status.Patch(ctx, r.Client, s.policy, before); err != nil {
+	if err := r.Status.Patch(ctx, r.Client, s.policy, before); err != nil {
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.policy, before.Status.Conditions, st.Conditions)

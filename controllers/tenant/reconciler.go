@@ -56,6 +56,7 @@ type Reconciler struct {
 	Applier  *apply.Applier
 	Keeper   credentials.Keeper
 	Recorder events.EventRecorder
+	Status   *status.Writer
 	Images   plan.Images
 	Ledger   *ledger.Ledger
 	Heads    cache.Cache // of the ledger's ConfigMaps: their metadata
@@ -121,7 +122,7 @@ func (r *Reconciler) refuse(ctx context.Context, t *v1alpha1.Tenant, refusal err
 	before := t.DeepCopy()
 	t.Status.ObservedGeneration = t.Generation
 	status.SetConditions(&t.Status.Conditions, judge.Refused(refusal), t.Generation)
-	if err := status.Patch(ctx, r.Client, t, before); err != nil {
+	if err := r.Status.Patch(ctx, r.Client, t, before); err != nil {
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, t, before.Status.Conditions, t.Status.Conditions)
@@ -169,7 +170,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, outcome error) (ctrl.
 	st.CredentialsVersion = int32(s.facts.Setup.Usable[contract.ComponentServe]) //nolint:gosec // counts rotations
 	st.Endpoints = endpoints(s)
 	status.SetConditions(&st.Conditions, judge.Tenant(s.facts), s.tenant.Generation)
-	if err := status.Patch(ctx, r.Client, s.tenant, before); err != nil {
+	if err := r.Status.Patch(ctx, r.Client, s.tenant, before); err != nil {
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.tenant, before.Status.Conditions, st.Conditions)

@@ -20,7 +20,6 @@ import (
 	"github.com/switchboard-operator/switchboard/internal/name"
 	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/rollout"
-	"github.com/switchboard-operator/switchboard/internal/status"
 )
 
 // turns lets tenants go one after the other, whichever passes run at once.
@@ -128,7 +127,7 @@ func (r *turns) giveBack(t *v1alpha1.Tenant) {
 func (r *Reconciler) noteInstance(ctx context.Context, t *v1alpha1.Tenant, i *v1alpha1.InstanceStatus) error {
 	before := t.DeepCopy()
 	t.Status.Instance = i
-	return status.Patch(ctx, r.Client, t, before)
+	return r.Status.Patch(ctx, r.Client, t, before)
 }
 
 // changeImage has the pods run the image that has migrated the database: what runs meanwhile works with the schema of the next.

@@ -65,7 +65,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *scope) (ctrl.Result, error
 	}
 	s.tenant.Status.ObservedGeneration = s.tenant.Generation
 	status.SetConditions(&s.tenant.Status.Conditions, judge.Terminating(outcome), s.tenant.Generation)
-	if err := status.Patch(ctx, r.Client, s.tenant, before); err != nil {
+	if err := r.Status.Patch(ctx, r.Client, s.tenant, before); err != nil {
 		return step.Result(err)
 	}
 	status.Events(r.Recorder, s.tenant, before.Status.Conditions, s.tenant.Status.Conditions)

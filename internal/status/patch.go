@@ -3,19 +3,31 @@ package status
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 )
+
+// Writer writes status. It remembers of each object the version that it wrote last upon: who still judges that one has a cache that
+// lags behind, and what would be written is a conflict, for which the API server need not be asked. nil remembers nothing.
+type Writer struct {
+	mu   sync.Mutex
+	upon map[types.UID]string // until a newer version is judged
+}
 
 // Patch writes an object's status when it differs from before. Another writer in
 // between is a conflict, and the pass is made again. An object that has gone is no error.
@@ -23,9 +35,13 @@ import (
 // before may be older than what the pass before has written: the cache lags behind. When that is
 // what was judged now, nothing is written here. Reconcilers therefore watch the status of
 // their own kind: what was written comes by as an event, and is judged once more.
-func Patch(ctx context.Context, c client.Client, object, before client.Object) error {
+func (w *Writer) Patch(ctx context.Context, c client.Client, object, before client.Object) error {
+	lags := w.lags(before)
 	if equality.Semantic.DeepEqual(object, before) {
 		return nil
+	}
+	if lags {
+		return apierrors.NewConflict(schema.GroupResource{Resource: "status"}, object.GetName(), errors.New("the cache does not show yet what was written last"))
 	}
 	// A patch answers with the object as it is now, which callers must not mistake for what they judged.
 	written, ok := object.DeepCopyObject().(client.Object)
@@ -36,7 +52,37 @@ func Patch(ctx context.Context, c client.Client, object, before client.Object) e
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of %s: %w", object.GetName(), err)
 	}
+	if err == nil && written.GetResourceVersion() != before.GetResourceVersion() {
+		w.wrote(before)
+	}
 	return nil
+}
+
+// lags says that something newer than this version was written, and forgets of it once that is not so.
+func (w *Writer) lags(judged client.Object) bool {
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	upon, known := w.upon[judged.GetUID()]
+	if known && upon == judged.GetResourceVersion() {
+		return true
+	}
+	delete(w.upon, judged.GetUID())
+	return false
+}
+
+func (w *Writer) wrote(before client.Object) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.upon == nil {
+		w.upon = map[types.UID]string{}
+	}
+	w.upon[before.GetUID()] = before.GetResourceVersion()
 }
 
 // Events tells of what people act upon: that a condition became bad, or bad for another reason, that it is good again, and that

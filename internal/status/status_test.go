@@ -59,7 +59,7 @@ func TestPatchWritesOnceAndThenNothing(t *testing.T) {
 		before := region.DeepCopy()
 		region.Status.Nodes = 2
 		status.SetConditions(&region.Status.Conditions, []metav1.Condition{ready}, region.Generation)
-		if err := status.Patch(t.Context(), c, region, before); err != nil {
+		if err := (&status.Writer{}).Patch(t.Context(), c, region, before); err != nil {
 			t.Fatal(err)
 		}
 		if *writes != 1 {
@@ -77,16 +77,39 @@ func TestPatchRefusesWhatItHasNotSeen(t *testing.T) {
 	other := read(t, c)
 	before := other.DeepCopy()
 	other.Status.Nodes = 1
-	if err := status.Patch(t.Context(), c, other, before); err != nil {
+	if err := (&status.Writer{}).Patch(t.Context(), c, other, before); err != nil {
 		t.Fatal(err)
 	}
 	before = stale.DeepCopy()
 	stale.Status.Nodes = 7
-	if err := status.Patch(t.Context(), c, stale, before); !apierrors.IsConflict(err) {
+	if err := (&status.Writer{}).Patch(t.Context(), c, stale, before); !apierrors.IsConflict(err) {
 		t.Errorf("err = %v, want a conflict", err)
 	}
 	if got := read(t, c).Status.Nodes; got != 1 {
 		t.Errorf("nodes = %d, want the 1 of who came first", got)
+	}
+}
+
+// A cache that lags behind shows an object as it was before the last write: that another one would be a conflict is known.
+func TestWhatIsOlderThanWhatWasWrittenIsNotSent(t *testing.T) {
+	region := eu()
+	region.UID = "1"
+	c, writes := cluster(t, region)
+	w := &status.Writer{}
+	pass := func(region *v1alpha1.Region, nodes int32) error {
+		before := region.DeepCopy()
+		region.Status.Nodes = nodes
+		return w.Patch(t.Context(), c, region, before)
+	}
+	stale := read(t, c)
+	if err := pass(read(t, c), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := pass(stale, 2); !apierrors.IsConflict(err) || *writes != 1 {
+		t.Errorf("%d writes, err = %v, want 1 and a conflict", *writes, err)
+	}
+	if err := pass(read(t, c), 2); err != nil || *writes != 2 || read(t, c).Status.Nodes != 2 {
+		t.Errorf("%d writes, err = %v, want 2 and none", *writes, err)
 	}
 }
 
@@ -98,7 +121,7 @@ func TestPatchOfWhatIsGoneIsNoError(t *testing.T) {
 		t.Fatal(err)
 	}
 	region.Status.Nodes = 1
-	if err := status.Patch(t.Context(), c, region, before); err != nil {
+	if err := (&status.Writer{}).Patch(t.Context(), c, region, before); err != nil {
 		t.Error(err)
 	}
 }
