@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,9 +27,28 @@ import (
 // probeRetry is how long a probe that failed is left to be looked at before another is made.
 const probeRetry = 10 * time.Minute
 
+// probePatience is how long the first probe waits, once there is a database, for the server to run. Its neighbours come about beside
+// it, and another probe is made whenever one's Services came: of sixty tenants that come at once, 45 had a probe too many.
+const probePatience = time.Minute
+
+// settling is for how long a tenant's first probe may wait yet; 0 when it is due.
+func settling(st *v1alpha1.TenantStatus, now time.Time) time.Duration {
+	if st.Network != nil || meta.IsStatusConditionTrue(st.Conditions, v1alpha1.ConditionInstanceAvailable) {
+		return 0
+	}
+	migrated := meta.FindStatusCondition(st.Conditions, v1alpha1.ConditionMigrated)
+	if migrated == nil || migrated.Status != metav1.ConditionTrue {
+		return probePatience
+	}
+	return max(migrated.LastTransitionTime.Add(probePatience).Sub(now), 0)
+}
+
 // probeNetwork has a pod of the tenant try what its network lets through: when what is tried or its policies have changed, and every
 // judge.ProbeEvery. Nothing waits for it.
 func (r *Reconciler) probeNetwork(ctx context.Context, s *scope) error {
+	if s.again = settling(&s.tenant.Status, r.Now()); s.again > 0 {
+		return nil
+	}
 	tried, neighbours, err := r.whatToProbe(ctx, s)
 	if err != nil {
 		return err
