@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,13 +47,9 @@ func (w *world) measureReaction(ctx context.Context) (reaction, error) {
 	r := reaction{Nodes: w.Relabels}
 	var outside, back []time.Duration
 	for i := range w.Relabels {
-		node := nodeName(0, i%w.Nodes)
-		concerned, pods, err := w.tenantsOn(ctx, node)
+		node, concerned, pods, err := w.occupied(ctx, i)
 		if err != nil {
 			return r, err
-		}
-		if len(concerned) == 0 {
-			return r, fmt.Errorf("no tenant has a pod on node %s: raise -tenants", node)
 		}
 		r.Tenants, r.Pods = r.Tenants+len(concerned), max(r.Pods, pods)
 		took, err := w.relabel(ctx, node, regions[1], concerned, metav1.ConditionFalse)
@@ -75,6 +72,17 @@ func (w *world) measureReaction(ctx context.Context) (reaction, error) {
 	}
 	r.Outside, r.Back = secondsOf(outside), secondsOf(back)
 	return r, nil
+}
+
+// occupied gives a node of the first region that tenants have pods on, another one each time if there are more, with what tenantsOn says.
+func (w *world) occupied(ctx context.Context, turn int) (string, map[string]bool, int, error) {
+	for i := range w.Nodes {
+		node := nodeName(0, (turn+i)%w.Nodes)
+		if concerned, pods, err := w.tenantsOn(ctx, node); err != nil || len(concerned) > 0 {
+			return node, concerned, pods, err
+		}
+	}
+	return "", nil, 0, errors.New("no tenant has a pod on any node of the first region: raise -tenants")
 }
 
 // stayed gives the tenants that still have pods on a node once all has come to rest: they alone have something to tell when it comes
