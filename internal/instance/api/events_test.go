@@ -48,8 +48,9 @@ func (s *system) goLive() {
 }
 
 type event struct {
-	Type string
-	IDs  []uuid.UUID
+	Type          string
+	IDs           []uuid.UUID
+	Conversations json.RawMessage
 }
 
 // page is a socket of a browser's page.
@@ -59,18 +60,24 @@ type page struct {
 }
 
 func (s *system) dial(headers ...string) (*websocket.Conn, *http.Response, error) {
+	return s.dialFor("", headers...)
+}
+
+func (s *system) dialFor(query string, headers ...string) (*websocket.Conn, *http.Response, error) {
 	header := http.Header{}
 	for i := 0; i < len(headers); i += 2 {
 		header.Set(headers[i], headers[i+1])
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
-	return websocket.Dial(ctx, strings.Replace(s.url, "http", "ws", 1)+"/api/v1/events", &websocket.DialOptions{HTTPHeader: header, Subprotocols: []string{"switchboard-staff.v1"}})
+	return websocket.Dial(ctx, strings.Replace(s.url, "http", "ws", 1)+"/api/v1/events"+query, &websocket.DialOptions{HTTPHeader: header, Subprotocols: []string{"switchboard-staff.v1"}})
 }
 
-func (s *system) page(cookie string) page {
+func (s *system) page(cookie string) page { return s.pageFor("", cookie) }
+
+func (s *system) pageFor(query, cookie string) page {
 	s.t.Helper()
-	conn, _, err := s.dial("Cookie", cookie, "Origin", s.url, "Sec-Fetch-Site", "same-origin") //nolint:bodyclose // the library's
+	conn, _, err := s.dialFor(query, "Cookie", cookie, "Origin", s.url, "Sec-Fetch-Site", "same-origin") //nolint:bodyclose // the library's
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -94,7 +101,7 @@ func (p page) next() (event, error) {
 }
 
 // hearsOf waits until a page is told of a conversation, or gets an event of another type that does as well.
-func (p page) hearsOf(id uuid.UUID, or ...string) {
+func (p page) hearsOf(id uuid.UUID, or ...string) event {
 	p.t.Helper()
 	for {
 		e, err := p.next()
@@ -102,7 +109,7 @@ func (p page) hearsOf(id uuid.UUID, or ...string) {
 			p.t.Fatal(err)
 		}
 		if slices.Contains(e.IDs, id) || slices.Contains(or, e.Type) {
-			return
+			return e
 		}
 	}
 }
@@ -187,6 +194,47 @@ func TestASocketIsForStaffOfThisPageAlone(t *testing.T) {
 		})
 	}
 	s.do("GET", "/api/v1/events", nil, "Cookie", cookie).want(http.StatusUpgradeRequired)
+}
+
+// TestAPageIsToldWhatTheListHas, as if it had asked for it each time: with a line in the access log, nothing of what has
+// expired, and nothing once the session would be refused.
+func TestAPageIsToldWhatTheListHas(t *testing.T) {
+	s := startLive(t)
+	v := s.guest("Ada", "+493000", pgtest.Channel, s.now())
+	p, other := s.pageFor("?rows=true", s.browse()), s.page(s.browse())
+	cookie := s.browse()
+	looks := func() int {
+		return s.count("SELECT count(*) FROM sb.access_log WHERE route = '/api/v1/conversations' AND method = 'GET' AND status = 200 AND staff_id IS NOT NULL")
+	}
+	p.hearsOf(uuid.Nil, "all")
+	other.hearsOf(uuid.Nil, "all")
+	v.wrote(s.now(), "Is the pool open?")
+	told := p.hearsOf(v.id)
+	if n := looks(); n != 1 {
+		t.Errorf("%d looks are logged, of one page that was told rows, and one that was not", n)
+	}
+	var asked struct{ Conversations json.RawMessage }
+	s.do("GET", "/api/v1/conversations?ids="+v.id.String(), nil, "Cookie", cookie).want(http.StatusOK).saying("Is the pool open?").into(&asked)
+	if string(told.Conversations) != string(asked.Conversations) {
+		t.Errorf("told %s, and answered %s", told.Conversations, asked.Conversations)
+	}
+	if e := other.hearsOf(v.id); e.Conversations != nil {
+		t.Errorf("a page that did not ask for rows is told %s", e.Conversations)
+	}
+	w := s.guest("Ben", "+493001", pgtest.Channel, s.now())
+	w.wrote(s.now().AddDate(0, 0, -2), "Where is the sauna?")
+	s.exec("INSERT INTO sb.retention_limit (policy, category, retain_days, generation, digest) VALUES ('guests', 'Messages', 1, 1, '')")
+	s.exec("UPDATE sb.message SET status = 'delivered' WHERE conversation_id = $1", w.id)
+	if e := p.hearsOf(w.id); strings.Contains(string(e.Conversations), "sauna") || !strings.Contains(string(e.Conversations), w.id.String()) {
+		t.Errorf("told %s, of words that have expired", e.Conversations)
+	}
+	before := looks()
+	s.exec("UPDATE sb.staff SET role = 'auditor'")
+	s.exec("UPDATE sb.message SET status = 'delivered' WHERE conversation_id = $1", v.id)
+	if e := p.hearsOf(v.id); e.Conversations != nil || looks() != before {
+		t.Errorf("an auditor is told %s", e.Conversations)
+	}
+	s.do("GET", "/api/v1/events?rows=some", nil, "Cookie", cookie).want(http.StatusBadRequest)
 }
 
 // TestNotificationsSayNothing: whoever has a login can listen, and learns ids.

@@ -202,7 +202,7 @@ func TestAnAuditorsPageHearsNothing(t *testing.T) {
 	v := s.guest(markName, markAddress, pgtest.Channel, s.now())
 	auditor, agent := s.as(staff.Auditor), s.as(staff.Agent)
 	listen := func(who *system) page {
-		conn, _, err := who.dial("Authorization", "Bearer "+who.token) //nolint:bodyclose // the library's
+		conn, _, err := who.dialFor("?rows=true", "Authorization", "Bearer "+who.token) //nolint:bodyclose // the library's
 		if err != nil {
 			t.Fatal(err)
 		}

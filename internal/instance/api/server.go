@@ -87,6 +87,9 @@ var (
 	overseers   = staff.Roles{staff.Supervisor, staff.PrivacyOfficer, staff.Auditor}
 )
 
+// conversationsRoute is also by what sockets are told more than ids.
+var conversationsRoute = route{pattern: "GET /api/v1/conversations", roles: readers, handle: listConversations, scope: integration.ReadConversations}
+
 func (s *Server) routes() []route {
 	return []route{
 		{pattern: "GET /api/v1/openapi.yaml", open: serveDescription},
@@ -111,7 +114,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/counts", roles: overseers, handle: listCounts},
 		{pattern: "GET /api/v1/evidence", roles: overseers, handle: listEvidence},
 
-		{pattern: "GET /api/v1/conversations", roles: readers, handle: listConversations, scope: integration.ReadConversations},
+		conversationsRoute,
 		{pattern: "GET /api/v1/conversations/{id}", roles: readers, handle: getConversation, scope: integration.ReadConversations},
 		{pattern: "GET /api/v1/conversations/{id}/messages", roles: readers, handle: listMessages, scope: integration.ReadConversations},
 		{pattern: "POST /api/v1/conversations/{id}/messages", roles: answerers, handle: s.postMessage, form: true},
@@ -260,26 +263,31 @@ func (h *headerOnly) Header() http.Header {
 func (h *headerOnly) WriteHeader(status int)      { h.status = status }
 func (h *headerOnly) Write(b []byte) (int, error) { return len(b), nil }
 
-// authenticated runs a handler for whoever bears a session's token, in one
+// answer runs a handler for whoever bears a session's token, in one
 // transaction with its line of the access log: nothing is shown unlogged.
+func (s *Server) answer(ctx context.Context, c *call, to route) (answer reply, err error) {
+	ctx, span := tracing.Begin(ctx, to.pattern, trace.SpanKindServer) // the pattern, without the ids that stand in the request's path
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		err := c.identify(ctx, tx, to)
+		if err != nil {
+			return err
+		}
+		if answer, err = to.handle(ctx, c); err != nil {
+			return err
+		}
+		return logAccess(ctx, tx, c.http, c.who(), c.object, answer.status)
+	})
+	endSpan(span, c.http, answer, err)
+	return answer, err
+}
+
+// authenticated answers requests by a handler.
 func (s *Server) authenticated(to route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
-		ctx, span := tracing.Begin(ctx, to.pattern, trace.SpanKindServer) // the pattern, without the ids that stand in the request's path
 		c := &call{http: r, w: w}
-		var answer reply
-		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			err := c.identify(ctx, tx, to)
-			if err != nil {
-				return err
-			}
-			if answer, err = to.handle(ctx, c); err != nil {
-				return err
-			}
-			return logAccess(ctx, tx, r, c.who(), c.object, answer.status)
-		})
-		endSpan(span, r, answer, err)
+		answer, err := s.answer(ctx, c, to)
 		switch {
 		case brokenOff(r, err): // a page that reads anew does so; what it asked for was not shown
 			w.WriteHeader(statusGone)

@@ -1,5 +1,5 @@
-// Package live tells the pages of staff that something is new: which conversations have changed, and nothing of what is in
-// them. A page that hears of one asks the API, which looks at session, rights and expiry as with every read.
+// Package live tells the pages of staff that something is new: which conversations have changed. Of what is in them it knows nothing:
+// it asks the API for a page, or the page does, and the API looks at session, rights and expiry as with every read.
 package live
 
 import (
@@ -207,14 +207,15 @@ func (h *Hub) all() []*socket {
 }
 
 // Accept opens a socket for the session of a token, which the caller has looked at: it is of somebody of this role, for as long as
-// it lasts. A page of another origin is refused. It returns when the socket is closed.
-func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, token staff.Hash, role staff.Role) {
+// it lasts. A page of another origin is refused. What read gives goes with what the page is told; nil for ids alone. It returns when
+// the socket is closed.
+func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, token staff.Hash, role staff.Role, read Read) {
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{Protocol}, CompressionMode: websocket.CompressionDisabled})
 	if err != nil { // it was answered
 		return
 	}
 	conn.SetReadLimit(maxFrameRead)
-	k := &socket{conn: conn, token: token, role: role, changed: make(chan struct{}, 1), pending: map[uuid.UUID]struct{}{}}
+	k := &socket{conn: conn, token: token, role: role, read: read, changed: make(chan struct{}, 1), pending: map[uuid.UUID]struct{}{}}
 	if !h.enter(k) {
 		k.finish(websocket.StatusTryAgainLater, "there is no room for another socket; connect again later")
 		return

@@ -15,16 +15,25 @@ import (
 const (
 	// maxPending bounds what waits to be told; beyond it, the page is to look at everything.
 	maxPending   = 100
+	maxRows      = 50 // as many as can be asked for by their ids
 	writeTimeout = 10 * time.Second
 	pingEvery    = 30 * time.Second // gateways close what is silent
 	// gather is how long what follows a frame is gathered for the next: a page would do nothing but hear while many write.
 	gather = 20 * time.Millisecond
+	// gatherRows is that of a page that shows what a frame brings at once, and asks for nothing: each frame has it draw the list.
+	gatherRows = 40 * time.Millisecond
 )
+
+// Read gives what the list has of some conversations, as the API would answer whoever opened the socket now: it looks at session,
+// role and expiry, and logs it.
+type Read func(ctx context.Context, ids []uuid.UUID) (json.RawMessage, error)
 
 // frame is what a page is told.
 type frame struct {
 	Type string      `json:"type"` // of Events
 	IDs  []uuid.UUID `json:"ids,omitempty"`
+	// Conversations are those of IDs that the list has.
+	Conversations json.RawMessage `json:"conversations,omitempty"`
 }
 
 // socket is one page's.
@@ -32,6 +41,7 @@ type socket struct {
 	conn    *websocket.Conn
 	token   staff.Hash
 	role    staff.Role
+	read    Read // nil for a page that asks for itself
 	changed chan struct{}
 	once    sync.Once
 
@@ -71,16 +81,32 @@ func (k *socket) serve(ctx context.Context) {
 				return
 			}
 		case <-k.changed:
-			if k.write(ctx, k.next()) != nil {
+			rest, err := k.pass(ctx)
+			if err != nil {
 				return
 			}
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(gather):
+			case <-time.After(rest):
 			}
 		}
 	}
+}
+
+// pass tells what has changed, and says for how long what follows is gathered: as long as reading took leaves a busy server time for
+// others.
+func (k *socket) pass(ctx context.Context) (rest time.Duration, err error) {
+	f := k.next()
+	if k.read == nil || len(f.IDs) == 0 || len(f.IDs) > maxRows || !Events[f.Type].Has(k.role) {
+		return gather, k.write(ctx, f)
+	}
+	began := time.Now()
+	if f.Conversations, err = k.read(ctx, f.IDs); err != nil {
+		f.Conversations = nil // the page asks, and is told why not
+	}
+	rest = max(gatherRows, time.Since(began))
+	return rest, k.write(ctx, f)
 }
 
 // next takes what is to be told.
