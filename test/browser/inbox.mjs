@@ -231,8 +231,36 @@ const tests = {
     assert.equal(await page.getByText("Line 70", { exact: true }).count(), 1);
     await context.close();
   },
-  async "what is new is read by itself and takes its place, and what could not be read is read with the next"() {
+  async "what is new comes with the news and takes its place, and nothing is asked for"() {
     const { context, page } = await open();
+    const asked = [];
+    page.on("request", (request) => { if (new URL(request.url()).pathname === "/api/v1/conversations") asked.push(request.url()); });
+    await signIn(page);
+    const row = (n) => page.locator("nav li").nth(n);
+    for (let n = 1; n === 1 || asked.length > 0; n++) { // what a page is told as its socket opens, that anything may be new, comes before
+      asked.length = 0;
+      for (const guest of [2, 3]) {
+        await step({ guest, body: `To ${guest} before: ${n}` });
+        await row(0).getByText(`To ${guest} before: ${n}`).waitFor();
+      }
+    }
+    const ada = page.locator("nav li", { hasText: "Ada Lovelace" });
+    await ada.evaluate((element) => { element.dataset.kept = "yes"; });
+    for (const [guest, body] of [[3, "Of another guest"], [1, "Of one further below"], [2, "Of the first again"]]) {
+      await step({ guest, body });
+      await row(0).getByText(body).waitFor();
+    }
+    assert.deepEqual([await row(1).innerText(), await row(2).innerText()].map((text) => /Of .*/.exec(text)?.[0]), ["Of one further below", "Of another guest"]);
+    assert.equal(await page.locator("nav li").count(), 3);
+    assert.equal(await ada.getAttribute("data-kept"), "yes", "rows are made anew");
+    assert.deepEqual(asked, []);
+    await context.close();
+  },
+  async "what a server tells of without saying it is read by itself and takes its place, and what could not be read is read with the next"() {
+    const { context, page } = await open();
+    await page.routeWebSocket(/\/events/, (socket) => { // as one of the release before does
+      socket.connectToServer().onMessage((text) => socket.send(JSON.stringify({ ...JSON.parse(text), conversations: undefined })));
+    });
     const asked = [];
     page.on("request", (request) => { if (new URL(request.url()).pathname === "/api/v1/conversations") asked.push(new URL(request.url()).searchParams.get("ids")?.split(",") ?? "all"); });
     await signIn(page);

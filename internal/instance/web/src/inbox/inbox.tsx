@@ -27,7 +27,7 @@ export function Inbox({ staff, changed, ended, signOut }: Props) {
   const [about, setAbout] = useState<Guest | null>(null); // whom a request is filed for
   const leave = useRef(ended);
   leave.current = ended;
-  useEffect(() => listen({ changed: (ids) => news.tell(ids), connected: setConnected, ended: () => leave.current() }), []);
+  useEffect(() => listen({ changed: (ids, rows) => news.tell(ids, rows), connected: setConnected, ended: () => leave.current() }), []);
   // What is shown expires whether or not anything is new.
   useEffect(() => {
     const every = window.setInterval(() => news.tell(null), 60_000);

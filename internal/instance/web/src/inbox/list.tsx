@@ -20,6 +20,8 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
   const asked = useRef<AbortController | null>(null); // until something else may be asked
   const asks = useRef<Changed>(nothing); // what is being read anew
   const stale = useRef<Changed>(nothing); // what is to be
+  const reading = useRef(false);
+  const came = useRef<[ReadonlySet<string>, api.Conversation[]][]>([]); // with the news, while something was being read
   const lost = useRef(false); // what could not be read is not known any more: all is read next
   const resting = useRef<number | undefined>(undefined);
   const show = (now: api.Page<api.Conversation>) => setPage((shown.current = now));
@@ -30,10 +32,17 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
     show({ rows: kept(shown.current?.rows ?? [], found.rows), next: found.next });
     lost.current = false;
   };
-  const readSome = async (ids: ReadonlySet<string>, signal: AbortSignal) => {
+  /** patch shows some rows as they are now; false: all is to be read. */
+  const patch = (ids: ReadonlySet<string>, found: api.Conversation[]) => {
     const before = shown.current;
     // What a search finds is read as a whole, and so is a list that has grown by more than anybody asked for.
-    if (before === null || typed !== "" || ids.size > api.maxNamed || before.rows.length > (pages.current + 1) * api.pageRows) return readAll(signal);
+    if (before === null || typed !== "" || before.rows.length > (pages.current + 1) * api.pageRows) return false;
+    const rows = patched(before.rows, ids, found, before.next === null);
+    if (rows !== null) show({ rows, next: before.next });
+    return rows !== null;
+  };
+  const readSome = async (ids: ReadonlySet<string>, signal: AbortSignal) => {
+    if (typed !== "" || ids.size > api.maxNamed) return readAll(signal);
     let found: api.Conversation[];
     try {
       found = await api.conversationsOf([...ids], whose, signal);
@@ -41,8 +50,7 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
       if (error instanceof api.Problem && error.status === 400) return readAll(signal); // a server of the release before knows no ids
       throw error;
     }
-    const rows = patched(before.rows, ids, found, before.next === null);
-    return rows === null ? readAll(signal) : show({ rows, next: before.next });
+    if (!patch(ids, found)) await readAll(signal);
   };
   const readMore = async (from: string, signal: AbortSignal) => {
     const more = await api.conversations(typed.trim(), whose, from, signal);
@@ -58,6 +66,7 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
     const asking = new AbortController();
     asked.current = asking;
     asks.current = changed;
+    reading.current = true;
     const began = performance.now();
     try {
       await what(asking.signal);
@@ -70,10 +79,20 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
     }
     if (asking.signal.aborted) return;
     asks.current = nothing;
+    reading.current = false;
+    // Should the answer be newer than one of these, what has changed between comes with the next news.
+    const late = came.current;
+    came.current = [];
+    for (const [ids, rows] of late) showNew(ids, rows);
     resting.current = window.setTimeout(() => {
       asked.current = null;
       next.current();
     }, api.restAfter(performance.now() - began));
+  };
+  /** showNew shows what came with the news, or has it read where that does not do. */
+  const showNew = (ids: ReadonlySet<string>, rows: api.Conversation[]) => {
+    const found = whose === "" ? rows : rows.filter((v) => (v.assignee?.id ?? "none") === whose);
+    if (lost.current || stale.current === null || !patch(ids, found)) stale.current = and(stale.current, ids);
   };
   /** readNew reads what is new, unless something is being read: to ask with each message would have none answered while many come. */
   const readNew = () => {
@@ -84,13 +103,16 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
   };
   const next = useRef(readNew);
   next.current = readNew;
-  useNews(news, (changed) => {
-    stale.current = and(stale.current, changed);
+  useNews(news, (changed, rows) => {
+    if (changed === null || !rows) stale.current = and(stale.current, changed);
+    else if (reading.current) came.current.push([changed, rows]);
+    else showNew(changed, rows);
     readNew();
   });
   useEffect(() => {
     pages.current = 1;
     stale.current = nothing;
+    came.current = [];
     void read(readAll, null);
   }, [typed, whose]);
   useEffect(() => () => {

@@ -1,8 +1,9 @@
-// Hears which conversations have changed. What is new is read by the API, as always.
+// Hears which conversations have changed, and what the list has of them now.
+import type { Conversation } from "./api";
 
 export interface Heard {
-  /** Something in these has changed; null: anything may have. */
-  changed(ids: Set<string> | null): void;
+  /** Something in these has changed; null: anything may have. rows are those that the list has, where the server says so. */
+  changed(ids: Set<string> | null, rows?: Conversation[]): void;
   connected(is: boolean): void;
   /** The session has ended. */
   ended(): void;
@@ -19,15 +20,16 @@ export function listen(heard: Heard): () => void {
   let wait = firstWait;
   let stopped = false;
   const connect = () => {
-    const url = new URL("/api/v1/events", location.href);
+    const url = new URL("/api/v1/events?rows=true", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     socket = new WebSocket(url, "switchboard-staff.v1");
     socket.onmessage = (message: MessageEvent<string>) => {
-      const event = JSON.parse(message.data) as { type: string; ids?: string[] };
+      const event = JSON.parse(message.data) as { type: string; ids?: string[]; conversations?: Conversation[] };
       wait = firstWait;
       heard.connected(true);
       // What was told while there was no socket is looked for once there is one.
-      heard.changed(event.type === "conversations" ? new Set(event.ids) : null);
+      if (event.type === "conversations") heard.changed(new Set(event.ids), event.conversations);
+      else heard.changed(null);
     };
     socket.onclose = (close) => {
       if (stopped) return;

@@ -27,6 +27,7 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
   const shown = useRef(page.rows);
   const reading = useRef(false); // or resting after it
   const stale = useRef(false); // something is new since it was begun to be read
+  const told = useRef<api.Conversation | undefined>(undefined); // what came with the news
   const closed = useRef(false);
   const show = (now: api.Page<api.Message>) => {
     shown.current = now.rows;
@@ -36,7 +37,9 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
     const before = shown.current.length;
     try {
       const found = cursor ? api.messages(id, cursor) : api.anew((from) => api.messages(id, from), shown.current.length);
-      const [v, rows] = await Promise.all([api.conversation(id), found]);
+      const known = told.current;
+      told.current = undefined;
+      const [v, rows] = await Promise.all([known ?? api.conversation(id), found]);
       setConversation(v);
       setFailed(false);
       if (cursor) {
@@ -67,8 +70,10 @@ export function Thread({ id, me, news, refused, expired, back, file }: { id: str
     }
     reading.current = false;
   };
-  useNews(news, (changed) => {
-    if (changed === null || changed.has(id)) void readNew();
+  useNews(news, (changed, rows) => {
+    if (changed !== null && !changed.has(id)) return;
+    told.current = rows?.find((v) => v.id === id);
+    void readNew();
   });
   useEffect(() => {
     void readNew();
