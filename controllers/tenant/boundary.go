@@ -6,7 +6,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
@@ -35,16 +34,7 @@ func (r *Reconciler) drawBoundary(ctx context.Context, s *scope) error {
 	if s.in.DefaultClass, err = observe.DefaultClass(ctx, r.Client); err != nil {
 		return err
 	}
-	drawn := plan.Boundary(s.in)
-	if boundary != nil {
-		return rights(r.Applier.Apply(ctx, drawn))
-	}
-	// A new tenant waits for its rights here: a pass that let go of its turn for that would be made again behind everybody else's.
-	_ = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Second, true, func(context.Context) (bool, error) {
-		err = r.Applier.Apply(ctx, drawn)
-		return !apierrors.IsForbidden(err), nil
-	})
-	return rights(err)
+	return rights(r.Applier.Apply(ctx, plan.Boundary(s.in)))
 }
 
 // planChange gives what the place that is wanted would leave outside; nil when that is nothing, or was approved.

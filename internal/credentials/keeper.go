@@ -74,7 +74,7 @@ func (k Keeper) Ensure(ctx context.Context, w Wanted) (found Found, left time.Du
 }
 
 func (k Keeper) ensure(ctx context.Context, w Wanted) (Found, error) {
-	ca, err := k.authority(ctx, w)
+	ca, err := k.authority(ctx, w.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -149,36 +149,20 @@ func (k Keeper) RemoveAuthority(ctx context.Context, tenant string) error {
 	return nil
 }
 
-// authority reads a tenant's certificate authority, or makes it. Of a tenant that nothing is known of yet it is not read before: it is a new
-// one, mostly, and whether its Secrets can be made soon is what a new tenant waits for.
-func (k Keeper) authority(ctx context.Context, w Wanted) (Pair, error) {
-	unknown := k.Memory != nil && len(w.Used) == 0 && k.known(w.Tenant) == nil
-	if !unknown {
-		if ca, err := k.readAuthority(ctx, w.Tenant); !apierrors.IsNotFound(err) {
-			return ca, err
-		}
-	}
-	ca, err := k.makeAuthority(ctx, w.Tenant)
-	if unknown && apierrors.IsAlreadyExists(err) {
-		return k.readAuthority(ctx, w.Tenant)
-	}
-	return ca, err
-}
-
-func (k Keeper) readAuthority(ctx context.Context, tenant string) (Pair, error) {
+func (k Keeper) authority(ctx context.Context, tenant string) (Pair, error) {
 	s := &corev1.Secret{}
-	if err := k.Client.Get(ctx, client.ObjectKey{Namespace: k.OperatorNamespace, Name: name.CA(tenant)}, s); err != nil {
+	err := k.Client.Get(ctx, client.ObjectKey{Namespace: k.OperatorNamespace, Name: name.CA(tenant)}, s)
+	if err == nil {
+		return Pair{Cert: s.Data[contract.FileTLSCert], Key: s.Data[contract.FileTLSKey]}, nil
+	}
+	if !apierrors.IsNotFound(err) {
 		return Pair{}, fmt.Errorf("reading the certificate authority: %w", err)
 	}
-	return Pair{Cert: s.Data[contract.FileTLSCert], Key: s.Data[contract.FileTLSKey]}, nil
-}
-
-func (k Keeper) makeAuthority(ctx context.Context, tenant string) (Pair, error) {
 	ca, err := NewAuthority(tenant, k.Now())
 	if err != nil {
 		return Pair{}, err
 	}
-	s := &corev1.Secret{
+	s = &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: name.CA(tenant), Namespace: k.OperatorNamespace, Labels: labels(tenant)},
 		Type:       corev1.SecretTypeTLS,
 		Data:       map[string][]byte{contract.FileTLSCert: ca.Cert, contract.FileTLSKey: ca.Key},

@@ -391,25 +391,6 @@ func TestTheOperatorProvesItselfByTheAuthorityThatThereIs(t *testing.T) {
 	}
 }
 
-// The authority of a tenant that nothing is known of is made without a look, and one that is there is kept.
-func TestANewTenantsAuthorityIsMadeAtOnce(t *testing.T) {
-	k, reads := remembering()
-	k.ensure(t, wanted())
-	if *reads != 1 {
-		t.Errorf("%d reads for a new tenant, want that of its Secrets alone", *reads)
-	}
-	before, err := k.Operator(t.Context(), "hotel-berlin", "serve")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.Memory, k.writes = &credentials.Memory{}, 0
-	k.ensure(t, wanted())
-	after, err := k.Operator(t.Context(), "hotel-berlin", "serve")
-	if err != nil || !after.RootCAs.Equal(before.RootCAs) || k.writes != 1 {
-		t.Errorf("after a restart: %v, %d writes tried, want that of an authority alone, in vain", err, k.writes)
-	}
-}
-
 // remembering is a keeper that remembers, and a count of what it reads.
 func remembering() (*kept, *int) {
 	k, reads := newKept(), new(int)
