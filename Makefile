@@ -119,6 +119,7 @@ e2e-helm: tools $(CLUSTER) load ## Promises again with an operator that Helm ins
 
 .PHONY: fuzz
 fuzz: ## Fuzz the parsers of all that comes from outside, four at a time, each for FUZZTIME (60s).
+	go test -count=1 -run 'TakesLittleMemory$$' ./internal/instance/...
 	hack/fuzz.sh
 
 .PHONY: browser

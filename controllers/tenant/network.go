@@ -46,7 +46,8 @@ func settling(st *v1alpha1.TenantStatus, now time.Time) time.Duration {
 // probeNetwork has a pod of the tenant try what its network lets through: when what is tried or its policies have changed, and every
 // judge.ProbeEvery. Nothing waits for it.
 func (r *Reconciler) probeNetwork(ctx context.Context, s *scope) error {
-	if s.again = settling(&s.tenant.Status, r.Now()); s.again > 0 {
+	if wait := settling(&s.tenant.Status, r.Now()); wait > 0 {
+		s.again = sooner(s.again, wait)
 		return nil
 	}
 	tried, neighbours, err := r.whatToProbe(ctx, s)
@@ -65,7 +66,7 @@ func (r *Reconciler) probeNetwork(ctx context.Context, s *scope) error {
 			job, _ = plan.Probe(s.in, tried, renews.UTC().Format(time.RFC3339))
 		}
 		if age < judge.ProbeEvery {
-			s.again = judge.ProbeEvery - age
+			s.again = sooner(s.again, judge.ProbeEvery-age)
 			return r.Applier.Prune(ctx, s.in.Namespace(), plan.ProbeLabels(s.tenant.Name), []client.Object{job}, &batchv1.JobList{})
 		}
 	}
@@ -83,15 +84,16 @@ func (r *Reconciler) probeNetwork(ctx context.Context, s *scope) error {
 	case a.Done && saw != nil && saw.Tried == len(tried.Closed):
 		s.network = probed(saw, a.Job)
 		s.network.Neighbours, s.network.Digest, s.network.Renews = neighbours, digest, renews
-		s.again = judge.ProbeEvery
+		s.again = sooner(s.again, judge.ProbeEvery)
 		return nil
 	}
 	s.facts.Network.Problem = fmt.Sprintf("Job %s: %s", job.Name, orNothing(a.Result.Error))
-	s.again = probeRetry - r.Now().Sub(endedAt(a.Job))
-	if s.again <= 0 {
-		s.again = time.Second
+	retry := probeRetry - r.Now().Sub(endedAt(a.Job))
+	if retry <= 0 {
+		s.again = sooner(s.again, time.Second)
 		return r.removeJob(ctx, s, job.Name)
 	}
+	s.again = sooner(s.again, retry)
 	return nil
 }
 

@@ -87,7 +87,7 @@ func (p *Provider) read(r *http.Request, body []byte) (provider.Delivery, error)
 func parse(body []byte) (provider.Delivery, error) {
 	var id, from, text, status string
 	page, _ := provider.ReadJSON(body)
-	for name, v := range page.Members() {
+	for name, v := range page.Members {
 		switch string(name) {
 		case "id":
 			id = v.Text()

@@ -44,6 +44,23 @@ func TestALittleEventTakesLittleMemory(t *testing.T) {
 	}
 }
 
+// Each object within is held to its fields, too: a request must not be filed for another address than whoever sent it believes.
+func TestFieldsWithinAreChecked(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"addresses":[{"kind":"phone","address":"+1","address":"+2"}]}`:                      `"address" is there twice`,
+		`{"addresses":[{"kind":"phone","address":"+1"},{"kind":"phone","Address":"+3"}]}`:     `no field "Address" here; the fields are kind, address`,
+		`{"addresses":[{"kind":"phone","address":"+1","adress":"x"}]}`:                        `no field "adress" here`,
+		`{"addresses":[{"kind":"phone","address":"+1"},7]}`:                                   `must be a`,
+		`{"addresses":[{"kind":"phone","address":"+1"}],"receivedAt":"2026-01-02T03:04:05Z"}`: "",
+	} {
+		var in postPrivacyRequestRequest
+		err := decodeObject(strings.NewReader(body), &in)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", body, err, want)
+		}
+	}
+}
+
 // FuzzEvent: what another system tells of a guest is read without a panic, with bounds.
 func FuzzEvent(f *testing.F) {
 	f.Add([]byte(`{"kind":"guest.arrived","at":"2026-01-02T03:04:05Z","guest":{"kind":"phone","address":"+4915112345678"},"data":{"room":"12"}}`))

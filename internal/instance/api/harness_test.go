@@ -253,9 +253,8 @@ func (v thread) wrote(at time.Time, body string) uuid.UUID {
 	v.s.t.Helper()
 	id := uuid.New()
 	v.s.exec("SELECT sb.ensure_partition($1)", at)
-	v.s.exec(`INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status)
-		VALUES ($1, $2, $3, $4, 'in', 'guest', 'received')`, id, at, v.id, v.channel)
-	v.s.exec("INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, $4, $5)", id, at, v.id, v.channel, body)
+	v.s.exec(`WITH message AS (INSERT INTO sb.message (id, at, conversation_id, channel, direction, origin, status) VALUES ($1, $2, $3, $4, 'in', 'guest', 'received'))
+		INSERT INTO sb.message_body (id, at, conversation_id, channel, body) VALUES ($1, $2, $3, $4, $5)`, id, at, v.id, v.channel, body)
 	v.s.exec("UPDATE sb.conversation SET last_message_at = GREATEST(last_message_at, $2) WHERE id = $1", v.id, at)
 	return id
 }

@@ -75,7 +75,7 @@ func checkFields(v provider.JSON, t reflect.Type) error {
 			known[name] = f.Type
 		}
 	}
-	for name, v := range v.Members() {
+	for name, v := range v.Members {
 		of, ok := known[string(name)]
 		switch {
 		case !ok:
@@ -84,11 +84,25 @@ func checkFields(v provider.JSON, t reflect.Type) error {
 			return badRequest(fmt.Sprintf("The field %q is there twice; send it once.", name))
 		}
 		known[string(name)] = nil
-		if of.Kind() == reflect.Pointer {
-			of = of.Elem()
+		if err := checkWithin(v, of); err != nil {
+			return err
 		}
-		if of.Kind() == reflect.Struct && !reflect.PointerTo(of).Implements(unmarshaler) {
-			if err := checkFields(v, of); err != nil {
+	}
+	return nil
+}
+
+// checkWithin checks the objects in a field of a type.
+func checkWithin(v provider.JSON, t reflect.Type) error {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return checkWithin(v, t.Elem())
+	case reflect.PointerTo(t).Implements(unmarshaler):
+		return nil
+	case t.Kind() == reflect.Struct:
+		return checkFields(v, t)
+	case t.Kind() == reflect.Slice:
+		for member := range v.List {
+			if err := checkWithin(member, t.Elem()); err != nil {
 				return err
 			}
 		}

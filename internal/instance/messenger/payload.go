@@ -50,7 +50,7 @@ type receipt struct {
 
 // readEvent leaves a member of another type than expected empty: what was read counts.
 func readEvent(v provider.JSON) (e event) {
-	for name, v := range v.Members() {
+	for name, v := range v.Members {
 		switch string(name) {
 		case "sender":
 			e.sender = v.Member("id").Text()
@@ -71,7 +71,7 @@ func readEvent(v provider.JSON) (e event) {
 
 func readMessage(v provider.JSON) message {
 	m := message{is: v.Is()}
-	for name, v := range v.Members() {
+	for name, v := range v.Members {
 		switch string(name) {
 		case "mid":
 			m.id = v.Text()
@@ -96,13 +96,13 @@ func readReceipt(v provider.JSON) receipt {
 // files are those that it bears: other attachments are places, links and the like.
 func (m message) files() []provider.Media {
 	n := 0
-	for a := range m.attachments.List() {
+	for a := range m.attachments.List {
 		if isFile(a) {
 			n++
 		}
 	}
 	all := make([]provider.Media, 0, min(n, media.MaxFiles))
-	for a := range m.attachments.List() {
+	for a := range m.attachments.List {
 		if len(all) == cap(all) {
 			break
 		}
@@ -141,21 +141,21 @@ func (p *Provider) parse(body []byte) (provider.Delivery, error) {
 		return provider.Delivery{}, err
 	}
 	var d provider.Delivery
-	ours, all, items := 0, 0, 0
-	for e := range webhook.Entries.List() {
+	ours, all, events, receipts := 0, 0, 0, 0
+	for e := range webhook.Entries.List {
 		all++
 		if e.Member("id").Text() != p.channel.PageID {
 			continue
 		}
 		ours++
 		messaging := e.Member("messaging")
-		if items += messaging.Len(); webhook.TooMany(items) {
+		if events += messaging.Len(); webhook.TooMany(events) {
 			return provider.Delivery{}, meta.ErrTooMany
 		}
 		makeRoom(&d, messaging)
-		for raw := range messaging.List() {
+		for raw := range messaging.List {
 			event := readEvent(raw)
-			if items += event.receipts(); webhook.TooMany(items) {
+			if receipts += event.receipts(); webhook.TooMany(receipts) {
 				return provider.Delivery{}, meta.ErrTooMany
 			}
 			p.take(&d, event)
@@ -170,13 +170,25 @@ func (p *Provider) parse(body []byte) (provider.Delivery, error) {
 // makeRoom is for what happened: lists that grow as they are filled take several times their size.
 func makeRoom(d *provider.Delivery, messaging provider.JSON) {
 	messages, statuses, watermarks := 0, 0, 0
-	for raw := range messaging.List() {
-		switch e := readEvent(raw); {
-		case e.message.is && e.message.isEcho:
+	for raw := range messaging.List {
+		var inbound, echo, receipt bool
+		for name, v := range raw.Members {
+			switch string(name) {
+			case "message":
+				echo = v.Member("is_echo").True()
+				inbound = inbound || v.Is() && !echo
+			case "postback":
+				inbound = inbound || v.Is()
+			case "delivery", "read":
+				receipt = receipt || v.Is()
+			}
+		}
+		switch {
+		case echo:
 			statuses++
-		case e.message.is, e.postback.is:
+		case inbound:
 			messages++
-		case e.delivery.is, e.read.is:
+		case receipt:
 			watermarks++
 		}
 	}
@@ -219,7 +231,7 @@ func (e event) receipts() int { return e.delivery.ids.Len() + e.read.ids.Len() }
 func (p *Provider) receipt(d *provider.Delivery, e event, r receipt, status string) {
 	named := r.ids.Len()
 	d.Statuses = slices.Grow(d.Statuses, named)
-	for v := range r.ids.List() {
+	for v := range r.ids.List {
 		if id := v.Text(); isID(id) {
 			d.Statuses = append(d.Statuses, provider.Status{ID: id, Status: status})
 		}
@@ -238,7 +250,7 @@ func (m message) words() string {
 	if m.text != "" {
 		return m.text
 	}
-	for first := range m.attachments.List() {
+	for first := range m.attachments.List {
 		if kind := first.Member("type").Text(); typeName.MatchString(kind) {
 			return "[" + kind + "]"
 		}

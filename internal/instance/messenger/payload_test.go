@@ -68,6 +68,13 @@ func TestWhatIsNoMessageOfAGuestIsPassedOver(t *testing.T) {
 	if _, err := page().parse(ours.Payload(many...)); err == nil {
 		t.Error("a webhook without an end is taken")
 	}
+	each := make([]standin.Object, meta.MaxItems)
+	for i := range each {
+		each[i] = happened(guest, ours.ID, standin.Object{"delivery": standin.Object{"mids": []string{"m_1"}}})
+	}
+	if d, err := page().parse(ours.Payload(each...)); err != nil || len(d.Statuses) != meta.MaxItems {
+		t.Errorf("of as many receipts as may be in events of theirs, %d are taken: %v", len(d.Statuses), err)
+	}
 	ids := make([]string, meta.MaxItems+1)
 	for i := range ids {
 		ids[i] = "m_1"
@@ -146,6 +153,9 @@ func TestALittleWebhookTakesLittleMemory(t *testing.T) {
 		"watermarks":                    {head, event + `"read":{"watermark":1}},`, `{}]}]}`},
 		"echoes":                        {head, `{"message":{"is_echo":true,"mid":"ab","metadata":"0189d1b0-0000-7000-8000-000000000000:1"}},`, `{}]}]}`},
 		"one of another type":           {head + `{`, `"message":7,`, `"message":7}]}]}`},
+		"one text with an escape":       {head + event + `"message":{"mid":"ab","text":"`, `abcdefgh`, `\n"}}]}]}`},
+		"one text with a NUL":           {head + event + `"message":{"mid":"ab","text":"`, `abcdefgh`, `\u0000"}}]}]}`},
+		"one text with all of it":       {head + event + `"message":{"mid":"ab","text":"`, `abcdefgh`, "\xff" + `\u0000"}}]}]}`},
 		"one text of escapes":           {head + event + `"message":{"mid":"ab","text":"`, `\n`, `"}}]}]}`},
 		"one text of halves":            {head + event + `"message":{"mid":"ab","text":"`, `\ud800`, `"}}]}]}`},
 		"texts of halves":               {head, event + `"message":{"mid":"ab","text":"\ud800"}},`, `{}]}]}`},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"iter"
 	"slices"
 	"unicode/utf8"
 
@@ -71,26 +70,23 @@ func (v JSON) IsText() bool { return v.kind == jsonparser.String }
 // errEnough ends a walk.
 var errEnough = errors.New("enough")
 
-// Members are those of an object, in their order; there are none of anything else. A name is valid until the next. What comes after a
-// name with half of a surrogate pair is passed over.
-func (v JSON) Members() iter.Seq2[[]byte, JSON] {
-	return func(yield func([]byte, JSON) bool) {
-		if v.kind != jsonparser.Object {
-			return
-		}
-		_ = jsonparser.ObjectEach(v.raw, func(name, raw []byte, kind jsonparser.ValueType, _ int) error { // only ours: it is JSON
-			if !yield(name, JSON{raw, kind}) {
-				return errEnough
-			}
-			return nil
-		})
+// Members are those of an object, in their order, for range; there are none of anything else. A name is valid until the next.
+func (v JSON) Members(yield func(name []byte, v JSON) bool) {
+	if v.kind != jsonparser.Object {
+		return
 	}
+	_ = jsonparser.ObjectEach(v.raw, func(name, raw []byte, kind jsonparser.ValueType, _ int) error { // only ours: it is JSON
+		if !yield(name, JSON{raw, kind}) {
+			return errEnough
+		}
+		return nil
+	})
 }
 
 // Member is that of an object; none when it has no such, or is no object. To read more than two of one object, walk through its
 // Members.
 func (v JSON) Member(name string) (found JSON) {
-	for other, v := range v.Members() {
+	for other, v := range v.Members {
 		if string(other) == name {
 			found = v
 		}
@@ -98,24 +94,22 @@ func (v JSON) Member(name string) (found JSON) {
 	return found
 }
 
-// List are the members of a list; there are none of anything else.
-func (v JSON) List() iter.Seq[JSON] {
-	return func(yield func(JSON) bool) {
-		if v.kind != jsonparser.Array {
-			return
-		}
-		_, _ = jsonparser.ArrayEachErr(v.raw, func(raw []byte, kind jsonparser.ValueType, _ int, _ error) error { // only ours: it is JSON
-			if !yield(JSON{raw, kind}) {
-				return errEnough
-			}
-			return nil
-		})
+// List are the members of a list, for range; there are none of anything else.
+func (v JSON) List(yield func(v JSON) bool) {
+	if v.kind != jsonparser.Array {
+		return
 	}
+	_, _ = jsonparser.ArrayEachErr(v.raw, func(raw []byte, kind jsonparser.ValueType, _ int, _ error) error { // only ours: it is JSON
+		if !yield(JSON{raw, kind}) {
+			return errEnough
+		}
+		return nil
+	})
 }
 
 // Len counts the members of a list.
 func (v JSON) Len() (n int) {
-	for range v.List() {
+	for range v.List {
 		n++
 	}
 	return n

@@ -20,7 +20,7 @@ var files = []string{"photo", "document", "video", "video_note", "audio", "voice
 
 // fileIn is what a message tells of a file. A photo is there in several sizes, the largest last.
 func fileIn(member provider.JSON) provider.JSON {
-	for size := range member.List() {
+	for size := range member.List {
 		member = size
 	}
 	return member

@@ -27,7 +27,7 @@ type message struct {
 // readMessage leaves a member of another type than expected empty: what was read counts.
 func readMessage(v provider.JSON) (m message) {
 	content, file := len(contents), len(files)
-	for name, v := range v.Members() {
+	for name, v := range v.Members {
 		switch string(name) {
 		case "message_id":
 			m.id, m.numbered = v.Int()

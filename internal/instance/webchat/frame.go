@@ -87,7 +87,7 @@ func readFrame(data []byte) (f frame, ok bool) {
 	if !object.IsObject() || !utf8.Valid(data) {
 		return frame{}, false
 	}
-	for name, v := range object.Members() {
+	for name, v := range object.Members {
 		var member *string
 		switch string(name) {
 		case "type":

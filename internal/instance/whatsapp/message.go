@@ -24,7 +24,7 @@ type captioned struct{ id, caption, fileName string }
 
 // readMessage leaves a member of another type than expected empty: what was read counts.
 func readMessage(v provider.JSON) (m message) {
-	for name, v := range v.Members() {
+	for name, v := range v.Members {
 		switch string(name) {
 		case "from":
 			m.from = v.Text()
@@ -54,7 +54,7 @@ func readMessage(v provider.JSON) (m message) {
 }
 
 func readCaptioned(v provider.JSON) (c captioned) {
-	for name, v := range v.Members() {
+	for name, v := range v.Members {
 		switch string(name) {
 		case "id":
 			c.id = v.Text()

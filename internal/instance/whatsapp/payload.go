@@ -24,7 +24,7 @@ type change struct {
 
 // readChange reads the value of one of field messages.
 func readChange(value provider.JSON) (c change, err error) {
-	for name, v := range value.Members() {
+	for name, v := range value.Members {
 		switch string(name) {
 		case "metadata":
 			c.phoneNumberID = v.Member("phone_number_id").Text()
@@ -57,9 +57,9 @@ func (p *Provider) parse(body []byte) (provider.Delivery, error) {
 	}
 	var d provider.Delivery
 	ours, others, items := 0, 0, 0
-	for e := range webhook.Entries.List() {
+	for e := range webhook.Entries.List {
 		account := e.Member("id").Text()
-		for raw := range e.Member("changes").List() {
+		for raw := range e.Member("changes").List {
 			if raw.Member("field").Text() != "messages" {
 				continue // about the account, not from a guest
 			}
@@ -88,7 +88,7 @@ func (p *Provider) parse(body []byte) (provider.Delivery, error) {
 // when it is sent again.
 func (p *Provider) take(d *provider.Delivery, c change) {
 	d.Messages = slices.Grow(d.Messages, c.messages.Len())
-	for raw := range c.messages.List() {
+	for raw := range c.messages.List {
 		m := readMessage(raw)
 		if !isID(m.id) || len(m.from) > maxWaID || !waID.MatchString(m.from) {
 			d.Unreadable++
@@ -97,7 +97,7 @@ func (p *Provider) take(d *provider.Delivery, c change) {
 		d.Messages = append(d.Messages, provider.Inbound{ID: m.id, From: p.Addresses(m.from), Body: provider.Storable(m.words()), Media: m.files()})
 	}
 	d.Statuses = slices.Grow(d.Statuses, c.statuses.Len())
-	for raw := range c.statuses.List() {
+	for raw := range c.statuses.List {
 		s := readStatus(raw)
 		news, ok := s.news()
 		if !isID(s.id) {
@@ -119,14 +119,14 @@ type status struct {
 
 // readStatus leaves a member of another type than expected empty: what was read counts.
 func readStatus(v provider.JSON) (s status) {
-	for name, v := range v.Members() {
+	for name, v := range v.Members {
 		switch string(name) {
 		case "id":
 			s.id = v.Text()
 		case "status":
 			s.status = v.Text()
 		case "errors":
-			for first := range v.List() {
+			for first := range v.List {
 				s.code, _ = first.Member("code").Int()
 				break
 			}

@@ -21,7 +21,7 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
   const asks = useRef<Changed>(nothing); // what is being read anew
   const stale = useRef<Changed>(nothing); // what is to be
   const reading = useRef(false);
-  const came = useRef<[ReadonlySet<string>, api.Conversation[]][]>([]); // with the news, while something was being read
+  const came = useRef<Changed>(nothing); // with the news, while something was being read
   const lost = useRef(false); // what could not be read is not known any more: all is read next
   const resting = useRef<number | undefined>(undefined);
   const show = (now: api.Page<api.Conversation>) => setPage((shown.current = now));
@@ -80,10 +80,9 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
     if (asking.signal.aborted) return;
     asks.current = nothing;
     reading.current = false;
-    // Should the answer be newer than one of these, what has changed between comes with the next news.
-    const late = came.current;
-    came.current = [];
-    for (const [ids, rows] of late) showNew(ids, rows);
+    // The answer may be older than these, or newer: nobody tells of what was erased meanwhile. They are read.
+    stale.current = and(stale.current, came.current);
+    came.current = nothing;
     resting.current = window.setTimeout(() => {
       asked.current = null;
       next.current();
@@ -105,14 +104,14 @@ export function List({ me, news, chosen, choose, refused }: { me: api.Staff; new
   next.current = readNew;
   useNews(news, (changed, rows) => {
     if (changed === null || !rows) stale.current = and(stale.current, changed);
-    else if (reading.current) came.current.push([changed, rows]);
+    else if (reading.current) came.current = and(came.current, changed);
     else showNew(changed, rows);
     readNew();
   });
   useEffect(() => {
     pages.current = 1;
     stale.current = nothing;
-    came.current = [];
+    came.current = nothing;
     void read(readAll, null);
   }, [typed, whose]);
   useEffect(() => () => {
