@@ -99,14 +99,7 @@ var _ = Describe("Telegram, Messenger, WhatsApp and SMPP", Label("channels"), Or
 			}
 		})
 		all(func(w way) { // what the pod before could still send is no test
-			Eventually(func() (string, error) {
-				ch := &v1alpha1.Channel{}
-				err := c.Get(ctx, crclient.ObjectKey{Namespace: cl.namespace(), Name: w.channel}, ch)
-				if is := meta.FindStatusCondition(ch.Status.Conditions, v1alpha1.ConditionCredentialsAccepted); is != nil {
-					return is.Reason, err
-				}
-				return "", err
-			}).WithContext(ctx).WithTimeout(90*time.Second).Should(Equal(v1alpha1.ReasonProviderUnreachable), w.channel)
+			eventuallyUnreachable(ctx, cl, w.channel)
 		})
 	}
 
@@ -285,3 +278,16 @@ spec:
 		all(func(w way) { Expect(sent(ctx, w)).To(HaveLen(3), w.channel) })
 	})
 })
+
+// eventuallyUnreachable waits until a Channel says that its provider can't be asked about its credentials.
+func eventuallyUnreachable(ctx context.Context, cl *client, channel string) {
+	GinkgoHelper()
+	Eventually(func() (string, error) {
+		ch := &v1alpha1.Channel{}
+		err := c.Get(ctx, crclient.ObjectKey{Namespace: cl.namespace(), Name: channel}, ch)
+		if is := meta.FindStatusCondition(ch.Status.Conditions, v1alpha1.ConditionCredentialsAccepted); is != nil {
+			return is.Reason, err
+		}
+		return "", err
+	}).WithContext(ctx).WithTimeout(90*time.Second).Should(Equal(v1alpha1.ReasonProviderUnreachable), channel)
+}

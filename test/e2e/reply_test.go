@@ -105,6 +105,24 @@ var _ = Describe("Promise 3: a staff reply is sent, once, whatever the provider 
 		Expect(lookups[0].At).To(BeTemporally("<", attempts[1].At), "asked before it was sent again")
 	})
 
+	It("a provider that is away for ten minutes is waited for, and gets the message once", Label("long"), SpecTimeout(20*time.Minute), func(ctx SpecContext) {
+		DeferCleanup(standin.Away, false)
+		Expect(standin.Away(ctx, true)).To(Succeed())
+		pod, err := c.ReadyPod(ctx, berlin.namespace(), "connector-front-desk")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(c.Delete(ctx, pod)).To(Succeed()) // and its connections
+		eventuallyUnreachable(ctx, berlin, "front-desk")
+		m := reply(ctx, "In ten minutes")
+		idle(ctx, 10*time.Minute)
+		Expect(attemptsTo(ctx, from)).To(BeEmpty(), "control: it was away")
+		Expect(box.Status(ctx, thread, m.ID)).To(BeElementOf("queued", "sending", "unknown"))
+
+		Expect(standin.Away(ctx, false)).To(Succeed())
+		settles(ctx, m, 10*time.Minute, "accepted", "sent", "delivered")
+		onceSent(ctx, "In ten minutes")
+		berlin.awaitReady(ctx)
+	})
+
 	It("what the provider refuses for good is shown as failed, and not tried again", SpecTimeout(time.Minute), func(ctx SpecContext) {
 		Expect(standin.Fail(ctx, from, 400, 1)).To(Succeed())
 		m := reply(ctx, "Nobody will read this")
