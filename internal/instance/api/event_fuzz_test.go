@@ -49,7 +49,7 @@ func TestFieldsWithinAreChecked(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"addresses":[{"kind":"phone","address":"+1","address":"+2"}]}`:                      `"address" is there twice`,
 		`{"addresses":[{"kind":"phone","address":"+1"},{"kind":"phone","Address":"+3"}]}`:     `no field "Address" here; the fields are kind, address`,
-		`{"addresses":[{"kind":"phone","address":"+1","adress":"x"}]}`:                        `no field "adress" here`,
+		`{"addresses":[{"kind":"phone","address":"+1","alias":"x"}]}`:                         `no field "alias" here`,
 		`{"addresses":[{"kind":"phone","address":"+1"},7]}`:                                   `must be a`,
 		`{"addresses":[{"kind":"phone","address":"+1"}],"receivedAt":"2026-01-02T03:04:05Z"}`: "",
 	} {
