@@ -3,6 +3,7 @@ package channel
 import (
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,10 +30,21 @@ func TestAChannelLeavesItToTheTenantToSeeWhatIsOutside(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			running := int32(1)
+			connector := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "connector-lobby", Namespace: e.channel.Namespace}, Spec: appsv1.DeploymentSpec{Replicas: &running}}
+			if err := e.Client.Create(t.Context(), connector); err != nil {
+				t.Fatal(err)
+			}
 			s := &scope{channel: e.channel, in: plan.Tenant{OperatorNamespace: e.OperatorNamespace}}
-			_ = step.Run(t.Context(), e.steps(s)) // it waits for a login
+			_ = step.Run(t.Context(), e.steps(s)) // it waits for a login, and has no Secret
 			if !s.facts.Accepted || s.facts.EgressClosed != told {
 				t.Errorf("the way out is closed: %t, with a Tenant that says so: %t (accepted: %t)", s.facts.EgressClosed, told, s.facts.Accepted)
+			}
+			if err := e.Client.Get(t.Context(), client.ObjectKeyFromObject(connector), connector); err != nil {
+				t.Fatal(err)
+			}
+			if stopped := *connector.Spec.Replicas == 0; stopped != told {
+				t.Errorf("the connector is stopped: %t", stopped)
 			}
 		})
 	}

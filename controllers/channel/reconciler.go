@@ -92,6 +92,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "see whether the region is served", Do: func(ctx context.Context) error { return r.Regions.Check(ctx, r.Client, s.channel.Namespace) }},
 		{Name: "find the tenant", Do: with(r.loadTenant)},
 		{Name: "check the channel against its region", Do: with(r.accept)},
+		{Name: "send nothing while something is outside", Do: with(r.closeWayOut)},
 		{Name: "find the database login", Do: with(r.findLogin)},
 		{Name: "check the provider's credentials", Do: with(r.checkCredentials)},
 		{Name: "bind it to its end", Do: with(r.bind)},
@@ -137,6 +138,18 @@ func (r *Reconciler) accept(ctx context.Context, s *scope) error {
 	}
 	s.processor, s.facts.Accepted, s.facts.EgressClosed = processor, true, s.in.EgressClosed()
 	return nil
+}
+
+// closeWayOut stops a connector that may send nothing now. It waits for nothing: what a connector needs to run may be missing just then.
+func (r *Reconciler) closeWayOut(ctx context.Context, s *scope) error {
+	if !s.in.EgressClosed() && !s.facts.Suspended {
+		return nil
+	}
+	connector, err := observe.Deployment(ctx, r.Client, s.channel.Namespace, name.Connector(s.channel.Name))
+	if err != nil || connector.Wanted <= 0 {
+		return err
+	}
+	return r.applyConnector(ctx, s)
 }
 
 func (r *Reconciler) findLogin(ctx context.Context, s *scope) error {

@@ -186,24 +186,26 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	if asked := s.tenant.Spec.Move; asked != nil {
 		f.Move.Wanted = asked.To
 	}
+	ours := f.NamespaceReady && s.in.Region.Name != "" // or nothing there is known to be the tenant's
+	if ours {
+		// Whatever else can't be read: what is outside closes the way out.
+		if err := r.lookAround(ctx, s); err != nil {
+			return err
+		}
+	}
 	evidence, err := r.Ledger.Newest(ctx, s.tenant)
 	if err != nil {
 		return err
 	}
 	s.evidence = evidence
-	if err := r.observeRollout(ctx, s); err != nil {
+	if err := r.observeRollout(ctx, s); err != nil || !ours {
 		return err
-	}
-	if !f.NamespaceReady || s.in.Region.Name == "" {
-		return nil // nothing there is known to be the tenant's
 	}
 	if err := r.observeDatabase(ctx, s); err != nil {
 		return err
 	}
-	if f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve); err != nil {
-		return err
-	}
-	return r.lookAround(ctx, s)
+	f.Server, err = observe.Deployment(ctx, r.Client, namespace, name.Serve)
+	return err
 }
 
 func endpoints(s *scope) []v1alpha1.Endpoint {

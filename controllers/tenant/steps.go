@@ -31,6 +31,7 @@ func (r *Reconciler) steps(s *scope) []step.Step {
 		{Name: "see how far a move has come", Do: with(r.lookAtMove)},
 		{Name: "draw the boundary", Do: with(r.drawBoundary)},
 		{Name: "close the namespace", Do: with(r.applyIsolation)}, // before anything runs in it
+		{Name: "tell nobody while something is outside", Do: with(r.stopWebhooks)},
 		{Name: "make the credentials", Do: with(r.ensureCredentials)},
 		{Name: "tell the pods what the database held", Do: with(r.applyAnchor)},
 		{Name: "bound what no policy bounds", Do: with(r.coverRetention)},

@@ -14,6 +14,8 @@ import (
 	"github.com/switchboard-operator/switchboard/api/v1alpha1"
 	"github.com/switchboard-operator/switchboard/internal/contract"
 	"github.com/switchboard-operator/switchboard/internal/judge"
+	"github.com/switchboard-operator/switchboard/internal/name"
+	"github.com/switchboard-operator/switchboard/internal/observe"
 	"github.com/switchboard-operator/switchboard/internal/plan"
 )
 
@@ -51,6 +53,18 @@ func (r *Reconciler) applyWebhooks(ctx context.Context, s *scope) error {
 	}
 	return r.Applier.Prune(ctx, s.in.Namespace(), plan.WebhooksLabels(s.tenant.Name), objects,
 		&appsv1.DeploymentList{}, &networkingv1.NetworkPolicyList{}, &policyv1.PodDisruptionBudgetList{})
+}
+
+// stopWebhooks ends pods that may tell nobody now. It waits for nothing; where all is well they are planned anew, and none runs.
+func (r *Reconciler) stopWebhooks(ctx context.Context, s *scope) error {
+	if !s.in.EgressClosed() {
+		return nil
+	}
+	running, err := observe.Deployment(ctx, r.Client, s.in.Namespace(), name.Webhooks)
+	if err != nil || running.Wanted <= 0 {
+		return err
+	}
+	return r.Applier.Prune(ctx, s.in.Namespace(), plan.WebhooksLabels(s.tenant.Name), nil, &appsv1.DeploymentList{}, &networkingv1.NetworkPolicyList{})
 }
 
 // webhookSecrets looks at the Secrets that a webhook is signed with.
