@@ -45,10 +45,10 @@ const MaxItems = 2000
 // fewItems are taken of a webhook of any size.
 const fewItems = 64
 
-// ReadWebhook reads one about objects of a kind, as in page. Of many messages and receipts each has at least so many octets: what is
-// made of them must not take many times the memory of the webhook.
-func ReadWebhook(body []byte, object string, octets int) (Webhook, error) {
-	w := Webhook{most: min(MaxItems, fewItems+len(body)/octets)}
+// ReadWebhook reads one about objects of a kind, as in page. minItem is what each of many messages and receipts has at least, in octets:
+// what is made of them must not take many times the memory of the webhook.
+func ReadWebhook(body []byte, object string, minItem int) (Webhook, error) {
+	w := Webhook{most: min(MaxItems, fewItems+len(body)/minItem)}
 	v, _ := provider.ReadJSON(body)
 	w.Entries = v.Member("entry")
 	if v.Member("object").Text() != object || w.Entries.Is() && !w.Entries.IsList() {
